@@ -1,0 +1,67 @@
+import type { Tier } from '../kernels/kernel.ts';
+import type { ResolvedSpec } from '../specs/types.ts';
+import type { Tensors } from '../tensors/tensor.ts';
+
+/** Names of the backends. `native:*` are the C++ and CUDA runner. */
+export type BackendName =
+  | 'reference'
+  | 'webgpu:node'
+  | 'webgpu:deno'
+  | 'webgpu:chromium'
+  | 'native:host'
+  | 'native:cuda';
+
+/** Which adapter a WebGPU backend asks for. */
+export type AdapterChoice = 'auto' | 'hardware' | 'software';
+
+/** Who computed: enough to tell two machines apart, nothing that identifies a person. */
+export interface BackendIdentity {
+  readonly backend: BackendName;
+  /** Runtime and version: `node 20.20.2 (dawn)`, `Chrome/156.0.8078.73`. */
+  readonly runtime: string;
+  /** Adapter as its driver names it; empty for the reference. */
+  readonly adapter: string;
+  /** True when the "GPU" is a CPU (SwiftShader, lavapipe). */
+  readonly software: boolean;
+  /** Other facts worth recording: driver, limits, features. */
+  readonly details: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** Times of one run, in milliseconds of wall clock. */
+export interface RunTimes {
+  /** Everything between the call and the result. */
+  readonly total: number;
+  /** Making the inputs. */
+  readonly inputs: number;
+  /** The kernel with uploads and read-back. */
+  readonly kernel: number;
+}
+
+/** What one run of one spec on one backend gave. */
+export interface RunResult {
+  readonly spec: string;
+  readonly identity: BackendIdentity;
+  readonly tensors: Tensors;
+  readonly times: RunTimes;
+}
+
+/** How a spec is run. */
+export interface RunOptions {
+  readonly tier?: Tier;
+  /** Inputs from a file instead of the spec's generators, under the contract's tensor names. */
+  readonly inputs?: Tensors;
+  /** Wall-clock limit in milliseconds; past it the device is given up and the run fails with `time-limit`. */
+  readonly timeout?: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Something that runs specs. `run` may be called again after it failed: a backend whose device was lost or whose process died
+ * starts a new one. `close` frees the process, browser or device; it may be called twice.
+ */
+export interface Backend {
+  readonly name: BackendName;
+  identify(): Promise<BackendIdentity>;
+  run(spec: ResolvedSpec, options?: RunOptions): Promise<RunResult>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,48 @@
+/**
+ * The small surface kernels see of a WebGPU device: buffers of u32 words, dispatches with explicit layouts, read-back.
+ * Implemented by `createGpu` in device.ts, the same in Node, Deno and the browser.
+ */
+
+/** A device buffer of u32 words. */
+export interface GpuWords {
+  /** Length in 32-bit words that the kernel may use. */
+  readonly words: number;
+}
+
+/** A compute dispatch. */
+export interface Dispatch {
+  /** Path under shaders/, without the ending: `kernels/quantize`. */
+  readonly shader: string;
+  readonly entryPoint: string;
+  /** Compile-time constants: each becomes `const NAME: u32|i32 = value;` ahead of the source. Part of the pipeline's key. */
+  readonly constants?: Readonly<Record<string, number>>;
+  /** Run-time u32 parameters, bound as a uniform at @group(0) @binding(0) in this order. */
+  readonly uniforms: readonly number[];
+  /** Storage buffers at @binding(1), @binding(2) ... */
+  readonly buffers: readonly { readonly buffer: GpuWords; readonly access: 'read' | 'read_write' }[];
+  /** Threads wanted; split over x and y when there are more than one dimension holds. The shader guards the tail. */
+  readonly threads: number;
+}
+
+/** Limits that decide how a kernel splits its work. */
+export interface GpuLimits {
+  /** Bytes a single storage binding may span. */
+  readonly maxBindingBytes: number;
+}
+
+/** A device with what kernels need of it. Buffers live until the run ends or `release` is called. */
+export interface Gpu {
+  readonly limits: GpuLimits;
+  /** Adapter has the feature (`subgroups`, `shader-f16`). */
+  has(feature: string): boolean;
+  /** Copies lanes to the device, little-endian, zero-padded to whole words. */
+  upload(lanes: Uint8Array | Uint16Array | Uint32Array): GpuWords;
+  /** A buffer for results or scratch, filled with a poison pattern (or zeros when asked), canary words behind it. */
+  allocate(words: number, fill?: 'poison' | 'zero'): GpuWords;
+  /** Queues a dispatch. Validation errors surface at the next `read` or `finish`. */
+  dispatch(dispatch: Dispatch): void;
+  /** Waits for all work and copies words back; checks the canary. */
+  read(buffer: GpuWords): Promise<Uint32Array>;
+  /** Frees a buffer early. */
+  release(buffer: GpuWords): void;
+}
