@@ -14,6 +14,7 @@ const nodeEntries = {
   node: 'src/node.ts',
   cli: 'src/cli/main.ts',
   machine: 'src/backends/machine.ts',
+  findings: 'src/backends/findings.ts',
   'reference-worker': 'src/backends/reference-worker.ts',
 };
 

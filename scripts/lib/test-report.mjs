@@ -1,0 +1,71 @@
+/** Counts of one test runner, and its skips with their reasons. */
+export const emptyReport = () => ({ passed: 0, failed: 0, skipped: [], failures: [] });
+
+/** Adds up the reports of several runners. */
+export function mergeReports(reports) {
+  return reports.reduce(
+    (total, report) => ({
+      passed: total.passed + report.passed,
+      failed: total.failed + report.failed,
+      skipped: [...total.skipped, ...report.skipped],
+      failures: [...total.failures, ...report.failures],
+    }),
+    emptyReport(),
+  );
+}
+
+/** A skipped test's reason is what `ctx.skip(reason)` left in its metadata, or nothing. */
+const skipReason = (test) => test.meta?.skipReason ?? test.failureMessages?.[0] ?? '';
+
+/** Reads vitest's JSON report. A file that could not even be loaded counts as one failure. */
+export function readVitestReport(json) {
+  const report = emptyReport();
+  for (const file of json.testResults) {
+    for (const test of file.assertionResults) {
+      if (test.status === 'passed') report.passed++;
+      else if (test.status === 'failed') {
+        report.failed++;
+        report.failures.push(`${file.name}: ${test.fullName}`);
+      } else report.skipped.push({ name: test.fullName, reason: skipReason(test) });
+    }
+    const failedToLoad = file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed');
+    if (failedToLoad) {
+      report.failed++;
+      report.failures.push(`${file.name}: ${(file.message ?? 'could not be loaded').split('\n')[0]}`);
+    }
+  }
+  // A crash outside any test (an unhandled rejection) makes the run unsuccessful without a failed test.
+  if (json.success === false && report.failed === 0) {
+    report.failed++;
+    report.failures.push('vitest: an error outside the tests, see above');
+  }
+  return report;
+}
+
+/** Reads the JUnit file that `ctest --output-junit` writes. */
+export function readJUnitReport(xml) {
+  const report = emptyReport();
+  for (const [, attributes, body = ''] of xml.matchAll(/<testcase\b([^>]*?)(?:\/>|>([\s\S]*?)<\/testcase>)/g)) {
+    const name = /\bname="([^"]*)"/.exec(attributes)?.[1] ?? '';
+    const status = /\bstatus="([^"]*)"/.exec(attributes)?.[1];
+    if (body.includes('<failure') || status === 'fail') {
+      report.failed++;
+      report.failures.push(`native: ${name}`);
+    } else if (body.includes('<skipped') || status === 'notrun' || status === 'disabled') {
+      report.skipped.push({ name, reason: /<skipped message="([^"]*)"/.exec(body)?.[1] ?? '' });
+    } else report.passed++;
+  }
+  return report;
+}
+
+/** Skips that are not on the list. An entry `{test, reason}` matches a name exactly, or by its beginning where `test` ends in `*`. */
+export function unlistedSkips(skipped, allowed) {
+  const matches = ({ test }, name) => (test.endsWith('*') ? name.startsWith(test.slice(0, -1)) : name === test);
+  return skipped.filter(({ name }) => !allowed.some((entry) => matches(entry, name)));
+}
+
+/** The line that ends every test run. */
+export function summaryLine({ passed, failed, skipped }) {
+  const skips = skipped.length > 0 ? `, ${skipped.length} skipped` : '';
+  return `${passed} passed, ${failed} failed${skips}`;
+}

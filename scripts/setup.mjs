@@ -1,0 +1,119 @@
+// Makes a fresh clone ready: npm packages, dist/, a browser, a Vulkan driver. Needs nothing but Node; safe to run again.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { installPackages, isNodeSupported, missingPackages, oldestNode } from './lib/dependencies.mjs';
+import { hasSources, inProject, isMain } from './lib/project.mjs';
+
+const say = (text) => process.stderr.write(`setup: ${text}\n`);
+
+/** A step that cannot be mended from here: the message says what to do. */
+class SetupError extends Error {}
+
+function requireNode() {
+  if (isNodeSupported(process.versions.node)) return;
+  throw new SetupError(
+    `Node ${oldestNode.join('.')} or later is needed, this is ${process.versions.node}: see https://nodejs.org`,
+  );
+}
+
+function requirePackages() {
+  const missing = missingPackages();
+  if (missing.length === 0) return;
+  say(`npm ci, for ${missing.slice(0, 3).join(', ')}${missing.length > 3 ? ` and ${missing.length - 3} more` : ''}`);
+  if (!installPackages()) throw new SetupError('npm ci failed; its own message stands above');
+}
+
+async function requireDist() {
+  const { build } = await import('./build.mjs');
+  const built = await build();
+  if (built.length > 0) say(`built ${built.join(', ')}`);
+}
+
+/** The native host path, where a compiler is there. Its absence is told by doctor and never stops the rest. */
+function buildNative() {
+  const script = inProject('scripts/build-native.mjs');
+  if (!existsSync(script)) return;
+  const { status } = spawnSync(process.execPath, [script, '--if-stale'], {
+    stdio: ['ignore', process.stderr, process.stderr],
+  });
+  if (status !== 0) say('the native host path was not built; the other backends do without it');
+}
+
+const discovery = (name) => import(pathToFileURL(inProject('dist', `${name}.js`)).href);
+
+function run(command) {
+  say(command);
+  // Installers ask nothing when there is nobody to answer.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  return (
+    spawnSync(command, { shell: true, cwd: inProject(), env, stdio: ['ignore', process.stderr, process.stderr] })
+      .status === 0
+  );
+}
+
+const hasApt = () => existsSync('/usr/bin/apt-get');
+
+/** Tries what this user is allowed to do about one finding. */
+function mend(finding, machine, puppeteerInstall) {
+  if (!finding.needsRoot || (machine.root && hasApt())) return run(finding.command);
+  return finding.what === 'browser' && machine.puppeteer && run(puppeteerInstall);
+}
+
+/** One command for the administrator that mends all that is left. */
+function administratorCommand(findings, debianPackages) {
+  if (!findings.some((finding) => finding.needsRoot)) return findings.map((finding) => finding.command).join(' && ');
+  const packages = debianPackages.join(' ');
+  return hasApt()
+    ? `sudo sh -c "apt-get update && apt-get install -y --no-install-recommends ${packages}"`
+    : `install ${packages} (or what your system calls them) with its package manager, or set CHROME_PATH to a browser`;
+}
+
+/** Finds a browser and a driver, installs what is missing where that is allowed, and says what stays missing. */
+async function requireRuntimes() {
+  const [{ inspectMachine }, { findMissing, debianPackages, puppeteerInstall }] = await Promise.all([
+    discovery('machine'),
+    discovery('findings'),
+  ]);
+  const needed = () => findMissing(inspectMachine()).filter((finding) => finding.needed);
+  for (const what of needed().map((finding) => finding.what)) {
+    // An earlier step may have brought this one along: Debian's chromium has a driver with it.
+    const finding = needed().find((candidate) => candidate.what === what);
+    if (finding !== undefined) mend(finding, inspectMachine(), puppeteerInstall);
+  }
+  const left = needed();
+  for (const finding of left) say(`missing: ${finding.what}. ${finding.why}`);
+  if (left.length > 0) say(`to mend it: ${administratorCommand(left, debianPackages)}`);
+  return left;
+}
+
+/**
+ * Runs every step. Throws where nothing can work (Node, npm, build); a missing browser or driver is told, and the
+ * backends that can run still do.
+ */
+export async function setup() {
+  requireNode();
+  if (hasSources()) {
+    requirePackages();
+    await requireDist();
+    buildNative();
+  }
+  return { missing: await requireRuntimes() };
+}
+
+/** Runs {@link setup} for a script: true when it may go on, else the reason is printed and the exit code set. */
+export async function setupOrExplain() {
+  try {
+    await setup();
+    return true;
+  } catch (error) {
+    say(error instanceof Error ? error.message : String(error));
+    process.exitCode = 3;
+    return false;
+  }
+}
+
+if (isMain(import.meta)) {
+  const started = performance.now();
+  if (await setupOrExplain()) say(`ready after ${((performance.now() - started) / 1000).toFixed(1)} s`);
+}

@@ -1,0 +1,90 @@
+// `npm test`: sets up what is missing, runs every test, and ends with "N passed, N failed" counted from the runners' reports.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inProject } from './lib/project.mjs';
+import {
+  emptyReport,
+  mergeReports,
+  readJUnitReport,
+  readVitestReport,
+  summaryLine,
+  unlistedSkips,
+} from './lib/test-report.mjs';
+import { setupOrExplain } from './setup.mjs';
+
+const arguments_ = process.argv.slice(2);
+const quick = arguments_.includes('--quick');
+const vitestArguments = arguments_.filter((argument) => argument !== '--quick');
+
+function runNode(script, args) {
+  return spawnSync(process.execPath, [script, ...args], { cwd: inProject(), stdio: ['ignore', 'inherit', 'inherit'] });
+}
+
+/** A check that passes or fails as a whole: it counts as one test. */
+function check(name, script, args) {
+  console.log(`\n# ${name}`);
+  const passed = runNode(inProject('node_modules', script), args).status === 0;
+  return { ...emptyReport(), passed: passed ? 1 : 0, failed: passed ? 0 : 1, failures: passed ? [] : [name] };
+}
+
+/** A runner that died leaves no report: that is a failure, never zero tests. */
+function readReport(file, read, name) {
+  if (existsSync(file)) return read(readFileSync(file, 'utf8'));
+  return { ...emptyReport(), failed: 1, failures: [`${name} wrote no report`] };
+}
+
+function runVitest(folder) {
+  console.log('\n# vitest');
+  const file = join(folder, 'vitest.json');
+  const slow = quick ? ['--exclude', 'test/e2e/**', '--exclude', 'test/hostile/**'] : [];
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
+  runNode(inProject('node_modules/vitest/vitest.mjs'), ['run', ...reporters, ...slow, ...vitestArguments]);
+  return readReport(file, (text) => readVitestReport(JSON.parse(text)), 'vitest');
+}
+
+/** The native wing's own tests, where setup could build it. */
+function runNative(folder) {
+  const build = inProject('native-cuda/build');
+  if (!existsSync(join(build, 'CTestTestfile.cmake'))) return emptyReport();
+  console.log('\n# native');
+  const file = join(folder, 'native.xml');
+  spawnSync('ctest', ['--test-dir', build, '--output-on-failure', '--output-junit', file], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  return readReport(file, readJUnitReport, 'ctest');
+}
+
+function holdSkipsAgainstList(report) {
+  const allowed = JSON.parse(readFileSync(inProject('test/skips.json'), 'utf8')).allowed;
+  for (const { name, reason } of report.skipped) console.log(`skipped: ${name}${reason ? ` (${reason})` : ''}`);
+  const unlisted = unlistedSkips(report.skipped, allowed);
+  const failures = unlisted.map(({ name }) => `skipped, and not on test/skips.json: ${name}`);
+  return { ...report, failed: report.failed + unlisted.length, failures: [...report.failures, ...failures] };
+}
+
+function runAll() {
+  const folder = mkdtempSync(join(tmpdir(), 'fp8lab-test-'));
+  try {
+    const reports = [
+      check('types', 'typescript/bin/tsc', ['--noEmit']),
+      check('lint and format', '@biomejs/biome/bin/biome', ['check', '.']),
+      runVitest(folder),
+      runNative(folder),
+    ];
+    return holdSkipsAgainstList(mergeReports(reports));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+if (await setupOrExplain()) {
+  const report = runAll();
+  console.log('');
+  for (const failure of report.failures) console.log(`failed: ${failure}`);
+  process.exitCode = report.failed > 0 || report.passed === 0 ? 1 : 0;
+  console.log(summaryLine(report));
+} else {
+  console.log('0 passed, 1 failed');
+}
