@@ -1,0 +1,369 @@
+import { Fp8labError } from '../../errors.ts';
+import { CANARY_WORDS, canaryIntact, canaryPattern, fillWords, POISON } from './canary.ts';
+import type { Dispatch, Gpu, GpuWords } from './gpu.ts';
+import {
+  type CompilerMessage,
+  compileError,
+  type LinkedShader,
+  linkShader,
+  type ShaderSources,
+  shaderSources,
+} from './link.ts';
+
+/** Threads of a workgroup; the linker gives it to every shader as WORKGROUP_SIZE. */
+export const workgroupSize = 64;
+
+/** The standard's flag values: Node has no global GPUBufferUsage, GPUShaderStage and GPUMapMode. */
+const usage = { MAP_READ: 0x01, COPY_SRC: 0x04, COPY_DST: 0x08, UNIFORM: 0x40, STORAGE: 0x80 } as const;
+const computeStage = 0x4;
+const mapRead = 0x1;
+
+/** Bytes of the pieces in which results are copied back: bounds the mapped memory. */
+const readPiece = 64 * 2 ** 20;
+
+/** How {@link createGpu} sets a device up. */
+export interface GpuOptions {
+  /** Lowers the size past which kernels split their work; tests prove with it that splitting changes nothing. */
+  readonly maxBindingBytes?: number;
+  /** Sources that stand in for shipped ones, by path: the mutants of the tests, a reader's own variants. */
+  readonly shaders?: ShaderSources;
+}
+
+/** A {@link Gpu} with the calls that only its owner makes. */
+export interface OwnedGpu extends Gpu {
+  readonly device: GPUDevice;
+  /** Waits for all queued work; throws the first error there was. */
+  finish(): Promise<void>;
+  /** Frees every buffer of the run and forgets its errors; the device and its pipelines stay. */
+  destroyRun(): Promise<void>;
+}
+
+/** Pipelines live as long as their device, whichever Gpu made them. */
+const pipelines = new WeakMap<GPUDevice, Map<string, Promise<GPUComputePipeline>>>();
+
+/** How a device was lost, once it was. */
+const losses = new WeakMap<GPUDevice, Promise<Fp8labError>>();
+
+/** Wraps a device in the surface that kernels use. Any number of them may share a device, one run at a time each. */
+export function createGpu(device: GPUDevice, options: GpuOptions = {}): OwnedGpu {
+  return new DeviceGpu(device, options);
+}
+
+class DeviceBuffer implements GpuWords {
+  constructor(
+    readonly words: number,
+    readonly buffer: GPUBuffer,
+    readonly hasCanary: boolean,
+  ) {}
+}
+
+class DeviceGpu implements OwnedGpu {
+  readonly limits: { maxBindingBytes: number };
+  readonly #sources: ShaderSources;
+  readonly #lost: Promise<Fp8labError>;
+  readonly #buffers = new Set<DeviceBuffer>();
+  /** Work goes in the order it was asked for: pipelines are compiled asynchronously, so each dispatch waits for the one before. */
+  #queue: Promise<void> = Promise.resolve();
+  #failure: Fp8labError | undefined;
+  #scopes: Promise<void>[] = [];
+
+  constructor(
+    readonly device: GPUDevice,
+    options: GpuOptions,
+  ) {
+    const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
+    const most = Math.min(maxStorageBufferBindingSize, maxBufferSize) - 4 * CANARY_WORDS;
+    this.limits = { maxBindingBytes: Math.floor(Math.min(most, options.maxBindingBytes ?? most) / 4) * 4 };
+    this.#sources = options.shaders === undefined ? shaderSources : { ...shaderSources, ...options.shaders };
+    this.#lost = lossOf(device);
+    this.#lost.then((error) => this.#fail(error));
+  }
+
+  has(feature: string): boolean {
+    return this.device.features.has(feature);
+  }
+
+  upload(lanes: Uint8Array | Uint16Array | Uint32Array): GpuWords {
+    const words = Math.max(Math.ceil(lanes.byteLength / 4), 1);
+    const buffer = this.#createBuffer(4 * words, usage.STORAGE | usage.COPY_DST);
+    const whole = lanes.byteLength - (lanes.byteLength % 4);
+    this.#guard(`upload of ${lanes.byteLength} bytes`, () => {
+      this.device.queue.writeBuffer(buffer, 0, lanes.buffer as ArrayBuffer, lanes.byteOffset, whole);
+      if (whole < lanes.byteLength) {
+        const tail = new Uint8Array(4);
+        tail.set(new Uint8Array(lanes.buffer, lanes.byteOffset + whole, lanes.byteLength - whole));
+        this.device.queue.writeBuffer(buffer, whole, tail);
+      }
+    });
+    return this.#own(new DeviceBuffer(words, buffer, false));
+  }
+
+  allocate(words: number, fill: 'poison' | 'zero' = 'poison'): GpuWords {
+    const length = Math.max(words, 1);
+    const buffer = this.#createBuffer(4 * (length + CANARY_WORDS), usage.STORAGE | usage.COPY_SRC | usage.COPY_DST);
+    this.#guard(`fill of ${4 * length} bytes`, () => {
+      if (fill === 'poison') fillWords(this.device, buffer, length, POISON);
+      this.device.queue.writeBuffer(buffer, 4 * length, canaryPattern);
+    });
+    return this.#own(new DeviceBuffer(length, buffer, true));
+  }
+
+  dispatch(dispatch: Dispatch): void {
+    this.#queue = this.#queue.then(() => this.#run(dispatch));
+  }
+
+  async read(words: GpuWords): Promise<Uint32Array> {
+    const source = deviceBuffer(words);
+    await this.#settle();
+    const result = new Uint32Array(source.words);
+    const total = source.words + (source.hasCanary ? CANARY_WORDS : 0);
+    const piece = Math.floor(readPiece / 4);
+    for (let start = 0; start < total; start += piece) {
+      const part = await this.#copyBack(source.buffer, start, Math.min(piece, total - start));
+      result.set(
+        part.subarray(0, Math.max(Math.min(part.length, source.words - start), 0)),
+        Math.min(start, source.words),
+      );
+      if (start + part.length === total && source.hasCanary) {
+        await this.#checkCanary(source, part.subarray(part.length - CANARY_WORDS));
+      }
+    }
+    await this.#settle();
+    return result;
+  }
+
+  release(words: GpuWords): void {
+    const buffer = deviceBuffer(words);
+    this.#queue = this.#queue.then(() => {
+      if (this.#buffers.delete(buffer)) buffer.buffer.destroy();
+    });
+  }
+
+  async finish(): Promise<void> {
+    await this.#queue;
+    await this.#orLost(this.device.queue.onSubmittedWorkDone());
+    await this.#settle();
+  }
+
+  async destroyRun(): Promise<void> {
+    await this.#queue;
+    for (const { buffer } of this.#buffers) buffer.destroy();
+    this.#buffers.clear();
+    await Promise.race([Promise.all(this.#scopes), this.#lost]);
+    this.#scopes = [];
+    this.#failure = undefined;
+  }
+
+  async #run(dispatch: Dispatch): Promise<void> {
+    if (this.#failure !== undefined) return;
+    try {
+      const { pipeline, layout } = await this.#orLost(this.#pipeline(dispatch));
+      this.#guard(`${dispatch.shader}:${dispatch.entryPoint}`, () => this.#encode(dispatch, pipeline, layout));
+    } catch (error) {
+      this.#fail(asDeviceError(error, `${dispatch.shader}:${dispatch.entryPoint}`));
+    }
+  }
+
+  #encode(dispatch: Dispatch, pipeline: GPUComputePipeline, layout: GPUBindGroupLayout): void {
+    const { device } = this;
+    const size = Math.max(16 * Math.ceil(dispatch.uniforms.length / 4), 16);
+    const uniforms = device.createBuffer({ size, usage: usage.UNIFORM | usage.COPY_DST });
+    device.queue.writeBuffer(uniforms, 0, Uint32Array.from(dispatch.uniforms));
+    const resources = [uniforms, ...dispatch.buffers.map(({ buffer }) => deviceBuffer(buffer).buffer)];
+    const entries = resources.map((buffer, binding) => ({ binding, resource: { buffer } }));
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, device.createBindGroup({ layout, entries }));
+    const [x, y] = workgroups(dispatch.threads, device.limits.maxComputeWorkgroupsPerDimension);
+    pass.dispatchWorkgroups(x, y);
+    pass.end();
+    device.queue.submit([encoder.finish()]);
+    uniforms.destroy();
+  }
+
+  async #pipeline(dispatch: Dispatch): Promise<{ pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }> {
+    const { device } = this;
+    const linked = linkShader(dispatch.shader, { ...dispatch.constants, WORKGROUP_SIZE: workgroupSize }, this.#sources);
+    const access = dispatch.buffers.map((buffer) => buffer.access);
+    const layout = device.createBindGroupLayout({
+      entries: [
+        { binding: 0, visibility: computeStage, buffer: { type: 'uniform' } },
+        ...access.map((kind, i) => ({
+          binding: i + 1,
+          visibility: computeStage,
+          buffer: { type: kind === 'read' ? ('read-only-storage' as const) : ('storage' as const) },
+        })),
+      ],
+    });
+    const key = [dispatch.entryPoint, access.join(), linked.code].join('\n');
+    const cache = pipelines.get(device) ?? new Map<string, Promise<GPUComputePipeline>>();
+    pipelines.set(device, cache);
+    let pipeline = cache.get(key);
+    if (pipeline === undefined) {
+      pipeline = compile(device, dispatch, linked, layout);
+      cache.set(key, pipeline);
+      // A failed compile must not stay in the cache: the driver may have been short of memory.
+      pipeline.catch(() => cache.delete(key));
+    }
+    return { pipeline: await pipeline, layout };
+  }
+
+  #createBuffer(size: number, usage: number): GPUBuffer {
+    const limit = this.device.limits.maxBufferSize;
+    if (size > limit) throw outOfMemory(size, `the adapter's buffers hold at most ${limit} bytes`);
+    return this.#guard(`a buffer of ${size} bytes`, () => this.device.createBuffer({ size, usage }), size);
+  }
+
+  #own(buffer: DeviceBuffer): DeviceBuffer {
+    this.#buffers.add(buffer);
+    return buffer;
+  }
+
+  async #copyBack(source: GPUBuffer, start: number, words: number): Promise<Uint32Array> {
+    const { device } = this;
+    const staging = this.#createBuffer(4 * words, usage.MAP_READ | usage.COPY_DST);
+    try {
+      this.#guard(`read of ${4 * words} bytes`, () => {
+        const encoder = device.createCommandEncoder();
+        encoder.copyBufferToBuffer(source, 4 * start, staging, 0, 4 * words);
+        device.queue.submit([encoder.finish()]);
+      });
+      try {
+        await this.#orLost(staging.mapAsync(mapRead));
+      } catch (error) {
+        await this.#settle();
+        throw asDeviceError(error, `read of ${4 * words} bytes`);
+      }
+      return new Uint32Array(staging.getMappedRange()).slice();
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  async #checkCanary(source: DeviceBuffer, words: Uint32Array): Promise<void> {
+    if (canaryIntact(words)) return;
+    throw new Fp8labError(`a shader wrote past the end of a buffer of ${source.words} words`, {
+      kind: 'device',
+      code: 'out-of-bounds-write',
+      where: 'canary words',
+      fix: 'report the spec: a kernel writes outside its result',
+    });
+  }
+
+  /** Runs device calls inside the three error scopes; what they catch surfaces at the next settle. */
+  #guard<T>(what: string, calls: () => T, bytes?: number): T {
+    const filters = ['validation', 'internal', 'out-of-memory'] as const;
+    for (const filter of filters) this.device.pushErrorScope(filter);
+    try {
+      return calls();
+    } finally {
+      for (const filter of filters.toReversed()) {
+        const scope = this.device.popErrorScope().then(
+          (error) => {
+            if (error !== null)
+              this.#fail(filter === 'out-of-memory' ? outOfMemory(bytes, what) : deviceError(error, what));
+          },
+          () => undefined,
+        );
+        this.#scopes.push(scope);
+      }
+    }
+  }
+
+  #fail(error: Fp8labError): void {
+    this.#failure ??= error;
+  }
+
+  async #settle(): Promise<void> {
+    await this.#queue;
+    await Promise.race([Promise.all(this.#scopes), this.#lost]);
+    this.#scopes = [];
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async #orLost<T>(work: Promise<T>): Promise<T> {
+    // The loser of the race may still be rejected later, when nobody listens.
+    work.catch(() => undefined);
+    const lost = this.#lost.then((error) => {
+      throw error;
+    });
+    lost.catch(() => undefined);
+    return Promise.race([work, lost]);
+  }
+}
+
+async function compile(
+  device: GPUDevice,
+  dispatch: Dispatch,
+  linked: LinkedShader,
+  layout: GPUBindGroupLayout,
+): Promise<GPUComputePipeline> {
+  device.pushErrorScope('validation');
+  const module = device.createShaderModule({ code: linked.code, label: dispatch.shader });
+  const refused = device.popErrorScope();
+  const { messages } = await module.getCompilationInfo();
+  const error = await refused;
+  const errors: CompilerMessage[] = messages.filter((message) => message.type === 'error');
+  if (error !== null && errors.length === 0) errors.push({ message: error.message, lineNum: 0, linePos: 0 });
+  if (errors.length > 0) throw compileError(dispatch.shader, linked, errors);
+  return device.createComputePipelineAsync({
+    label: `${dispatch.shader}:${dispatch.entryPoint}`,
+    layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+    compute: { module, entryPoint: dispatch.entryPoint },
+  });
+}
+
+/** Workgroups along x and y for a number of threads; rounded up, the shader guards the tail. */
+export function workgroups(threads: number, most: number): [number, number] {
+  const groups = Math.max(Math.ceil(threads / workgroupSize), 1);
+  const y = Math.ceil(groups / most);
+  return [Math.ceil(groups / y), y];
+}
+
+function deviceBuffer(words: GpuWords): DeviceBuffer {
+  if (words instanceof DeviceBuffer) return words;
+  throw new TypeError('a buffer of another Gpu');
+}
+
+function lossOf(device: GPUDevice): Promise<Fp8labError> {
+  let loss = losses.get(device);
+  if (loss === undefined) {
+    loss = device.lost.then(
+      ({ reason, message }) =>
+        new Fp8labError(`the GPU device was lost (${reason}): ${message || 'no reason given'}`, {
+          kind: 'device',
+          code: 'device-lost',
+          where: 'GPU device',
+          fix: 'run again; if it happens at the same spec each time, run that spec alone or on another adapter',
+        }),
+    );
+    losses.set(device, loss);
+  }
+  return loss;
+}
+
+function outOfMemory(bytes: number | undefined, why: string): Fp8labError {
+  const wanted = bytes === undefined ? 'memory' : `${bytes} bytes`;
+  return new Fp8labError(`the GPU device has no room for ${wanted}: ${why}`, {
+    kind: 'device',
+    code: 'out-of-memory',
+    where: 'GPU memory',
+    fix: 'run a smaller spec, close other programs that use the GPU, or choose another adapter',
+  });
+}
+
+function deviceError(error: { readonly message: string }, where: string): Fp8labError {
+  return new Fp8labError(`the GPU device refuses ${where}: ${error.message}`, {
+    kind: 'device',
+    code: 'gpu-error',
+    where,
+    fix: 'report the spec and the adapter (`fp8lab doctor` prints it)',
+    cause: error,
+  });
+}
+
+function asDeviceError(error: unknown, where: string): Fp8labError {
+  if (error instanceof Fp8labError) return error;
+  return deviceError(error instanceof Error ? error : new Error(String(error)), where);
+}

@@ -1,0 +1,104 @@
+import { Fp8labError } from '../../errors.ts';
+
+/** WGSL sources by path under shaders/, without the ending: `kernels/quantize`. */
+export type ShaderSources = Readonly<Record<string, string>>;
+
+const root = '../../../shaders/';
+
+/** The shipped shaders; inlined by the bundler, so that the library needs no files at run time. */
+export const shaderSources: ShaderSources = Object.fromEntries(
+  Object.entries(
+    import.meta.glob('../../../shaders/**/*.wgsl', { query: '?raw', import: 'default', eager: true }) as Record<
+      string,
+      string
+    >,
+  ).map(([path, source]) => [path.slice(root.length, -'.wgsl'.length), source]),
+);
+
+/** Where a line of linked code comes from. */
+export interface SourceLine {
+  /** Path under shaders/ with its ending, or `constants` for the header. */
+  readonly file: string;
+  /** Line in that file, from 1. */
+  readonly line: number;
+}
+
+/** A shader with its includes and constants in place. */
+export interface LinkedShader {
+  readonly code: string;
+  /** Origin of each line of `code`, in order. */
+  readonly lines: readonly SourceLine[];
+}
+
+const includePattern = /^\s*#include\s+"([^"]+)\.wgsl"\s*$/;
+
+/**
+ * Puts a shader together: one `const NAME = value;` a constant, then the source, each `#include "path.wgsl"` line (relative to shaders/)
+ * replaced by that file the first time and by nothing afterwards. Constants are abstract integers: they fit u32 and i32 alike.
+ */
+export function linkShader(
+  shader: string,
+  constants: Readonly<Record<string, number>> = {},
+  sources: ShaderSources = shaderSources,
+): LinkedShader {
+  const code: string[] = [];
+  const lines: SourceLine[] = [];
+  const emit = (text: string, file: string, line: number): void => {
+    code.push(text);
+    lines.push({ file, line });
+  };
+  for (const [i, name] of Object.keys(constants).sort().entries()) {
+    emit(`const ${name} = ${constants[name]};`, 'constants', i + 1);
+  }
+  const included = new Set<string>();
+  const add = (path: string, from: string): void => {
+    if (included.has(path)) return;
+    included.add(path);
+    const source = Object.hasOwn(sources, path) ? sources[path] : undefined;
+    if (source === undefined) throw missingShader(path, from);
+    source.split('\n').forEach((text, i) => {
+      const include = includePattern.exec(text);
+      if (include === null) emit(text, `${path}.wgsl`, i + 1);
+      else add(include[1]!, `${path}.wgsl:${i + 1}`);
+    });
+  };
+  add(shader, 'a dispatch');
+  return { code: code.join('\n'), lines };
+}
+
+function missingShader(path: string, from: string): Fp8labError {
+  return new Fp8labError(`no shader shaders/${path}.wgsl, asked for by ${from}`, {
+    kind: 'device',
+    code: 'unknown-shader',
+    where: `shaders/${path}.wgsl`,
+    fix: 'correct the path of the include or of the dispatch',
+  });
+}
+
+/** One complaint of a WGSL compiler: line and column of the linked code, from 1 (0 where it names none). */
+export interface CompilerMessage {
+  readonly message: string;
+  readonly lineNum: number;
+  readonly linePos: number;
+}
+
+/** A compile error with the shader file, its line, the line's text and a caret under the place. */
+export function compileError(shader: string, linked: LinkedShader, messages: readonly CompilerMessage[]): Fp8labError {
+  const places = messages.map((message) => describe(shader, linked, message));
+  return new Fp8labError(`the WGSL compiler refuses ${shader}:\n${places.map((place) => place.text).join('\n')}`, {
+    kind: 'device',
+    code: 'shader-compile',
+    where: places[0]?.where ?? `shaders/${shader}.wgsl`,
+    fix: 'correct the shader at the line named; a shipped shader that fails is a bug of fp8lab or of the driver',
+  });
+}
+
+function describe(shader: string, linked: LinkedShader, message: CompilerMessage): { where: string; text: string } {
+  const origin = linked.lines[message.lineNum - 1];
+  const reason = message.message.trim();
+  if (origin === undefined) return { where: `shaders/${shader}.wgsl`, text: reason };
+  const where = `shaders/${origin.file}:${origin.line}:${message.linePos}`;
+  const source = linked.code.split('\n')[message.lineNum - 1] ?? '';
+  const caret = `${source.slice(0, Math.max(message.linePos - 1, 0)).replace(/[^\t]/g, ' ')}^`;
+  return { where, text: `${where}: ${reason}\n  ${source}\n  ${caret}` };
+}

@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { compileError, linkShader, shaderSources } from '../../../src/backends/webgpu/link.ts';
+
+const sources = {
+  'kernels/k': '#include "numerics/a.wgsl"\n#include "numerics/b.wgsl"\nlast line',
+  'numerics/a': 'a one\na two',
+  'numerics/b': '#include "numerics/a.wgsl"\nb one',
+};
+
+describe('linked shaders', () => {
+  it('include each file once, after the constants in the order of their names', () => {
+    const { code } = linkShader('kernels/k', { Z: 3, A: -1 }, sources);
+    expect(code).toBe('const A = -1;\nconst Z = 3;\na one\na two\nb one\nlast line');
+  });
+
+  it('know the file and line of each of their lines', () => {
+    const { lines } = linkShader('kernels/k', { A: 1 }, sources);
+    expect(lines.map(({ file, line }) => `${file}:${line}`)).toEqual([
+      'constants:1',
+      'numerics/a.wgsl:1',
+      'numerics/a.wgsl:2',
+      'numerics/b.wgsl:2',
+      'kernels/k.wgsl:3',
+    ]);
+  });
+
+  it('give a compile error its place, its text and a caret', () => {
+    const linked = linkShader('kernels/k', {}, sources);
+    const error = compileError('kernels/k', linked, [{ message: 'no such thing', lineNum: 3, linePos: 3 }]);
+    expect(error.where).toBe('shaders/numerics/b.wgsl:2:3');
+    expect(error.message).toContain('no such thing\n  b one\n    ^');
+  });
+
+  it('refuse a file that is not there, naming who asked', () => {
+    expect(() => linkShader('kernels/k', {}, { 'kernels/k': 'x\n#include "numerics/none.wgsl"' })).toThrow(
+      /no shader shaders\/numerics\/none.wgsl, asked for by kernels\/k.wgsl:2/,
+    );
+    expect(() => linkShader('constructor', {}, sources)).toThrow(/no shader/);
+  });
+
+  it('are shipped inside the module', () => {
+    expect(Object.keys(shaderSources)).toContain('kernels/copy');
+  });
+});
