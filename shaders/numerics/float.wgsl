@@ -1,0 +1,152 @@
+// Single-precision arithmetic on bits, correctly rounded (nearest even), subnormals kept, NaN canonical: WGSL's own promises none of it.
+#include "numerics/format.wgsl"
+#include "numerics/u64.wgsl"
+
+// Significand in [2^23, 2^24) and exponent of a finite nonzero number: significand * 2^(exponent - 23).
+struct Unpacked {
+  significand: u32,
+  exponent: i32,
+}
+
+fn float_unpack(bits: u32) -> Unpacked {
+  let magnitude = bits & MAGNITUDE;
+  let field = magnitude >> 23u;
+  if (field != 0u) {
+    return Unpacked((magnitude & 0x7fffffu) | 0x800000u, i32(field) - 127);
+  }
+  let zeros = countLeadingZeros(magnitude) - 8u;
+  return Unpacked(magnitude << (zeros & 31u), -126 - i32(zeros));
+}
+
+// Rounds significand * 2^(exponent - 31), significand in [2^31, 2^32) with whatever was cut off folded into its last bit.
+fn float_pack(sign: u32, exponent: i32, significand: u32) -> u32 {
+  if (exponent > 127) {
+    return sign | INFINITY_BITS;
+  }
+  // Below the normal range the last place stays where it is.
+  let extra = u32(clamp(-126 - exponent, 0, 31));
+  let kept = significand >> extra;
+  let aligned = kept | select(0u, 1u, (kept << extra) != significand);
+  let rest = aligned & 0xffu;
+  let code = aligned >> 8u;
+  let up = rest > 0x80u || (rest == 0x80u && (code & 1u) == 1u);
+  let base = select(0u, u32(exponent + 126) << 23u, exponent >= -126);
+  // A carry out of the significand moves to the next exponent, at the top to infinity, by itself.
+  return sign | (base + code + select(0u, 1u, up));
+}
+
+// Rounds a nonzero value * 2^exponent.
+fn float_from_u64(sign: u32, exponent: i32, value: vec2<u32>) -> u32 {
+  let zeros = u64_leading_zeros(value);
+  let top = u64_shift_left(value, zeros);
+  return float_pack(sign, exponent + 63 - i32(zeros), top.y | select(0u, 1u, top.x != 0u));
+}
+
+fn is_nan(bits: u32) -> bool {
+  return (bits & MAGNITUDE) > INFINITY_BITS;
+}
+
+fn is_infinite(bits: u32) -> bool {
+  return (bits & MAGNITUDE) == INFINITY_BITS;
+}
+
+fn is_zero(bits: u32) -> bool {
+  return (bits & MAGNITUDE) == 0u;
+}
+
+fn float_mul(a: u32, b: u32) -> u32 {
+  let sign = (a ^ b) & SIGN_BIT;
+  if (is_nan(a) || is_nan(b)) {
+    return NAN_BITS;
+  }
+  if (is_infinite(a) || is_infinite(b)) {
+    return select(sign | INFINITY_BITS, NAN_BITS, is_zero(a) || is_zero(b));
+  }
+  if (is_zero(a) || is_zero(b)) {
+    return sign;
+  }
+  let x = float_unpack(a);
+  let y = float_unpack(b);
+  return float_from_u64(sign, x.exponent + y.exponent - 46, u64_multiply(x.significand, y.significand));
+}
+
+fn float_div(a: u32, b: u32) -> u32 {
+  let sign = (a ^ b) & SIGN_BIT;
+  if (is_nan(a) || is_nan(b)) {
+    return NAN_BITS;
+  }
+  if (is_infinite(a)) {
+    return select(sign | INFINITY_BITS, NAN_BITS, is_infinite(b));
+  }
+  if (is_zero(b)) {
+    return select(sign | INFINITY_BITS, NAN_BITS, is_zero(a));
+  }
+  if (is_zero(a) || is_infinite(b)) {
+    return sign;
+  }
+  let x = float_unpack(a);
+  let y = float_unpack(b);
+  let small = x.significand < y.significand;
+  let dividend = select(x.significand, 2u * x.significand, small);
+  let exponent = x.exponent - y.exponent - select(0, 1, small);
+  // Schoolbook in base 256: one bit before the point and 24 after it, the remainder says whether the quotient is exact.
+  var remainder = dividend - y.significand;
+  var quotient = 1u;
+  for (var digit = 0; digit < 3; digit++) {
+    let scaled = remainder << 8u;
+    let next = scaled / y.significand;
+    remainder = scaled - next * y.significand;
+    quotient = (quotient << 8u) | next;
+  }
+  return float_pack(sign, exponent, (quotient << 7u) | select(0u, 1u, remainder != 0u));
+}
+
+// a * b + c with one rounding.
+fn float_fma(a: u32, b: u32, c: u32) -> u32 {
+  let sign = (a ^ b) & SIGN_BIT;
+  if (is_nan(a) || is_nan(b) || is_nan(c)) {
+    return NAN_BITS;
+  }
+  if (is_infinite(a) || is_infinite(b)) {
+    let undefined = is_zero(a) || is_zero(b) || (is_infinite(c) && (c & SIGN_BIT) != sign);
+    return select(sign | INFINITY_BITS, NAN_BITS, undefined);
+  }
+  if (is_infinite(c)) {
+    return c;
+  }
+  if (is_zero(a) || is_zero(b)) {
+    return select(c, sign & c, is_zero(c));
+  }
+  let x = float_unpack(a);
+  let y = float_unpack(b);
+  // Product and addend in 64 bits with the leading bit at 61 or 62: room for a carry above, and for 15 exact bits below the product.
+  let product = u64_shift_left(u64_multiply(x.significand, y.significand), 15u);
+  let product_exponent = x.exponent + y.exponent;
+  if (is_zero(c)) {
+    return float_from_u64(sign, product_exponent - 61, product);
+  }
+  let z = float_unpack(c);
+  let addend = u64_shift_left(vec2(z.significand, 0u), 38u);
+  return float_sum(sign, product_exponent, product, c & SIGN_BIT, z.exponent, addend);
+}
+
+// Sum of two magnitudes times 2^(exponent - 61). Where bits are shifted out the sum cannot cancel below them.
+fn float_sum(sign_a: u32, exponent_a: i32, a: vec2<u32>, sign_b: u32, exponent_b: i32, b: vec2<u32>) -> u32 {
+  let exponent = max(exponent_a, exponent_b);
+  let x = u64_shift_right_sticky(a, u32(min(exponent - exponent_a, 64)));
+  let y = u64_shift_right_sticky(b, u32(min(exponent - exponent_b, 64)));
+  if (sign_a == sign_b) {
+    return float_from_u64(sign_a, exponent - 61, u64_add(x, y));
+  }
+  if (all(x == y)) {
+    return 0u;
+  }
+  if (u64_less(x, y)) {
+    return float_from_u64(sign_b, exponent - 61, u64_subtract(y, x));
+  }
+  return float_from_u64(sign_a, exponent - 61, u64_subtract(x, y));
+}
+
+fn float_add(a: u32, b: u32) -> u32 {
+  return float_fma(a, ONE_BITS, b);
+}

@@ -1,0 +1,88 @@
+import { bitsOf } from '../numerics/f32.ts';
+import type { Format, FormatName, Overflow, Rounding, Specials } from '../numerics/formats.ts';
+import { formats } from '../numerics/formats.ts';
+import { largestExponent } from '../numerics/scale.ts';
+import type { ScaleRecipe, ScaleType, Scheme } from '../numerics/scheme.ts';
+
+/** Compile-time constants of a shader. */
+export type Constants = Readonly<Record<string, number>>;
+
+/** Numbers of the enumerations, in the order of the constants in shaders/numerics (`format.wgsl`, `encode.wgsl`, `scale.wgsl`). */
+const specials: readonly Specials[] = ['ieee', 'fn', 'finite', 'fnuz', 'scale'];
+const roundings: readonly Rounding[] = [
+  'nearest-even',
+  'toward-zero',
+  'toward-positive',
+  'toward-negative',
+  'nearest-away',
+  'to-odd',
+  'stochastic',
+];
+const overflows: readonly Overflow[] = ['saturate', 'ieee'];
+const recipes: readonly ScaleRecipe[] = [
+  'divide',
+  'reciprocal',
+  'inverse',
+  'deepep',
+  'v32',
+  'te',
+  'torchao',
+  'pow2',
+  'mx-floor',
+  'mx-ceil',
+  'mx-even',
+  'mx-rceil',
+  'nvfp4',
+];
+const scaleTypes: readonly ScaleType[] = ['f32', 'e8m0', 'e4m3'];
+const noCode = 0xffffffff;
+
+/** Number of a rounding mode in WGSL. */
+export const roundingNumber = (rounding: Rounding): number => roundings.indexOf(rounding);
+
+/** Number of an overflow rule in WGSL. */
+export const overflowNumber = (overflow: Overflow): number => overflows.indexOf(overflow);
+
+/** The fields of a format in the order of WGSL's struct Format. */
+export function formatFields(format: Format): readonly number[] {
+  const code = (value: number): number => (value < 0 ? noCode : value);
+  return [
+    format.bits,
+    format.exponentBits,
+    format.mantissaBits,
+    format.bias,
+    specials.indexOf(format.specials),
+    format.maxCode,
+    code(format.nanCode),
+    code(format.infCode),
+  ];
+}
+
+const fieldNames = [
+  'BITS',
+  'EXPONENT_BITS',
+  'MANTISSA_BITS',
+  'BIAS',
+  'SPECIALS',
+  'MAX_CODE',
+  'NAN_CODE',
+  'INF_CODE',
+] as const;
+
+/** `PREFIX_BITS`, `PREFIX_BIAS` ...: the format that a shader builds as `PREFIX`. */
+export function formatConstants(prefix: string, name: FormatName): Constants {
+  const fields = formatFields(formats[name]);
+  return Object.fromEntries(fieldNames.map((field, i) => [`${prefix}_${field}`, fields[i]!]));
+}
+
+/** The rule by which a scheme makes scales, as a shader's constants. */
+export function scaleConstants(scheme: Scheme): Constants {
+  const format = formats[scheme.format];
+  return {
+    RECIPE: recipes.indexOf(scheme.scale.recipe),
+    SCALE_TYPE: scaleTypes.indexOf(scheme.scale.type),
+    AMAX_FLOOR: bitsOf(scheme.scale.amaxFloor),
+    MAX_BITS: bitsOf(format.max),
+    EMAX: largestExponent[scheme.format] ?? 0,
+  };
+}

@@ -1,0 +1,107 @@
+// One thread an element over the pure functions of shaders/numerics, for the tests alone.
+#include "kernels/thread.wgsl"
+#include "numerics/scale.wgsl"
+#include "numerics/philox.wgsl"
+
+struct Parameters {
+  count: u32,
+  rounding: u32,
+  overflow: u32,
+  exponent: i32,
+  seed: u32,
+  recipe: u32,
+  scale_type: u32,
+  amax_floor: u32,
+  max_bits: u32,
+  emax: i32,
+}
+
+const TESTED = Format(
+  TESTED_BITS, TESTED_EXPONENT_BITS, TESTED_MANTISSA_BITS, TESTED_BIAS, TESTED_SPECIALS, TESTED_MAX_CODE, TESTED_NAN_CODE,
+  TESTED_INF_CODE,
+);
+
+@group(0) @binding(0) var<uniform> parameters: Parameters;
+@group(0) @binding(1) var<storage, read> input: array<u32>;
+@group(0) @binding(2) var<storage, read_write> output: array<u32>;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn encode_each(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let i = thread_index(workgroup, groups, local);
+  if (i < parameters.count) {
+    var random = 0u;
+    if (parameters.rounding == STOCHASTIC) {
+      random = philox_word(parameters.seed, i, ROUNDING_STREAM);
+    }
+    output[i] = encode(input[i], parameters.exponent, TESTED, parameters.rounding, parameters.overflow, random);
+  }
+}
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn decode_each(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let i = thread_index(workgroup, groups, local);
+  if (i < parameters.count) {
+    output[i] = decode(input[i], TESTED);
+  }
+}
+
+// Three operands in, four results out.
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn arithmetic_each(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let i = thread_index(workgroup, groups, local);
+  if (i < parameters.count) {
+    let a = input[3u * i];
+    let b = input[3u * i + 1u];
+    let c = input[3u * i + 2u];
+    output[4u * i] = float_add(a, b);
+    output[4u * i + 1u] = float_mul(a, b);
+    output[4u * i + 2u] = float_div(a, b);
+    output[4u * i + 3u] = float_fma(a, b, c);
+  }
+}
+
+// Six words in (key, counter), four out.
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn philox_each(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let i = thread_index(workgroup, groups, local);
+  if (i < parameters.count) {
+    let at = 6u * i;
+    let words = philox(vec2(input[at], input[at + 1u]), vec4(input[at + 2u], input[at + 3u], input[at + 4u], input[at + 5u]));
+    for (var lane = 0u; lane < 4u; lane++) {
+      output[4u * i + lane] = words[lane];
+    }
+  }
+}
+
+// amax and tensor scale in, stored scale and factor out.
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn scale_each(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let i = thread_index(workgroup, groups, local);
+  if (i < parameters.count) {
+    let p = parameters;
+    let rule = ScaleRule(p.recipe, p.scale_type, p.amax_floor, p.max_bits, p.emax, TESTED.mantissa_bits);
+    let scale = tile_scale(input[2u * i], rule, input[2u * i + 1u]);
+    output[2u * i] = scale.stored;
+    output[2u * i + 1u] = scale.factor;
+  }
+}
