@@ -1,0 +1,35 @@
+#pragma once
+// The input tensors of a spec: which there are, and making them. The twin of src/kernels/inputs.ts.
+
+#include <string>
+#include <vector>
+
+#include "../specs/spec.h"
+#include "../tensors/tensor.h"
+
+namespace fp8lab {
+
+/** A tensor a kernel reads, and where the spec says it comes from. */
+struct InputDeclaration {
+  std::string name;
+  DType dtype;
+  std::vector<i64> shape;
+  Input input;
+};
+
+/** Tensors the spec's own inputs give, before any quantization. */
+std::vector<InputDeclaration> declare_inputs(const Spec& spec);
+
+/** Names of an operand's tensors: a gemm's `a` has `a_scales`; a kernel with one operand says `codes` and `scales`. */
+struct OperandNames {
+  std::string codes;
+  std::string scales;
+  std::string tensor_scale;
+};
+
+OperandNames operand_names(const std::string& operand);
+
+/** Generates every declared input on the host, or reads it from its file (relative to the working folder); `given` takes their place. */
+const Tensors& materialize_inputs(const Spec& spec, const Tensors& given, Tensors& made);
+
+}  // namespace fp8lab
