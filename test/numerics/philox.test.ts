@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
 import { mulHigh, philox4x32, philoxWord, philoxWords } from '../../src/numerics/philox.ts';
 
 const u32 = fc.integer({ min: 0, max: 0xffffffff });
