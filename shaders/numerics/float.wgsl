@@ -1,5 +1,5 @@
 // Single-precision arithmetic on bits, correctly rounded (nearest even), subnormals kept, NaN canonical: WGSL's own promises none of it.
-#include "numerics/format.wgsl"
+#include "numerics/classify.wgsl"
 #include "numerics/u64.wgsl"
 
 // Significand in [2^23, 2^24) and exponent of a finite nonzero number: significand * 2^(exponent - 23).
@@ -40,18 +40,6 @@ fn float_from_u64(sign: u32, exponent: i32, value: vec2<u32>) -> u32 {
   let zeros = u64_leading_zeros(value);
   let top = u64_shift_left(value, zeros);
   return float_pack(sign, exponent + 63 - i32(zeros), top.y | select(0u, 1u, top.x != 0u));
-}
-
-fn is_nan(bits: u32) -> bool {
-  return (bits & MAGNITUDE) > INFINITY_BITS;
-}
-
-fn is_infinite(bits: u32) -> bool {
-  return (bits & MAGNITUDE) == INFINITY_BITS;
-}
-
-fn is_zero(bits: u32) -> bool {
-  return (bits & MAGNITUDE) == 0u;
 }
 
 fn float_mul(a: u32, b: u32) -> u32 {

@@ -72,7 +72,17 @@ const fieldNames = [
 /** `PREFIX_BITS`, `PREFIX_BIAS` ...: the format that a shader builds as `PREFIX`. */
 export function formatConstants(prefix: string, name: FormatName): Constants {
   const fields = formatFields(formats[name]);
-  return Object.fromEntries(fieldNames.map((field, i) => [`${prefix}_${field}`, fields[i]!]));
+  return {
+    ...Object.fromEntries(fieldNames.map((field, i) => [`${prefix}_${field}`, fields[i]!])),
+    // Lanes of a code in a u32 word: 2^shift of them.
+    [`${prefix}_LANE_SHIFT`]: laneShift(name),
+  };
+}
+
+/** log2 of the codes of a format that a u32 word holds: 2 up to 8 bits, 1 up to 16, else 0. */
+export function laneShift(name: FormatName): number {
+  const { bits } = formats[name];
+  return bits <= 8 ? 2 : bits <= 16 ? 1 : 0;
 }
 
 /** The rule by which a scheme makes scales, as a shader's constants. */

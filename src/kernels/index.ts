@@ -6,7 +6,6 @@ import type {
   RequantizeSpec,
   ResolvedSpec,
 } from '../specs/types.ts';
-import type { Tensors } from '../tensors/tensor.ts';
 import { dequantizeReference, quantizedOperand } from './dequantize/reference.ts';
 import { dequantizeInputs, dequantizeResults } from './dequantize/spec.ts';
 import { dequantizeWebGpu } from './dequantize/webgpu.ts';
@@ -14,18 +13,13 @@ import { gemmReference } from './gemm/reference.ts';
 import { gemmInputs, gemmResults } from './gemm/spec.ts';
 import { gemmWebGpu } from './gemm/webgpu.ts';
 import type { Kernel } from './kernel.ts';
-import { type Quantized, quantizeReference } from './quantize/reference.ts';
+import { quantizedTensors, quantizeReference } from './quantize/reference.ts';
 import { quantizeInputs, quantizeResults } from './quantize/spec.ts';
 import { quantizeWebGpu } from './quantize/webgpu.ts';
 import { requantizeReference } from './requantize/reference.ts';
 import { requantizeInputs, requantizeResults } from './requantize/spec.ts';
 import { requantizeWebGpu } from './requantize/webgpu.ts';
 import { requireShape, requireTensor } from './tiles.ts';
-
-/** A quantized matrix under the contract's result names. */
-export function quantizedTensors({ codes, scales, tensorScale }: Quantized): Tensors {
-  return tensorScale === undefined ? { codes, scales } : { codes, scales, tensor_scale: tensorScale };
-}
 
 const quantize: Kernel<QuantizeSpec> = {
   name: 'quantize',

@@ -184,7 +184,8 @@ class DeviceGpu implements OwnedGpu {
 
   async #pipeline(dispatch: Dispatch): Promise<{ pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }> {
     const { device } = this;
-    const linked = linkShader(dispatch.shader, { ...dispatch.constants, WORKGROUP_SIZE: workgroupSize }, this.#sources);
+    const constants = { ...dispatch.constants, WORKGROUP_SIZE: workgroupSize };
+    const linked = linkShader(dispatch.shader, constants, this.#sources, dispatch.substitutes);
     const access = dispatch.buffers.map((buffer) => buffer.access);
     const layout = device.createBindGroupLayout({
       entries: [

@@ -16,6 +16,8 @@ export interface Dispatch {
   readonly entryPoint: string;
   /** Compile-time constants: each becomes `const NAME: u32|i32 = value;` ahead of the source. Part of the pipeline's key. */
   readonly constants?: Readonly<Record<string, number>>;
+  /** Files included in place of others, by path: the fast tier's arithmetic for the exact one's. */
+  readonly substitutes?: Readonly<Record<string, string>>;
   /** Run-time u32 parameters, bound as a uniform at @group(0) @binding(0) in this order. */
   readonly uniforms: readonly number[];
   /** Storage buffers at @binding(1), @binding(2) ... */

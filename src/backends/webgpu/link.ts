@@ -34,12 +34,13 @@ const includePattern = /^\s*#include\s+"([^"]+)\.wgsl"\s*$/;
 
 /**
  * Puts a shader together: one `const NAME = value;` a constant, then the source, each `#include "path.wgsl"` line (relative to shaders/)
- * replaced by that file the first time and by nothing afterwards. Constants are abstract integers: they fit u32 and i32 alike.
+ * replaced by that file (or by its substitute) the first time and by nothing afterwards. Constants are abstract integers: they fit u32 and i32 alike.
  */
 export function linkShader(
   shader: string,
   constants: Readonly<Record<string, number>> = {},
   sources: ShaderSources = shaderSources,
+  substitutes: Readonly<Record<string, string>> = {},
 ): LinkedShader {
   const code: string[] = [];
   const lines: SourceLine[] = [];
@@ -51,7 +52,8 @@ export function linkShader(
     emit(`const ${name} = ${constants[name]};`, 'constants', i + 1);
   }
   const included = new Set<string>();
-  const add = (path: string, from: string): void => {
+  const add = (asked: string, from: string): void => {
+    const path = substitutes[asked] ?? asked;
     if (included.has(path)) return;
     included.add(path);
     const source = Object.hasOwn(sources, path) ? sources[path] : undefined;

@@ -4,7 +4,7 @@ import { type FormatName, formats } from '../../numerics/formats.ts';
 import { philoxWord } from '../../numerics/philox.ts';
 import { quantizeBits, tensorScaleBits, tileScale } from '../../numerics/scale.ts';
 import type { Scheme } from '../../numerics/scheme.ts';
-import { allocateCodes, type Codes, dtypeOfFormat, type Tensor } from '../../tensors/tensor.ts';
+import { allocateCodes, type Codes, dtypeOfFormat, type Tensor, type Tensors } from '../../tensors/tensor.ts';
 import { storeScales, type TileGrid, tileGrid } from '../tiles.ts';
 
 /** A matrix as codes with its scales; `tensorScale` [1] F32 only for nvfp4. */
@@ -17,20 +17,29 @@ export interface Quantized {
 /** Philox stream of stochastic rounding. */
 export const roundingStream = 1;
 
+/** A quantized matrix under the contract's result names. */
+export function quantizedTensors({ codes, scales, tensorScale }: Quantized): Tensors {
+  return tensorScale === undefined ? { codes, scales } : { codes, scales, tensor_scale: tensorScale };
+}
+
+/** The format of a tensor's elements; refuses dtypes that are no numbers of a format. */
+export function formatOfTensor(x: Tensor): FormatName {
+  const format = (Object.keys(dtypeOfFormat) as FormatName[]).find((name) => dtypeOfFormat[name] === x.dtype);
+  if (format !== undefined) return format;
+  throw inputError(
+    `a tensor of dtype ${x.dtype} cannot be read as numbers`,
+    'wrong-dtype',
+    'input tensor',
+    'give F32, BF16, F16 or an FP8, FP6 or FP4 dtype',
+  );
+}
+
 /** f32 bits of every element of a high-precision tensor (F32, BF16, F16). */
 export function widen(x: Tensor): Uint32Array {
-  const format = (Object.keys(dtypeOfFormat) as FormatName[]).find((name) => dtypeOfFormat[name] === x.dtype);
-  if (x.dtype === 'F32') return x.codes as Uint32Array;
-  if (format === undefined) {
-    throw inputError(
-      `a tensor of dtype ${x.dtype} cannot be read as numbers`,
-      'wrong-dtype',
-      'input tensor',
-      'give F32, BF16, F16 or an FP8, FP6 or FP4 dtype',
-    );
-  }
+  const format = formats[formatOfTensor(x)];
+  if (format.name === 'f32') return x.codes as Uint32Array;
   const bits = new Uint32Array(x.codes.length);
-  for (let i = 0; i < bits.length; i++) bits[i] = decodeBits(x.codes[i]!, formats[format]);
+  for (let i = 0; i < bits.length; i++) bits[i] = decodeBits(x.codes[i]!, format);
   return bits;
 }
 
