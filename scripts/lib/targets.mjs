@@ -46,7 +46,7 @@ function nodeTarget(outDir) {
 }
 
 /** One file without imports, which Node, Deno and a page can all run. */
-function runnerTarget(outDir) {
+export function runnerTarget(outDir, entry = inProject('src/backends/webgpu/runner-entry.ts')) {
   return {
     ...common,
     build: {
@@ -55,7 +55,7 @@ function runnerTarget(outDir) {
       target: 'es2022',
       minify: false,
       modulePreload: false,
-      lib: { entry: inProject('src/backends/webgpu/runner-entry.ts'), formats: ['es'], fileName: () => 'runner.js' },
+      lib: { entry, formats: ['es'], fileName: () => 'runner.js' },
       rolldownOptions: { output: { codeSplitting: false } },
     },
   };

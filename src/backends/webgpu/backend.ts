@@ -1,0 +1,128 @@
+import { Fp8labError } from '../../errors.ts';
+import type { ResolvedSpec } from '../../specs/types.ts';
+import type { Tensors } from '../../tensors/tensor.ts';
+import type { Backend, BackendIdentity, RunOptions, RunResult } from '../backend.ts';
+import type { RunnerIdentity } from './identify.ts';
+import type { RunnerTimes } from './jobs.ts';
+import { type PlanOptions, planLaunches, type WebGpuName } from './launches.ts';
+import { type Answer, type Patience, RunnerLink } from './runner-link.ts';
+import type { Launch } from './transport.ts';
+
+/** Milliseconds a runner may take to start and name its adapter; a cold browser on a busy machine takes several seconds. */
+const startLimit = 60_000;
+
+/** A backend whose runner is another process, with the requests that go beyond running specs. */
+export interface WebGpuBackend extends Backend {
+  readonly name: WebGpuName;
+  /** Asks the runner for one of its jobs (`probe`, ...). Starts it where needed. Throws Fp8labError. */
+  request<T>(kind: string, params: unknown, tensors?: Tensors, patience?: Patience): Promise<Answer<T>>;
+  /** Starts the runner and tells how: which way worked, its process, the milliseconds it took. */
+  start(patience?: Patience): Promise<Started>;
+}
+
+/** A runner that is up. */
+export interface Started {
+  readonly identity: BackendIdentity;
+  /** The environment or flags that gave the adapter. */
+  readonly launch: string;
+  readonly pid: number;
+  readonly milliseconds: number;
+}
+
+interface Running extends Started {
+  readonly link: RunnerLink;
+}
+
+function describeAdapter({ adapter }: RunnerIdentity): string {
+  const names = [adapter.description, adapter.device, adapter.architecture, adapter.vendor];
+  return names.find((name) => name !== '' && !/^\d+$/.test(name)) ?? 'unnamed adapter';
+}
+
+function asIdentity(backend: WebGpuName, seen: RunnerIdentity, launch: string): BackendIdentity {
+  const { vendor, architecture, device } = seen.adapter;
+  return {
+    backend,
+    runtime: seen.runtime,
+    adapter: describeAdapter(seen),
+    software: seen.adapter.software,
+    details: { vendor, architecture, device, launch, features: seen.features.join(' '), ...seen.limits },
+  };
+}
+
+function noLaunchWorked(name: WebGpuName, tried: readonly string[]): Fp8labError {
+  return new Fp8labError(`${name} found no usable adapter:\n${tried.map((line) => `  ${line}`).join('\n')}`, {
+    kind: 'environment',
+    code: 'no-adapter',
+    where: name,
+    fix: 'run `fp8lab doctor`: it says which driver is missing and how to install it',
+  });
+}
+
+/** The backends `webgpu:node`, `webgpu:deno` and `webgpu:chromium`: the same but for how their runner is started. */
+export function createWebGpuBackend(name: WebGpuName, options: PlanOptions): WebGpuBackend {
+  let running: Running | undefined;
+  let last: Promise<unknown> = Promise.resolve();
+
+  /** One request at a time: a runner does one thing after the other, and a time limit must not run while it waits. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = last.then(work, work);
+    last = turn.catch(() => {});
+    return turn;
+  }
+
+  async function tryLaunch(launch: Launch, patience: Patience): Promise<Running> {
+    const began = performance.now();
+    const link = new RunnerLink(name, await launch.start());
+    try {
+      const limit = Math.min(startLimit, patience.timeout ?? startLimit);
+      const { value } = await link.request<RunnerIdentity>('identify', {}, {}, { ...patience, timeout: limit });
+      const identity = asIdentity(name, value, launch.label);
+      return { identity, launch: launch.label, pid: link.transport.pid, milliseconds: performance.now() - began, link };
+    } catch (error) {
+      await link.close();
+      throw error;
+    }
+  }
+
+  async function ensureRunning(patience: Patience): Promise<Running> {
+    if (running !== undefined && !running.link.dead) return running;
+    const plan = planLaunches(name, options);
+    if ('missing' in plan) throw plan.missing;
+    const tried: string[] = [];
+    for (const launch of plan.launches) {
+      try {
+        running = await tryLaunch(launch, patience);
+        return running;
+      } catch (error) {
+        if (!(error instanceof Fp8labError) || error.kind === 'interrupted') throw error;
+        tried.push(`${launch.label}: ${error.message}`);
+      }
+    }
+    throw noLaunchWorked(name, tried);
+  }
+
+  async function request<T>(kind: string, params: unknown, tensors: Tensors, patience: Patience): Promise<Answer<T>> {
+    const { link } = await ensureRunning({ signal: patience.signal });
+    return link.request<T>(kind, params, tensors, patience);
+  }
+
+  return {
+    name,
+    start: (patience = {}) => inTurn(() => ensureRunning(patience)),
+    identify: () => inTurn(async () => (await ensureRunning({})).identity),
+    request: (kind, params, tensors = {}, patience = {}) => inTurn(() => request(kind, params, tensors, patience)),
+    run(spec: ResolvedSpec, { tier = 'exact', inputs, timeout, signal }: RunOptions = {}): Promise<RunResult> {
+      return inTurn(async () => {
+        const { identity } = await ensureRunning({ signal });
+        const began = performance.now();
+        const { value, tensors } = await request<RunnerTimes>('run', { spec, tier }, inputs ?? {}, { timeout, signal });
+        return { spec: spec.name, identity, tensors, times: { total: performance.now() - began, ...value } };
+      });
+    },
+    async close() {
+      const closing = running;
+      running = undefined;
+      await closing?.link.close();
+    },
+  };
+}
