@@ -1,5 +1,6 @@
-import { type ErrorKind, exitCodes, Fp8labError } from '../../errors.ts';
+import { Fp8labError } from '../../errors.ts';
 import type { Tensors } from '../../tensors/tensor.ts';
+import { interruptedError, receivedError, type SentError, timeLimitError } from '../sent-error.ts';
 import { encodeFrame, FrameReader, type Message } from './protocol.ts';
 import type { Transport } from './transport.ts';
 
@@ -21,26 +22,6 @@ interface Waiting {
   reject(error: Fp8labError): void;
 }
 
-/** The runner took longer than it was given. */
-export function timeLimitError(who: string, milliseconds: number): Fp8labError {
-  return new Fp8labError(`${who} did not finish within ${milliseconds / 1000} s and was ended`, {
-    kind: 'device',
-    code: 'time-limit',
-    where: who,
-    fix: 'give it more time, run a smaller spec, or choose a faster adapter',
-  });
-}
-
-/** The caller gave up. */
-export function interruptedError(who: string): Fp8labError {
-  return new Fp8labError(`${who} was interrupted`, {
-    kind: 'interrupted',
-    code: 'interrupted',
-    where: who,
-    fix: 'run it again',
-  });
-}
-
 /** The runner's process is gone. */
 function runnerDied(who: string, how: string): Fp8labError {
   return new Fp8labError(`the runner of ${who} ${how}`, {
@@ -48,20 +29,6 @@ function runnerDied(who: string, how: string): Fp8labError {
     code: 'runner-died',
     where: who,
     fix: 'the next spec starts a new one; if this one ends it each time, run it alone or on another adapter',
-  });
-}
-
-const isKind = (kind: unknown): kind is ErrorKind =>
-  typeof kind === 'string' && kind !== 'ok' && Object.hasOwn(exitCodes, kind);
-
-/** The error that a runner sent as JSON. */
-function receivedError(sent: Record<string, unknown>): Fp8labError {
-  const { kind, code, message, where, fix } = sent;
-  return new Fp8labError(String(message), {
-    kind: isKind(kind) ? kind : 'device',
-    code: String(code),
-    where: String(where),
-    fix: String(fix),
   });
 }
 
@@ -98,7 +65,7 @@ export class RunnerLink {
     try {
       this.transport.send(encodeFrame({ header: { id, kind, params }, tensors }));
       const { header, tensors: results } = await answered;
-      if (header.error !== undefined) throw await this.failed(receivedError(header.error as Record<string, unknown>));
+      if (header.error !== undefined) throw await this.failed(receivedError(header.error as SentError));
       return { value: header.value as T, tensors: results };
     } finally {
       stopWaiting();

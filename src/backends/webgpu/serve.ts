@@ -1,6 +1,7 @@
 import { Fp8labError } from '../../errors.ts';
 import type { Tensors } from '../../tensors/tensor.ts';
 import type { AdapterChoice } from '../backend.ts';
+import { describeError } from '../sent-error.ts';
 import { type AdapterIdentity, requestDevice } from './adapter.ts';
 import { createGpu, type OwnedGpu } from './device.ts';
 import { encodeFrame, FrameReader, type Message } from './protocol.ts';
@@ -68,20 +69,6 @@ export function createSession(host: Host): Session {
       });
       return opened;
     },
-  };
-}
-
-/** An error as the reply's JSON. Errors that are not ours keep their text; memory that JavaScript refuses is told as such. */
-function describeError(error: unknown): Record<string, unknown> {
-  if (error instanceof Fp8labError) return { ...error.toJSON(), kind: error.kind };
-  const message = error instanceof Error ? error.message : String(error);
-  const memory = error instanceof RangeError && /allocation|array (buffer )?length|memory/i.test(message);
-  return {
-    kind: 'device',
-    code: memory ? 'out-of-memory' : 'runner-error',
-    message,
-    where: (error instanceof Error ? error.stack?.split('\n')[1]?.trim() : undefined) ?? 'runner',
-    fix: memory ? 'run a smaller spec' : 'report the spec with this message: the runner did not expect it',
   };
 }
 

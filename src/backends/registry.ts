@@ -1,0 +1,67 @@
+import { Fp8labError } from '../errors.ts';
+import type { AdapterChoice, Backend, BackendName } from './backend.ts';
+import type { Environment } from './machine.ts';
+import { createReferenceBackend } from './reference-threads.ts';
+import { createWebGpuBackend } from './webgpu/backend.ts';
+import { planLaunches, type WebGpuName } from './webgpu/launches.ts';
+
+/** Every backend there is, the reference first: the order of a parity table's columns. */
+export const backendNames: readonly BackendName[] = [
+  'reference',
+  'webgpu:node',
+  'webgpu:deno',
+  'webgpu:chromium',
+  'native:host',
+  'native:cuda',
+];
+
+/** How backends are made. */
+export interface BackendOptions {
+  readonly adapter?: AdapterChoice;
+  readonly env?: Environment;
+}
+
+/** A backend's name, and why this machine cannot run it where it cannot. */
+export interface Availability {
+  readonly name: BackendName;
+  /** What is missing and how to mend it; undefined where nothing is. */
+  readonly missing: Fp8labError | undefined;
+}
+
+const isWebGpu = (name: BackendName): name is WebGpuName => name.startsWith('webgpu:');
+
+function unknownBackend(name: string): Fp8labError {
+  return new Fp8labError(`there is no backend ${name}`, {
+    kind: 'usage',
+    code: 'unknown-backend',
+    where: '--backends',
+    fix: `choose among ${backendNames.join(', ')}`,
+  });
+}
+
+/** Takes a name from outside. Throws `unknown-backend` (kind `usage`). */
+export function parseBackendName(name: string): BackendName {
+  const known = backendNames.find((candidate) => candidate === name);
+  if (known === undefined) throw unknownBackend(name);
+  return known;
+}
+
+/** Makes a backend. Starts nothing: what is missing is told by its first use. */
+export function createBackend(name: BackendName, options: BackendOptions = {}): Backend {
+  if (name === 'reference') return createReferenceBackend();
+  if (isWebGpu(name)) return createWebGpuBackend(name, { adapter: options.adapter ?? 'auto', env: options.env });
+  throw unknownBackend(name);
+}
+
+/** What this machine lacks for a backend, or undefined. Looks at files only, so a driver that does not work shows at the first run. */
+function whatIsMissing(name: BackendName, options: BackendOptions): Fp8labError | undefined {
+  if (name === 'reference') return undefined;
+  if (!isWebGpu(name)) return unknownBackend(name);
+  const plan = planLaunches(name, { adapter: options.adapter ?? 'auto', env: options.env });
+  return 'missing' in plan ? plan.missing : undefined;
+}
+
+/** Every backend, with the reason where this machine cannot run it. */
+export function availableBackends(options: BackendOptions = {}): Availability[] {
+  return backendNames.map((name) => ({ name, missing: whatIsMissing(name, options) }));
+}
