@@ -9,7 +9,13 @@ const largestBits = 0x7f7fffff;
 const one = 0x3f800000;
 
 /** Largest exponent of each element format of the MX recipes (OCP MX 1.0, section 5). */
-export const largestExponent: Partial<Record<Format['name'], number>> = { e5m2: 15, e4m3: 8, e3m2: 4, e2m3: 2, e2m1: 2 };
+export const largestExponent: Partial<Record<Format['name'], number>> = {
+  e5m2: 15,
+  e4m3: 8,
+  e3m2: 4,
+  e2m3: 2,
+  e2m1: 2,
+};
 
 /**
  * What a tile does to its values before they are encoded. `divide` and `multiply` are one f32 operation with `bits`; `shift` multiplies by
