@@ -63,7 +63,7 @@ function cudaCodes(program: string, conversion: string, bits: Uint32Array): Uint
 
 const build = buildCudaHost(folder);
 
-describe('CUDA’s own host conversions', () => {
+describe('host conversions of the CUDA headers', () => {
   test.for(conversions)('to %s %s %s give the same codes', ([name, rounding, overflow], { skip }) => {
     if (build.missing !== undefined) skip(build.missing);
     const bits = patterns(name);
