@@ -1,33 +1,8 @@
 import type { Arithmetic } from '../numerics/arithmetic.ts';
-import type { FormatName } from '../numerics/formats.ts';
 import type { Scheme } from '../numerics/scheme.ts';
+import type { GeneratedInput } from '../tensors/generate.ts';
 
-/** Generators of inputs; all of integers only, so that they give the same bits everywhere. See docs/numerics.md. */
-export type GeneratorName =
-  | 'uniform'
-  | 'positive'
-  | 'normal'
-  | 'outlier-channels'
-  | 'outlier-tokens'
-  | 'bits'
-  | 'zero'
-  | 'saturating'
-  | 'subnormal';
-
-/** A generated input: element i depends on the seed and i alone. */
-export interface GeneratedInput {
-  readonly generate: GeneratorName;
-  /** Philox key, an unsigned 32-bit integer. */
-  readonly seed: number;
-  /** Format of the values: bf16, f16 or f32; any code format for raw codes (`bits` only). */
-  readonly dtype: FormatName;
-  /** Values are multiplied by 2^exponent (exact unless it leaves the format's range). */
-  readonly exponent: number;
-  /** Share of outlier channels or tokens, 0..1. */
-  readonly share: number;
-  /** Outliers are multiplied by 2^factorExponent. */
-  readonly factorExponent: number;
-}
+export type { GeneratedInput, GeneratorName } from '../tensors/generate.ts';
 
 /** An input read from a safetensors file. */
 export interface FileInput {
