@@ -4,6 +4,7 @@ import type { Tier } from '../../kernels/kernel.ts';
 import type { ResolvedSpec } from '../../specs/types.ts';
 import type { Tensors } from '../../tensors/tensor.ts';
 import { identify } from './identify.ts';
+import { probeAdapter } from './probe.ts';
 import type { Jobs, Reply, Session } from './serve.ts';
 
 /** Milliseconds a run took, as measured inside the runner. */
@@ -28,5 +29,10 @@ async function runSpec(session: Session, params: { spec: ResolvedSpec; tier: Tie
   }
 }
 
+async function probe(session: Session, { samples }: { samples: number }): Promise<Reply> {
+  const { gpu } = await session.open();
+  return { value: await probeAdapter(gpu.device, samples) };
+}
+
 /** What every runner can do. */
-export const standardJobs: Jobs = { identify, run: runSpec };
+export const standardJobs: Jobs = { identify, run: runSpec, probe };
