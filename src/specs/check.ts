@@ -1,0 +1,155 @@
+import { inputError } from '../errors.ts';
+import { formats } from '../numerics/formats.ts';
+import { powerOfTwoRecipes } from '../numerics/scale.ts';
+import type { Scheme } from '../numerics/scheme.ts';
+import type { GemmSpec, Input, Operand, ResolvedSpec } from './types.ts';
+
+/** Elements a matrix may have: indices must fit 31 bits on every device. */
+const maxElements = 2 ** 31 - 1;
+
+/** Formats a generator of numbers gives; codes of narrower formats come from `bits` or `zero` alone. */
+const numberFormats = new Set(['bf16', 'f16', 'f32']);
+
+/** Refuses a filled spec that contradicts itself, with the path and the numbers. */
+export function checkSpec(spec: ResolvedSpec, where: string): void {
+  const check = checker(where);
+  if (spec.kernel === 'gemm') {
+    checkGemm(spec, check);
+    return;
+  }
+  check.elements('shape', spec.shape.rows, spec.shape.columns);
+  if (spec.kernel === 'quantize') {
+    check.numbers('x.input', spec.x.input);
+    check.scheme('scheme', spec.scheme);
+  } else {
+    check.operand('x', spec.x);
+    if (spec.kernel === 'requantize') check.scheme('to', spec.to);
+  }
+}
+
+type Checker = ReturnType<typeof checker>;
+
+function checkGemm(spec: GemmSpec, check: Checker): void {
+  const { m, n, k } = spec.shape;
+  check.elements('shape (m x k)', m, k);
+  check.elements('shape (n x k)', n, k);
+  check.elements('shape (m x n)', m, n);
+  check.operand('a', spec.a);
+  check.operand('b', spec.b);
+  check.promotion('a', spec.a.scheme, spec);
+  check.promotion('b', spec.b.scheme, spec);
+  if (spec.c === undefined) return;
+  check.numbers('c.input', spec.c.input);
+  if (spec.output !== 'f32') {
+    check.refuse('c', `c is accumulated in f32, and the output is ${spec.output}`, 'set output to f32, or leave c out');
+  }
+}
+
+function checker(where: string) {
+  const refuse = (path: string, message: string, fix: string, code = 'contradiction'): never => {
+    throw inputError(`${path}: ${message}`, code, `${where}: ${path}`, fix);
+  };
+  const elements = (path: string, rows: number, columns: number): void => {
+    if (rows * columns > maxElements) {
+      refuse(
+        path,
+        `${rows} x ${columns} is ${rows * columns} elements, more than ${maxElements}`,
+        'make it smaller',
+        'too-large',
+      );
+    }
+  };
+  const numbers = (path: string, input: Input): void => {
+    if ('generate' in input && !numberFormats.has(input.dtype)) {
+      refuse(`${path}.dtype`, `${input.dtype} is a code format, and these are numbers`, 'use bf16, f16 or f32');
+    }
+  };
+  const scheme = (path: string, it: Scheme): void => {
+    const { type, recipe, layout } = it.scale;
+    const format = formats[it.format];
+    if (it.overflow === 'ieee' && format.specials === 'finite') {
+      refuse(`${path}.overflow`, `${it.format} has neither Inf nor NaN for ieee overflow`, 'use saturate');
+    }
+    if (type === 'e8m0' && !powerOfTwoRecipes.has(recipe)) {
+      refuse(
+        `${path}.scale`,
+        `e8m0 holds powers of two, and ${recipe} gives others`,
+        'use pow2 or an mx recipe, or type f32',
+      );
+    }
+    if ((recipe === 'nvfp4') !== (type === 'e4m3')) {
+      refuse(`${path}.scale`, `recipe ${recipe} with type ${type}`, 'nvfp4 scales are e4m3, and only they are');
+    }
+    if (recipe.startsWith('mx-') && !['e4m3', 'e5m2', 'e2m1', 'e2m3', 'e3m2'].includes(it.format)) {
+      refuse(
+        `${path}.format`,
+        `${it.format} is no MX element format`,
+        'use e4m3, e5m2, e3m2, e2m3 or e2m1, or recipe pow2',
+      );
+    }
+    if (recipe === 'nvfp4' && it.format !== 'e2m1')
+      refuse(`${path}.format`, `nvfp4 codes are e2m1, not ${it.format}`, 'use e2m1');
+    if (layout === 'packed-e8m0' && type !== 'e8m0') {
+      refuse(`${path}.scale.layout`, `packed-e8m0 packs e8m0 bytes, and the type is ${type}`, 'set type to e8m0');
+    }
+    if (layout === 'mn-major' && type === 'e8m0') {
+      refuse(`${path}.scale.layout`, 'mn-major is the layout of f32 scales', 'use packed-e8m0 or row-major');
+    }
+  };
+  const codes = (path: string, it: Operand): void => {
+    if (it.codes === undefined || it.scales === undefined) {
+      refuse(path, 'codes and scales come together', 'give both, or input');
+      return;
+    }
+    const wanted = {
+      codes: it.scheme.format,
+      scales: it.scheme.scale.layout === 'packed-e8m0' ? 'f32' : it.scheme.scale.type,
+    };
+    for (const field of ['codes', 'scales'] as const) {
+      const input = it[field] as Input;
+      if ('generate' in input && input.dtype !== wanted[field]) {
+        refuse(
+          `${path}.${field}.dtype`,
+          `is ${input.dtype}, and the scheme's ${field} are ${wanted[field]}`,
+          `use ${wanted[field]}`,
+        );
+      }
+      if (
+        'generate' in input &&
+        !numberFormats.has(input.dtype) &&
+        input.generate !== 'bits' &&
+        input.generate !== 'zero'
+      ) {
+        refuse(`${path}.${field}.generate`, `${input.generate} gives numbers, not codes`, 'use bits or zero');
+      }
+    }
+  };
+  const operand = (path: string, it: Operand): void => {
+    scheme(`${path}.scheme`, it.scheme);
+    if (it.input !== undefined && (it.codes !== undefined || it.scales !== undefined)) {
+      refuse(path, 'has input and codes', 'give input, or codes with scales');
+    }
+    if (it.input === undefined) codes(path, it);
+    else numbers(`${path}.input`, it.input);
+  };
+  const promotion = (path: string, it: Scheme, spec: GemmSpec): void => {
+    const { promoteEvery } = spec.arithmetic;
+    const tile = it.tile[1];
+    if (tile === 0 || tile >= spec.shape.k) return;
+    if (promoteEvery === 0) {
+      refuse(
+        'arithmetic.promoteEvery',
+        `is 0 (never), and the scales of ${path} change every ${tile} along k`,
+        'use a scheme with one scale along k (per-token, per-tensor), or promote at each scale',
+      );
+    }
+    if (tile % promoteEvery !== 0) {
+      refuse(
+        'arithmetic.promoteEvery',
+        `is ${promoteEvery}, and does not divide the ${tile} k that share a scale of ${path}`,
+        `use a divisor of ${tile}`,
+      );
+    }
+  };
+  return { refuse, elements, numbers, scheme, operand, promotion };
+}
