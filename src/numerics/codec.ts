@@ -110,12 +110,16 @@ export function allocateLanes(format: Format, length: number): Lanes {
 
 /**
  * Codes of f32 values: element i of the result is the code of values[i]. Stochastic rounding draws element i's word from
- * Philox, key (seed, 0), stream 1. Throws for unknown names, decode-only formats, and `ieee` overflow where a format has no Inf or NaN.
+ * Philox, key (seed, 0), stream 1. Throws for unknown names,
+ * decode-only formats, `ieee` overflow where a format has no Inf or NaN, and values that are no Float32Array.
  */
 export function encode(values: Float32Array, format: FormatName, options: EncodeOptions = {}): Lanes {
   const { rounding = 'nearest-even', overflow = 'saturate', seed = 0 } = options;
   assertEncodable(format, overflow, 'encode');
   assertRounding(rounding, seed);
+  if (!(values instanceof Float32Array)) {
+    throw inputError('values are not a Float32Array', 'bad-values', 'encode', 'pass Float32Array.from(values)');
+  }
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   return encodeLanes(bits, formats[format], rounding, overflow, seed);
 }

@@ -16,7 +16,7 @@ import {
 import { bitsOf, fromBits, INF_BITS, NAN_BITS } from '../../src/numerics/f32.ts';
 import { type FormatName, formats, type Overflow, type Rounding } from '../../src/numerics/formats.ts';
 import { philoxWord, philoxWords } from '../../src/numerics/philox.ts';
-import { f32Bits, nudge } from './operands.ts';
+import { edges, f32Bits, nudge } from './operands.ts';
 import { magnitudes, searchCode } from './search.ts';
 
 type Deterministic = Exclude<Rounding, 'stochastic'>;
@@ -143,6 +143,18 @@ describe('f32', () => {
       }),
       { numRuns: 5000 },
     );
+  });
+
+  test('encodes whole arrays to the same codes as one value at a time', () => {
+    const words = new Uint32Array(20_000);
+    philoxWords(4, 0, 0, words);
+    const inputs = Uint32Array.from([...words, ...edges]);
+    for (const overflow of overflowsOf('f32')) {
+      for (const rounding of roundings) {
+        const expected = inputs.map((bits) => encodeBits(bits, f32, rounding, overflow));
+        expect(encodeLanes(inputs, f32, rounding, overflow)).toEqual(expected);
+      }
+    }
   });
 
   test('scaled by a power of two is the product rounded once, nearest even', () => {
@@ -312,6 +324,7 @@ describe('arguments', () => {
     ['unsupported-overflow', () => encode(values, 'e2m1', { overflow: 'ieee' })],
     ['unknown-overflow', () => encode(values, 'e4m3', { overflow: 'wrap' as Overflow })],
     ['unknown-rounding', () => encode(values, 'e4m3', { rounding: 'up' as Rounding })],
+    ['bad-values', () => encode([1, 2] as unknown as Float32Array, 'e4m3')],
     ['bad-seed', () => encode(values, 'e4m3', { rounding: 'stochastic', seed: -1 })],
     ['bad-seed', () => encode(values, 'e4m3', { rounding: 'stochastic', seed: 1.5 })],
   ])('are refused as %s', (code, act) => {
