@@ -217,5 +217,5 @@ export const schemeSchema = scheme;
 
 /** The published JSON Schema: specs/fp8lab.schema.json. */
 export function jsonSchema(): object {
-  return { title: 'fp8lab kernel spec', ...z.toJSONSchema(specSchema, { io: 'input' }) };
+  return { title: 'fp8lab kernel spec', ...z.toJSONSchema(specSchema, { io: 'input', reused: 'ref' }) };
 }
