@@ -29,7 +29,13 @@ struct OperandNames {
 
 OperandNames operand_names(const std::string& operand);
 
-/** Generates every declared input on the host, or reads it from its file (relative to the working folder); `given` takes their place. */
-const Tensors& materialize_inputs(const Spec& spec, const Tensors& given, Tensors& made);
+/**
+ * `given` where it holds tensors; else generates every declared input on `threads` host threads (0: all cores), or reads it from its file (relative to the
+ * working folder), into `made`.
+ */
+const Tensors& materialize_inputs(const Spec& spec, const Tensors& given, Tensors& made, int threads = 0);
+
+/** A generated tensor; the last extent counts as columns. */
+Tensor generate_tensor(const GeneratedInput& input, std::vector<i64> shape, int threads = 0);
 
 }  // namespace fp8lab

@@ -1,0 +1,115 @@
+// The command `run`, and `info`.
+
+#include <chrono>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "../errors.h"
+#include "../kernels/device.h"
+#include "../tensors/packing.h"
+#include "../tensors/safetensors.h"
+#include "../tensors/sha256.h"
+#include "arguments.h"
+#include "commands.h"
+
+namespace fp8lab {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t largest_spec = 1 << 24;
+
+std::string read_text(const std::string& path) {
+  std::ifstream file;
+  if (path != "-") {
+    file.open(path, std::ios::binary);
+    if (!file) throw input_error("missing-file", "cannot open the spec", path, "check the path");
+  }
+  std::istream& stream = path == "-" ? std::cin : file;
+  std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  if (stream.bad()) throw input_error("read-failed", "cannot read the spec", path, "check that it is a file");
+  if (text.size() > largest_spec) throw input_error("spec-too-large", "the spec has more than 16 MiB", path, "check that this is a spec");
+  return text;
+}
+
+std::unique_ptr<Device> make_device(const std::string& name, int threads) {
+  if (name == "host") return make_host_device(threads);
+  if (name == "cuda") return make_cuda_device();
+  throw Error(ErrorKind::usage, "unknown-device", "unknown device " + name, "--device", "use host or cuda");
+}
+
+/** SHA-256 of a tensor's bytes as a file holds them. */
+std::string digest(const Tensor& tensor) {
+  Sha256 hash;
+  if (fills_lanes(tensor.dtype)) {
+    hash.add(tensor.lanes.data(), tensor.lanes.bytes());
+  } else {
+    std::vector<u8> bytes(static_cast<std::size_t>(packed_bytes(tensor.dtype, tensor.lanes.count())));
+    pack(tensor.lanes, tensor.dtype, bytes.data());
+    hash.add(bytes.data(), static_cast<i64>(bytes.size()));
+  }
+  return hash.hex();
+}
+
+Json describe(const DeviceIdentity& identity) {
+  Json json = {{"adapter", identity.adapter}, {"details", Json::object()}};
+  for (const auto& [key, value] : identity.details) json["details"][key] = value;
+  return json;
+}
+
+Json describe(const Tensors& tensors, bool with_digest) {
+  Json json = Json::object();
+  for (const auto& [name, tensor] : tensors) {
+    json[name] = {{"dtype", info_of(tensor.dtype).name}, {"shape", tensor.shape}};
+    if (with_digest) json[name]["sha256"] = digest(tensor);
+  }
+  return json;
+}
+
+void require_guards(const Tensors& tensors) {
+  for (const auto& [name, tensor] : tensors) {
+    if (tensor.lanes.guarded()) continue;
+    throw Error(ErrorKind::device, "wrote-past-end", "the kernel wrote behind the end of " + name, name, "report this with the spec that caused it");
+  }
+}
+
+double now_ms() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+}  // namespace
+
+int run_command(int count, char** words) {
+  const Arguments arguments = parse_arguments(count, words, {"device", "inputs", "out", "threads"}, {"digest", "json"}, 1);
+  const double begin = now_ms();
+  const std::string device_name = arguments.get("device", "host");
+  const Spec spec = parse_spec(read_text(arguments.operands[0]), arguments.operands[0]);
+  const Tensors given = arguments.has("inputs") ? read_tensors(arguments.get("inputs")) : Tensors();
+  const auto device = make_device(device_name, integer_option(arguments, "threads", 0));
+  const Outcome outcome = device->run(spec, given);
+  require_guards(outcome.tensors);
+  if (arguments.has("out")) write_tensors(arguments.get("out"), outcome.tensors, {{"fp8lab.spec", spec.name}});
+  Json json = {{"schemaVersion", 1}, {"spec", spec.name}, {"kernel", kernel_name(spec)}, {"device", device_name}};
+  json["identity"] = describe(device->identify());
+  json["tensors"] = describe(outcome.tensors, arguments.has("digest"));
+  json["times"] = {{"inputs", outcome.inputs_ms}, {"kernel", outcome.kernel_ms}, {"total", now_ms() - begin}};
+  std::cout << json.dump() << std::endl;
+  return 0;
+}
+
+int info_command(int count, char** words) {
+  parse_arguments(count, words, {}, {"json"}, 0);
+  Json json = {{"schemaVersion", 1}, {"version", FP8LAB_VERSION}, {"host", describe(make_host_device(0)->identify())}};
+  try {
+    json["cuda"] = describe(make_cuda_device()->identify());
+  } catch (const Error& error) {
+    json["cuda"] = nullptr;
+    json["cudaProblem"] = {{"code", error.code}, {"message", error.what()}, {"where", error.where}, {"fix", error.fix}};
+  }
+  std::cout << json.dump() << std::endl;
+  return 0;
+}
+
+}  // namespace fp8lab
