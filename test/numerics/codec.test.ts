@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   decode,
   decodeBits,
@@ -18,6 +18,9 @@ import { type FormatName, formats, type Overflow, type Rounding } from '../../sr
 import { philoxWord, philoxWords } from '../../src/numerics/philox.ts';
 import { edges, f32Bits, nudge } from './operands.ts';
 import { magnitudes, searchCode } from './search.ts';
+
+// Each sweeps many inputs: on a busy machine the default of five seconds is too short.
+vi.setConfig({ testTimeout: 120_000 });
 
 type Deterministic = Exclude<Rounding, 'stochastic'>;
 

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { buildCudaHost } from '../../scripts/lib/cuda-host.mjs';
 import { encodeLanes } from '../../src/numerics/codec.ts';
 import { bitsOf } from '../../src/numerics/f32.ts';
@@ -10,6 +10,9 @@ import { type FormatName, formats, type Overflow, type Rounding } from '../../sr
 import { philoxWords } from '../../src/numerics/philox.ts';
 import { nudge } from './operands.ts';
 import { magnitudes } from './search.ts';
+
+// Each sweeps many inputs: on a busy machine the default of five seconds is too short.
+vi.setConfig({ testTimeout: 120_000 });
 
 const folder = mkdtempSync(join(tmpdir(), 'fp8lab-cuda-host-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   addBits,
   addF32,
@@ -17,6 +17,9 @@ import {
 } from '../../src/numerics/f32.ts';
 import { add, exactOf, multiply, nearestBits } from './exact.ts';
 import { edges, f32Bits, nudge } from './operands.ts';
+
+// Each sweeps many inputs: on a busy machine the default of five seconds is too short.
+vi.setConfig({ testTimeout: 120_000 });
 
 const isFinite32 = (bits: number): boolean => (bits & 0x7fffffff) < INF_BITS;
 const isZero = (bits: number): boolean => (bits & 0x7fffffff) === 0;

@@ -1,9 +1,12 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { addBits, divBits, fmaBits, mulBits } from '../../src/numerics/f32.ts';
 import { philoxWords } from '../../src/numerics/philox.ts';
 import { softAdd, softDiv, softFma, softMul } from '../../src/numerics/soft-float.ts';
 import { edges, f32Bits, nudge } from './operands.ts';
+
+// Each sweeps many inputs: on a busy machine the default of five seconds is too short.
+vi.setConfig({ testTimeout: 120_000 });
 
 const binary = [
   { name: 'add', soft: softAdd, exact: addBits },

@@ -1,11 +1,14 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { decode, encodeBits } from '../../src/numerics/codec.ts';
 import { bitsOf } from '../../src/numerics/f32.ts';
 import { type FormatName, formats } from '../../src/numerics/formats.ts';
 import { philoxWord } from '../../src/numerics/philox.ts';
 import type { GeneratedInput, GeneratorName } from '../../src/specs/types.ts';
 import { generate, generateRows } from '../../src/tensors/generate.ts';
+
+// Each sweeps many inputs: on a busy machine the default of five seconds is too short.
+vi.setConfig({ testTimeout: 120_000 });
 
 const names: readonly GeneratorName[] = [
   'uniform',

@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { encodeBits, encodeFormats, encodeLanes } from '../../src/numerics/codec.ts';
 import { addBits, divBits, fmaBits, fromBits, mulBits } from '../../src/numerics/f32.ts';
 import { type FormatName, formats, type Overflow, type Rounding } from '../../src/numerics/formats.ts';
 import { magnitudes, searchCode } from '../numerics/search.ts';
 import { makeVectors } from './make.ts';
 import { hexWords, parseWords } from './words.ts';
+
+// Each sweeps many inputs: on a busy machine the default of five seconds is too short.
+vi.setConfig({ testTimeout: 120_000 });
 
 const folder = new URL('../../specs/vectors/', import.meta.url);
 const read = (name: string): string => readFileSync(new URL(name, folder), 'utf8');
