@@ -2,9 +2,9 @@ import { Fp8labError } from '../../errors.ts';
 import type { ResolvedSpec } from '../../specs/types.ts';
 import type { Tensors } from '../../tensors/tensor.ts';
 import type { Backend, BackendIdentity, RunOptions, RunResult } from '../backend.ts';
-import type { RunnerIdentity } from './identify.ts';
-import type { RunnerTimes } from './jobs.ts';
+import { adapterName, type RunnerIdentity } from './identify.ts';
 import { type PlanOptions, planLaunches, type WebGpuName } from './launches.ts';
+import type { RunnerTimes } from './run-spec.ts';
 import { type Answer, type Patience, RunnerLink } from './runner-link.ts';
 import type { Launch } from './transport.ts';
 
@@ -33,17 +33,12 @@ interface Running extends Started {
   readonly link: RunnerLink;
 }
 
-function describeAdapter({ adapter }: RunnerIdentity): string {
-  const names = [adapter.description, adapter.device, adapter.architecture, adapter.vendor];
-  return names.find((name) => name !== '' && !/^\d+$/.test(name)) ?? 'unnamed adapter';
-}
-
 function asIdentity(backend: WebGpuName, seen: RunnerIdentity, launch: string): BackendIdentity {
   const { vendor, architecture, device } = seen.adapter;
   return {
     backend,
     runtime: seen.runtime,
-    adapter: describeAdapter(seen),
+    adapter: adapterName(seen.adapter),
     software: seen.adapter.software,
     details: { vendor, architecture, device, launch, features: seen.features.join(' '), ...seen.limits },
   };

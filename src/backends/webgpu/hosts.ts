@@ -1,5 +1,6 @@
 import type { AdapterChoice } from '../backend.ts';
-import { type Channel, type Host, type Jobs, serve } from './serve.ts';
+import { type Channel, type Jobs, serve } from './serve.ts';
+import type { Host } from './session.ts';
 
 /** The little that is used of Deno's global. */
 interface DenoGlobal {

@@ -1,5 +1,6 @@
 import type { AdapterIdentity } from './adapter.ts';
-import type { Reply, Session } from './serve.ts';
+import type { Reply } from './serve.ts';
+import type { Session } from './session.ts';
 
 /** What the parent learns of the adapter: the answer to `identify`. */
 export interface RunnerIdentity {
@@ -7,6 +8,13 @@ export interface RunnerIdentity {
   readonly adapter: AdapterIdentity;
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
+}
+
+/** The adapter's most telling name; drivers fill different fields, some only with numbers. */
+export function adapterName({ description, device, architecture, vendor }: AdapterIdentity): string {
+  return (
+    [description, device, architecture, vendor].find((name) => name !== '' && !/^\d+$/.test(name)) ?? 'unnamed adapter'
+  );
 }
 
 const reportedLimits = ['maxBufferSize', 'maxStorageBufferBindingSize', 'maxComputeWorkgroupsPerDimension'] as const;
