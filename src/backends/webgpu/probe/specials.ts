@@ -17,7 +17,10 @@ const row = (wgsl: string, type: Row['type'], inputs: Row['inputs'], ...answers:
 });
 
 const kept = (meaning: Meaning): Answer => ['subnormals kept', meaning];
-const flushed = (meaning: Meaning): Answer => ['flushed to zero', (...lanes) => (Number(meaning(...lanes)) < 0 ? -0 : 0)];
+const flushed = (meaning: Meaning): Answer => [
+  'flushed to zero',
+  (...lanes) => (Number(meaning(...lanes)) < 0 ? -0 : 0),
+];
 const flushedPositive: Answer = ['flushed to +0', () => 0];
 const sub = (wgsl: string, meaning: Meaning): Row =>
   row(wgsl, 'f32', 'subnormal', kept(meaning), flushed(meaning), flushedPositive);
