@@ -1,6 +1,7 @@
 #include "spec.h"
 
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
@@ -23,7 +24,7 @@ Error bad_field(const std::string& path, const std::string& problem) {
 /** An object of the spec: hands out its fields by name and refuses those nobody asked for. */
 class Fields {
  public:
-  Fields(const Json& object, std::string path) : object_(object), path_(std::move(path)) {
+  Fields(const Json& object, std::string path, std::filesystem::path folder) : object_(object), path_(std::move(path)), folder_(std::move(folder)) {
     if (!object.is_object()) throw bad_field(path_.empty() ? "spec" : path_, "is not an object");
   }
 
@@ -40,7 +41,9 @@ class Fields {
                       "resolve the spec with `fp8lab spec resolve` and run what it prints");
   }
 
-  Fields object(const std::string& name) { return Fields(need(name), at(name)); }
+  Fields object(const std::string& name) { return Fields(need(name), at(name), folder_); }
+
+  const std::filesystem::path& folder() const { return folder_; }
 
   std::string text(const std::string& name) {
     const Json& value = need(name);
@@ -84,6 +87,7 @@ class Fields {
  private:
   const Json& object_;
   std::string path_;
+  std::filesystem::path folder_;
   std::set<std::string> known_;
 };
 
@@ -99,9 +103,10 @@ FormatId read_output(Fields& fields) {
 
 u32 read_seed(Fields& fields) { return static_cast<u32>(fields.integer("seed", 0, 0xffffffffLL)); }
 
+/** A file named by a spec lies relative to the spec's own folder. */
 Input read_input(Fields fields) {
   if (fields.has("file")) {
-    FileInput input{fields.text("file"), fields.text("tensor")};
+    FileInput input{(fields.folder() / fields.text("file")).string(), fields.text("tensor")};
     fields.done();
     return input;
   }
@@ -121,7 +126,8 @@ Input read_input(Fields fields) {
   input.share = fields.number("share");
   input.factor_exponent = static_cast<i32>(fields.integer("factorExponent", -100000, 100000));
   const bool numeric = input.dtype == FormatId::bf16 || input.dtype == FormatId::f16 || input.dtype == FormatId::f32;
-  if (input.generator != Generator::bits && !numeric) throw bad_field(fields.at("dtype"), "must be bf16, f16 or f32 for this generator");
+  const bool any_dtype = input.generator == Generator::bits || input.generator == Generator::zero;
+  if (!any_dtype && !numeric) throw bad_field(fields.at("dtype"), "must be bf16, f16 or f32 for this generator");
   fields.done();
   return input;
 }
@@ -212,7 +218,6 @@ Model read_model(Fields fields) {
   if (aligned && model.fraction_bits + bit_length(static_cast<u64>(model.terms) + 1) > 58) {
     throw bad_field(fields.at("fractionBits"), "and terms together pass what a 64-bit sum holds");
   }
-  if (aligned && model.order == TermOrder::p4 && model.terms % 2 != 0) throw bad_field(fields.at("terms"), "must be even in p4 order");
   fields.done();
   return model;
 }
@@ -283,7 +288,7 @@ Spec parse_spec(std::string_view text, const std::string& file) {
   } catch (const Json::exception& error) {
     throw input_error("spec-not-json", std::string("the spec is not JSON: ") + error.what(), file, "give a spec that `fp8lab spec resolve` printed");
   }
-  Fields fields(json, "");
+  Fields fields(json, "", file == "-" ? std::filesystem::path() : std::filesystem::path(file).parent_path());
   if (fields.integer("fp8lab", 0, 1 << 20) != 1) throw bad_field("fp8lab", "is not 1, the version this runner knows");
   Spec spec;
   spec.name = fields.text("name");

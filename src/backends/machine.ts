@@ -56,7 +56,8 @@ export function distFile(name: string): string {
   return join(packageRoot(), 'dist', name);
 }
 
-function isExecutable(path: string): boolean {
+/** Whether a file is there and may be run. */
+export function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return true;
