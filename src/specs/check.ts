@@ -27,6 +27,13 @@ export function checkSpec(spec: ResolvedSpec, where: string): void {
   }
 }
 
+/** Refuses a gemm whose promotion interval and scale tiles contradict each other. */
+export function checkPromotion(spec: GemmSpec, where: string): void {
+  const check = checker(where);
+  check.promotion('a', spec.a.scheme, spec);
+  check.promotion('b', spec.b.scheme, spec);
+}
+
 type Checker = ReturnType<typeof checker>;
 
 function checkGemm(spec: GemmSpec, check: Checker): void {

@@ -1,0 +1,229 @@
+import { resolve } from 'node:path';
+import type { AdapterChoice, Backend, BackendName } from '../backends/backend.ts';
+import { availableBackends, createBackend, parseBackendName } from '../backends/registry.ts';
+import { exitCodes, type Fp8labError } from '../errors.ts';
+import type { Tier } from '../kernels/kernel.ts';
+import { describeTensor } from '../parity/compare.ts';
+import { type ErrorData, type ParityEntry, type ParityRun, runSuite } from '../parity/suite.ts';
+import type { LoadedSpec } from '../specs/load.ts';
+import { gatherInputs } from './inputs.ts';
+import { type Io, paint } from './io.ts';
+import { type Part, partOf } from './part.ts';
+import { startProgress } from './progress.ts';
+import { chooseSpecs } from './specs.ts';
+import { table } from './table.ts';
+
+/** Options of `fp8lab parity`. */
+export interface ParityOptions {
+  readonly backends?: string;
+  readonly adapter?: AdapterChoice;
+  readonly tier?: Tier;
+  readonly report?: string;
+  readonly against?: string;
+  readonly record?: string;
+  readonly part?: Part;
+  readonly large?: boolean;
+  /** Seconds a spec may take on a backend. */
+  readonly timeout?: number;
+  readonly json?: boolean;
+}
+
+/** A backend this machine cannot run, and why. */
+interface Absent {
+  readonly name: BackendName;
+  readonly error: Fp8labError;
+}
+
+interface Chosen {
+  readonly backends: readonly Backend[];
+  readonly absent: readonly Absent[];
+}
+
+/** The reference, then those asked for; without a list, all that this machine can run. */
+function chooseBackends(options: ParityOptions, io: Io): Chosen {
+  const availability = availableBackends({ adapter: options.adapter, env: io.env });
+  const wanted = options.backends?.split(',').map((name) => parseBackendName(name.trim()));
+  const names = wanted ?? availability.map(({ name }) => name);
+  const absent: Absent[] = [];
+  const present: BackendName[] = ['reference'];
+  for (const name of new Set(names)) {
+    const missing = availability.find((backend) => backend.name === name)?.missing;
+    if (missing !== undefined && wanted !== undefined) throw missing;
+    if (missing !== undefined) absent.push({ name, error: missing });
+    else if (name !== 'reference') present.push(name);
+  }
+  const backends = present.map((name) => createBackend(name, { adapter: options.adapter, env: io.env }));
+  return { backends, absent };
+}
+
+/** Runs specs on backends and holds the results against the reference's. */
+export async function parityCommand(names: readonly string[], options: ParityOptions, io: Io): Promise<number> {
+  const all = await chooseSpecs(names, options.large ?? false);
+  const specs = partOf(all, options.part);
+  const { backends, absent } = chooseBackends(options, io);
+  const progress = startProgress(io, 'parity', specs.length * backends.length);
+  const recorder = await openEvidence(options);
+  let done = 0;
+  const began = performance.now();
+  try {
+    const run = await runSuite(specs, backends, {
+      tier: options.tier ?? 'exact',
+      timeout: 1000 * (options.timeout ?? 300),
+      signal: io.signal,
+      inputsOf: ({ spec }) => gatherInputs(spec),
+      onEntry: ({ spec, backend }) => progress.update(++done, `${backend} ${spec}`),
+      ...(recorder && { onResult: recorder.add }),
+    });
+    progress.stop();
+    const seconds = (performance.now() - began) / 1000;
+    const evidence = await recorder?.finish();
+    print(run, absent, options, seconds, evidence ?? [], io);
+    if (options.report !== undefined) await report(run, absent, options, seconds, io);
+    return exitCode(run, options.tier ?? 'exact', evidence ?? []);
+  } finally {
+    progress.stop();
+    await Promise.all(backends.map((backend) => backend.close()));
+  }
+}
+
+/** What became of a result that was held against evidence. */
+export interface EvidenceOutcome {
+  readonly spec: string;
+  readonly backend: string;
+  readonly equal: boolean;
+  readonly message: string;
+}
+
+interface Recorder {
+  add(spec: LoadedSpec, result: import('../backends/backend.ts').RunResult): Promise<void>;
+  finish(): Promise<readonly EvidenceOutcome[]>;
+}
+
+async function openEvidence(options: ParityOptions): Promise<Recorder | undefined> {
+  if (options.against === undefined && options.record === undefined) return undefined;
+  const { openRecorder } = await import('./evidence.ts');
+  return openRecorder(options.against, options.record);
+}
+
+function exitCode(run: ParityRun, tier: Tier, evidence: readonly EvidenceOutcome[]): number {
+  const errors = run.entries.flatMap(({ error }) => error ?? []);
+  if (errors.length > 0) return exitCodes[worstKind(errors)];
+  const differs = tier === 'exact' && run.entries.some(({ mismatches }) => mismatches > 0);
+  return differs || evidence.some(({ equal }) => !equal) ? exitCodes.mismatch : exitCodes.ok;
+}
+
+/** Of several failures the gravest decides the exit code. */
+function worstKind(errors: readonly ErrorData[]): Exclude<keyof typeof exitCodes, 'ok'> {
+  const order = ['interrupted', 'device', 'environment', 'input', 'usage', 'mismatch'] as const;
+  return order.find((kind) => errors.some((error) => error.kind === kind)) ?? 'device';
+}
+
+const counted = new Intl.NumberFormat('en-US');
+
+function print(
+  run: ParityRun,
+  absent: readonly Absent[],
+  options: ParityOptions,
+  seconds: number,
+  evidence: readonly EvidenceOutcome[],
+  io: Io,
+): void {
+  if (options.json) {
+    io.stdout(`${JSON.stringify(jsonOf(run, absent, seconds, evidence))}\n`);
+    return;
+  }
+  io.stdout(`${parityTable(run, io)}\n`);
+  for (const identity of run.identities) {
+    const adapter =
+      identity.adapter && `, ${identity.adapter}${identity.software ? ' (software: a CPU, not a GPU)' : ''}`;
+    io.stdout(`${identity.backend}: ${identity.runtime}${adapter}\n`);
+  }
+  for (const { name, error } of absent) io.stdout(`${name}: not here: ${error.message}\n`);
+  for (const line of failureLines(run)) io.stdout(`${line}\n`);
+  for (const { spec, backend, equal, message } of evidence) {
+    if (!equal) io.stdout(`evidence: ${spec} on ${backend}: ${message}\n`);
+  }
+  io.stdout(`${verdict(run, options.tier ?? 'exact', seconds, evidence, io)}\n`);
+}
+
+function jsonOf(
+  run: ParityRun,
+  absent: readonly Absent[],
+  seconds: number,
+  evidence: readonly EvidenceOutcome[],
+): object {
+  return {
+    schemaVersion: 1,
+    seconds,
+    backends: run.identities,
+    absent: absent.map(({ name, error }) => ({ backend: name, ...error.toJSON() })),
+    results: run.entries,
+    ...(evidence.length > 0 && { evidence }),
+  };
+}
+
+/** A row a spec, a column a backend: how many elements were compared, how many bits-differing elements there are. */
+function parityTable(run: ParityRun, io: Io): string {
+  const backends = run.identities.map(({ backend }) => backend).filter((name) => name !== 'reference');
+  const columns = [...new Set([...backends, ...run.entries.map(({ backend }) => backend)])].filter(
+    (name) => name !== 'reference',
+  );
+  const cells = new Map(run.entries.map((entry) => [`${entry.spec} ${entry.backend}`, entry]));
+  const rows = run.specs.map(({ label }) => {
+    const reference = cells.get(`${label} reference`);
+    const elements = reference?.error ? reference.error.code : counted.format(reference?.elements ?? 0);
+    return [label, elements, ...columns.map((name) => cellText(cells.get(`${label} ${name}`), io))];
+  });
+  return table([['spec', 'elements', ...columns], ...rows]);
+}
+
+function cellText(entry: ParityEntry | undefined, io: Io): string {
+  if (entry === undefined) return '-';
+  if (entry.error !== undefined) return paint(io, 'red', entry.error.code);
+  if (entry.mismatches === 0) return paint(io, 'green', '0 differ');
+  const text = `${counted.format(entry.mismatches)} differ`;
+  return paint(io, entry.tier === 'fast' ? 'yellow' : 'red', text);
+}
+
+function failureLines(run: ParityRun): string[] {
+  const differing = run.entries.flatMap(({ spec, backend, comparison }) =>
+    (comparison?.tensors ?? [])
+      .filter(({ status }) => status !== 'equal')
+      .map((tensor) => `${spec} on ${backend}: ${describeTensor(tensor)}`),
+  );
+  const failed = run.entries
+    .filter(({ error }) => error !== undefined)
+    .map(({ spec, backend, error }) => `${spec} on ${backend}: ${error!.code}: ${error!.message} (${error!.fix})`);
+  return [...differing, ...failed].slice(0, 20);
+}
+
+function verdict(run: ParityRun, tier: Tier, seconds: number, evidence: readonly EvidenceOutcome[], io: Io): string {
+  const compared = run.entries.filter(({ backend, error }) => backend !== 'reference' && !error);
+  const differing = compared.filter(({ mismatches }) => mismatches > 0).length;
+  const failed = run.entries.filter(({ error }) => error !== undefined).length;
+  const elements = compared.reduce((sum, entry) => sum + entry.elements, 0);
+  const parts = [
+    `${compared.length} comparisons, ${counted.format(elements)} elements`,
+    differing === 0 ? 'every bit equal' : `${differing} comparisons differ`,
+    ...(failed > 0 ? [`${failed} runs failed`] : []),
+    ...(evidence.length > 0
+      ? [`${evidence.filter(({ equal }) => equal).length} of ${evidence.length} equal to the evidence`]
+      : []),
+    `${seconds.toFixed(1)} s`,
+  ];
+  const good = failed === 0 && (differing === 0 || tier === 'fast') && evidence.every(({ equal }) => equal);
+  return paint(io, good ? 'green' : 'red', parts.join(', '));
+}
+
+async function report(
+  run: ParityRun,
+  absent: readonly Absent[],
+  options: ParityOptions,
+  seconds: number,
+  io: Io,
+): Promise<void> {
+  const { writeReport } = await import('./report.ts');
+  const path = resolve(options.report!);
+  await writeReport(path, run, absent, options.tier ?? 'exact', seconds);
+  if (!options.json) io.stdout(`report: ${path}\n`);
+}

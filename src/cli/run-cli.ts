@@ -1,0 +1,219 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, CommanderError, Option } from 'commander';
+import { packageRoot } from '../backends/machine.ts';
+import { exitCodes, Fp8labError } from '../errors.ts';
+import { addFileCommands } from './file-commands.ts';
+import type { Io } from './io.ts';
+import { positiveNumber } from './options.ts';
+import { parsePart } from './part.ts';
+
+/** What a command says when it is done: its exit code. */
+type Finish = (code: number) => void;
+
+const adapter = () =>
+  new Option('--adapter <choice>', 'which WebGPU adapter: a GPU where there is one, or a CPU that plays one')
+    .choices(['auto', 'hardware', 'software'])
+    .default('auto');
+const tier = () =>
+  new Option('--tier <tier>', 'exact: the same bits everywhere; fast: plain f32 on the GPU')
+    .choices(['exact', 'fast'])
+    .default('exact');
+const json = () => new Option('--json', 'print one JSON object');
+const timeout = (seconds: number) =>
+  new Option('--timeout <seconds>', 'give a run up after this long')
+    .argParser(positiveNumber('--timeout'))
+    .default(seconds);
+
+/** Help that begins with examples. */
+function examples(lines: readonly string[]): string {
+  return `Examples:\n${lines.map((line) => `  $ fp8lab ${line}\n`).join('')}`;
+}
+
+function addParity(program: Command, io: Io, finish: Finish): void {
+  program
+    .command('parity')
+    .description('run specs on every backend and hold the results against the reference, bit for bit')
+    .argument('[spec...]', 'spec files, folders, or shipped names; default: all shipped specs')
+    .option('--backends <list>', 'comma-separated; default: all that this machine can run')
+    .addOption(adapter())
+    .addOption(tier())
+    .option('--report <file>', 'write a self-contained HTML page')
+    .option('--record <folder>', 'write the digests of the results as evidence')
+    .option('--against <folder>', 'hold the results against recorded evidence')
+    .option('--part <i/n>', 'do the i-th of n parts, for job arrays', parsePart)
+    .option('--large', 'run the full-size specs too')
+    .addOption(timeout(300))
+    .addOption(json())
+    .addHelpText(
+      'before',
+      examples([
+        'parity --report parity.html',
+        'parity gemm/dsv3-moe-gate-up --backends webgpu:node,webgpu:deno',
+        'parity my-kernel.json --tier fast --json',
+      ]),
+    )
+    .action(async (names, options) => finish(await (await import('./parity.ts')).parityCommand(names, options, io)));
+}
+
+function addRun(program: Command, io: Io, finish: Finish): void {
+  program
+    .command('run')
+    .description('run one spec on one backend')
+    .argument('<spec>', 'spec file or shipped name')
+    .option(
+      '--backend <name>',
+      'reference, webgpu:node, webgpu:deno, webgpu:chromium, native:host, native:cuda',
+      'reference',
+    )
+    .addOption(adapter())
+    .addOption(tier())
+    .option('--inputs <file>', 'take the inputs from this safetensors file')
+    .option('--out <file>', 'write the results to this safetensors file')
+    .addOption(timeout(600))
+    .addOption(json())
+    .addHelpText(
+      'before',
+      examples([
+        'run gemm/dsv3-q-a --backend webgpu:node --out d.safetensors',
+        'run my-spec.json --inputs captured.safetensors',
+      ]),
+    )
+    .action(async (name, options) => finish(await (await import('./run.ts')).runCommand(name, options, io)));
+}
+
+function addCompare(program: Command, io: Io, finish: Finish): void {
+  program
+    .command('compare')
+    .description('hold the tensors of one file against those of another: bits, ULPs, SQNR, the worst elements')
+    .argument('<a>', 'safetensors file with what is expected')
+    .argument('<b>', 'safetensors file to hold against it')
+    .addOption(json())
+    .addHelpText('before', examples(['compare expected.safetensors mine.safetensors']))
+    .action(async (a, b, options) => finish(await (await import('./compare.ts')).compareCommand(a, b, options, io)));
+}
+
+function addSpec(program: Command, io: Io, finish: Finish): void {
+  const spec = program
+    .command('spec')
+    .description('show specs: resolved, listed, their presets and schema')
+    .addHelpText('before', examples(['spec list', 'spec resolve gemm/dsv3-wgrad', 'spec presets', 'spec schema']));
+  spec
+    .command('resolve')
+    .description('print a spec with every field filled, and its identity')
+    .argument('<spec>', 'spec file or shipped name')
+    .addOption(json())
+    .action(async (name, options) => finish(await (await import('./spec.ts')).specResolveCommand(name, options, io)));
+  spec
+    .command('list')
+    .description('list the shipped specs')
+    .addOption(json())
+    .action(async (options) => finish(await (await import('./spec.ts')).specListCommand(options, io)));
+  spec
+    .command('presets')
+    .description('list the schemes, arithmetics and tensor-core models that have names')
+    .addOption(json())
+    .action(async (options) => finish(await (await import('./spec.ts')).specPresetsCommand(options, io)));
+  spec
+    .command('schema')
+    .description('print the JSON Schema of specs')
+    .action(async () => finish(await (await import('./spec.ts')).specSchemaCommand(io)));
+}
+
+function addMachine(program: Command, io: Io, finish: Finish): void {
+  program
+    .command('doctor')
+    .description('what this machine has, what is missing, and the command that mends it')
+    .addOption(adapter())
+    .addOption(json())
+    .addHelpText('before', examples(['doctor', 'doctor --json']))
+    .action(async (options) => finish(await (await import('./doctor.ts')).doctorCommand(options, io)));
+  program
+    .command('probe')
+    .description("what an adapter's float arithmetic really does: the adapter numerics card")
+    .addOption(
+      new Option('--backend <name>', 'where to run it')
+        .choices(['webgpu:node', 'webgpu:deno', 'webgpu:chromium'])
+        .default('webgpu:node'),
+    )
+    .addOption(adapter())
+    .addOption(new Option('--samples <n>', 'samples of each function').argParser(positiveNumber('--samples')))
+    .option('--only-deviations', 'only what differs from IEEE 754')
+    .addOption(json())
+    .addHelpText('before', examples(['probe', 'probe --backend webgpu:deno --only-deviations']))
+    .action(async (options) => finish(await (await import('./probe.ts')).probeCommand(options, io)));
+  program
+    .command('playground')
+    .description('serve the page on this machine')
+    .addOption(new Option('--port <n>', 'port; default: any free one').argParser(positiveNumber('--port')))
+    .addHelpText('before', examples(['playground']))
+    .action(async (options) => finish(await (await import('./playground.ts')).playgroundCommand(options, io)));
+}
+
+/** Version of the package. */
+export function packageVersion(): string {
+  return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
+}
+
+function buildProgram(io: Io, finish: Finish): Command {
+  const program = new Command('fp8lab')
+    .description('FP8 kernels of the DeepSeek-V3 family: one spec, the same bits everywhere, and a proof of it.')
+    .version(packageVersion(), '-V, --version')
+    .showHelpAfterError('fix: run the command with -h for its options')
+    .addHelpText(
+      'before',
+      examples(['parity --report parity.html', 'quantize model-bf16 model-fp8 --scheme weight-128x128', 'doctor']),
+    )
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 ok, 1 a check failed, 2 usage, 3 environment, 4 bad input, 5 time limit or device lost, 130 interrupted.',
+    )
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => io.stdout(text), writeErr: (text) => io.stderr(text) });
+  for (const add of [addParity, addRun, addCompare, addSpec]) add(program, io, finish);
+  addFileCommands(program, io, finish, examples);
+  addMachine(program, io, finish);
+  // A subcommand made before exitOverride was set keeps process.exit otherwise.
+  const settle = (command: Command): void => {
+    command.exitOverride().copyInheritedSettings(command.parent ?? command);
+    command.commands.forEach(settle);
+  };
+  program.commands.forEach(settle);
+  return program;
+}
+
+/** Tells an error in three lines, or as JSON on stdout. */
+export function tellError(error: unknown, asJson: boolean, io: Io): number {
+  if (io.signal.aborted || (error instanceof Fp8labError && error.kind === 'interrupted')) {
+    io.stderr('interrupted\n');
+    return exitCodes.interrupted;
+  }
+  if (!(error instanceof Fp8labError)) {
+    io.stderr(
+      `error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\nfix: this is a bug; report it with the command\n`,
+    );
+    return exitCodes.device;
+  }
+  if (asJson) io.stdout(`${JSON.stringify({ schemaVersion: 1, error: error.toJSON() })}\n`);
+  else io.stderr(`error: ${error.message}\nwhere: ${error.where}\nfix: ${error.fix}\n`);
+  return error.exitCode;
+}
+
+/** Runs the command line on arguments (without node and script). Never exits the process; gives the exit code. */
+export async function runCli(argv: readonly string[], io: Io): Promise<{ code: number }> {
+  let code: number = exitCodes.ok;
+  const program = buildProgram(io, (finished) => {
+    code = finished;
+  });
+  try {
+    if (argv.length === 0) {
+      program.outputHelp();
+      return { code: exitCodes.usage };
+    }
+    await program.parseAsync([...argv], { from: 'user' });
+    return { code };
+  } catch (error) {
+    if (error instanceof CommanderError) return { code: error.exitCode === 0 ? exitCodes.ok : exitCodes.usage };
+    return { code: tellError(error, argv.includes('--json'), io) };
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * fp8lab, the part that runs anywhere: formats, quantization, products as tensor cores compute them, specs, WebGPU kernels.
+ * Files, checkpoints and backends in other processes are in `fp8lab/node`.
+ */
+export { createInlineReference } from './backends/reference.ts';
+export { requestDevice } from './backends/webgpu/adapter.ts';
+export { createGpu } from './backends/webgpu/device.ts';
+export type { Gpu } from './backends/webgpu/gpu.ts';
+export { type ErrorKind, exitCodes, Fp8labError } from './errors.ts';
+export { dequantize, type GemmOptions, gemm, type QuantizedMatrix, quantize } from './kernels/arrays.ts';
+export { kernelOf, kernels } from './kernels/index.ts';
+export { isGenerated, materializeInputs } from './kernels/inputs.ts';
+export type { InputDeclaration, Kernel, Tier } from './kernels/kernel.ts';
+export type { Arithmetic, Combine, Promote, StepOutput, TensorCoreModel } from './numerics/arithmetic.ts';
+export { decode, encode, encodeFormats, isInfCode, isNanCode, roundings } from './numerics/codec.ts';
+export { type Format, type FormatName, formats, type Overflow, type Rounding } from './numerics/formats.ts';
+export type { ScaleLayout, ScaleRecipe, ScaleType, Scheme } from './numerics/scheme.ts';
+export { blockSum } from './numerics/tensor-core.ts';
+export { type Comparison, compareResults, describeTensor } from './parity/compare.ts';
+export { canonicalJson, specIdentity } from './specs/canonical.ts';
+export {
+  arithmeticPreset,
+  arithmeticPresets,
+  modelPreset,
+  modelPresets,
+  schemePreset,
+  schemePresets,
+} from './specs/presets.ts';
+export { resolveScheme, resolveSpec } from './specs/resolve.ts';
+export type { GemmSpec, KernelName, QuantizeSpec, ResolvedSpec } from './specs/types.ts';
+export { blobSource, bufferSource } from './tensors/byte-source.ts';
+export { generate } from './tensors/generate.ts';
+export { browserLimits } from './tensors/header.ts';
+export { openSafetensors, readRows, readTensor } from './tensors/safetensors.ts';
+export type { DType, Tensor, Tensors } from './tensors/tensor.ts';

@@ -1,0 +1,156 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { Fp8labError, inputError } from '../errors.ts';
+import { didYouMean } from './nearest.ts';
+import { resolveSpec } from './resolve.ts';
+import type { FileInput, ResolvedSpec } from './types.ts';
+
+/** A spec as it was found. */
+export interface LoadedSpec {
+  /** `kernel/name`: unique among the shipped specs, and the row of a parity table. */
+  readonly label: string;
+  readonly path: string;
+  readonly spec: ResolvedSpec;
+}
+
+/** Folders below specs/ that hold specs, one a kernel. */
+const kernelFolders = ['quantize', 'dequantize', 'requantize', 'gemm'];
+
+/** A spec file is a page at most; past this it is something else. */
+const maxBytes = 1_000_000;
+
+/** Every spec that ships, in the order of kernels, then of names. */
+export async function shippedSpecs(folder: string): Promise<LoadedSpec[]> {
+  const lists = await Promise.all(kernelFolders.map((kernel) => specsIn(join(folder, kernel))));
+  return lists.flat();
+}
+
+/**
+ * Specs by what the user named: a file, a folder of specs, or a shipped spec (`gemm/dsv3-q-a`, or `dsv3-q-a` where only one has the name).
+ * @param folder where the shipped specs are
+ */
+export async function loadSpecs(names: readonly string[], folder: string): Promise<LoadedSpec[]> {
+  const lists = await Promise.all(names.map((name) => loadNamed(name, folder)));
+  return lists.flat();
+}
+
+async function loadNamed(name: string, folder: string): Promise<LoadedSpec[]> {
+  const found = await stat(name).catch(() => undefined);
+  if (found?.isDirectory()) {
+    const specs = await specsIn(name);
+    if (specs.length > 0) return specs;
+    throw inputError(`there is no spec in ${name}`, 'no-specs', name, 'name a folder that holds .json specs');
+  }
+  if (found !== undefined) return [await loadFile(name)];
+  return [await loadShipped(name, folder)];
+}
+
+async function loadShipped(name: string, folder: string): Promise<LoadedSpec> {
+  const paths = await shippedPaths(folder);
+  const labels = paths.map((path) => labelOf(path));
+  const wanted = name.replace(/\.json$/, '');
+  const matches = paths.filter((_, i) => labels[i] === wanted || labels[i]!.endsWith(`/${wanted}`));
+  if (matches.length === 1) return loadFile(matches[0]!);
+  if (matches.length > 1) {
+    throw new Fp8labError(`${wanted} names ${matches.length} specs`, {
+      kind: 'usage',
+      code: 'ambiguous-spec',
+      where: wanted,
+      fix: `say which: ${matches.map(labelOf).join(', ')}`,
+    });
+  }
+  const known = [...labels, ...labels.map((label) => basename(label))];
+  throw new Fp8labError(`there is no file and no shipped spec ${wanted}${didYouMean(wanted, known)}`, {
+    kind: 'input',
+    code: 'no-such-spec',
+    where: wanted,
+    fix: 'give a path, or a name that `fp8lab spec list` prints',
+  });
+}
+
+/** `gemm/dsv3-q-a` of a path that ends so. */
+function labelOf(path: string): string {
+  return `${basename(dirname(path))}/${basename(path, '.json')}`;
+}
+
+async function shippedPaths(folder: string): Promise<string[]> {
+  const lists = await Promise.all(kernelFolders.map((kernel) => jsonFiles(join(folder, kernel))));
+  return lists.flat();
+}
+
+async function jsonFiles(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch((cause: unknown) => {
+    throw inputError(`the folder ${folder} cannot be read`, 'unreadable', folder, 'check that it is there', cause);
+  });
+  return names
+    .filter((name) => name.endsWith('.json') && !name.endsWith('.schema.json'))
+    .sort()
+    .map((name) => join(folder, name));
+}
+
+async function specsIn(folder: string): Promise<LoadedSpec[]> {
+  return Promise.all((await jsonFiles(folder)).map(loadFile));
+}
+
+/** Reads and resolves one spec file; paths of file inputs become absolute. */
+export async function loadFile(path: string): Promise<LoadedSpec> {
+  const spec = resolveSpec(parseJson(await readText(path), path), path);
+  return { label: `${spec.kernel}/${spec.name}`, path, spec: absoluteInputs(spec, dirname(path)) };
+}
+
+async function readText(path: string): Promise<string> {
+  const { size } = await stat(path).catch((cause: unknown) => {
+    throw inputError(
+      `the spec ${path} cannot be read`,
+      'unreadable',
+      path,
+      'check the path and its permissions',
+      cause,
+    );
+  });
+  if (size > maxBytes) {
+    throw inputError(
+      `${path} has ${size} bytes; a spec has ${maxBytes} at most`,
+      'too-large',
+      path,
+      'name a spec file',
+    );
+  }
+  return readFile(path, 'utf8').catch((cause: unknown) => {
+    throw inputError(
+      `the spec ${path} cannot be read`,
+      'unreadable',
+      path,
+      'check the path and its permissions',
+      cause,
+    );
+  });
+}
+
+/** JSON.parse with the line and column of what is wrong. */
+export function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const message = (cause as Error).message;
+    const position = Number(
+      /position (\d+)/.exec(message)?.[1] ?? (message.includes('end of JSON') ? text.length : Number.NaN),
+    );
+    const before = Number.isNaN(position) ? undefined : text.slice(0, position).split('\n');
+    const at = before === undefined ? where : `${where}:${before.length}:${before.at(-1)!.length + 1}`;
+    const what = message.replace(/ in JSON at position.*| \(line.*|, "[\s\S]*| is not valid JSON$/g, '');
+    throw inputError(`not valid JSON: ${what}`, 'invalid-json', at, 'mend the JSON there', cause);
+  }
+}
+
+function absoluteInputs(spec: ResolvedSpec, folder: string): ResolvedSpec {
+  const visit = (value: unknown): unknown => {
+    if (Array.isArray(value) || value === null || typeof value !== 'object') return value;
+    if ('file' in value && 'tensor' in value) {
+      const input = value as FileInput;
+      return { ...input, file: relative('', resolve(folder, input.file)) || input.file };
+    }
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, visit(inner)]));
+  };
+  return visit(spec) as ResolvedSpec;
+}
