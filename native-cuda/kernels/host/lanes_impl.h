@@ -2,6 +2,10 @@
 // Plain loops are left to the compiler's vectorizer; the tensor-core sum uses vector types. Nothing with external linkage may be called
 // from here but what the namespace holds: a copy compiled for a wider set must not be linked into a narrower one.
 
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
 #include "../../numerics/tensor_core.h"
 #include "lanes.h"
 
@@ -98,46 +102,50 @@ void narrow_bf16(const u32* bits, u16* codes, i64 n) {
   }
 }
 
-// ---- Philox, sixteen blocks at a time ----
+// ---- Philox, one block a 64-bit lane ----
 
-constexpr int philox_lanes = 16;
+typedef u64 Longs __attribute__((vector_size(FP8LAB_VECTOR_BYTES)));
 
-void philox_chunk(u32 seed, u32 counter, u32 stream, u32 words[4][philox_lanes]) {
-  u32 c0[philox_lanes], c1[philox_lanes], c2[philox_lanes], c3[philox_lanes];
-  for (int i = 0; i < philox_lanes; i++) {
-    c0[i] = counter + static_cast<u32>(i);
-    c1[i] = 0;
-    c2[i] = stream;
-    c3[i] = 0;
-  }
+constexpr int long_lanes = FP8LAB_VECTOR_BYTES / 8;
+
+/** Products of the lanes' low halves with a 32-bit number. */
+[[gnu::always_inline]] inline Longs multiply_low(Longs x, u32 by) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<Longs>(_mm512_mul_epu32(reinterpret_cast<__m512i>(x), _mm512_set1_epi64(by)));
+#elif defined(__AVX2__)
+  return reinterpret_cast<Longs>(_mm256_mul_epu32(reinterpret_cast<__m256i>(x), _mm256_set1_epi64x(by)));
+#elif defined(__SSE2__)
+  return reinterpret_cast<Longs>(_mm_mul_epu32(reinterpret_cast<__m128i>(x), _mm_set1_epi64x(by)));
+#else
+  return (x & 0xffffffffu) * static_cast<u64>(by);
+#endif
+}
+
+/** Blocks of `long_lanes` counters from `counter` on. Only the low halves of the lanes count; what stands above them is left there. */
+[[gnu::always_inline]] inline void philox_vector(u32 seed, u32 counter, u32 stream, Longs words[4]) {
+  Longs c0, c1{}, c2 = Longs{} + stream, c3{};
+  for (int i = 0; i < long_lanes; i++) c0[i] = counter + static_cast<u32>(i);
   u32 key0 = seed, key1 = 0;
   for (int round = 0; round < 10; round++) {
-    for (int i = 0; i < philox_lanes; i++) {
-      const u64 product0 = static_cast<u64>(0xd2511f53u) * c0[i];
-      const u64 product1 = static_cast<u64>(0xcd9e8d57u) * c2[i];
-      c0[i] = static_cast<u32>(product1 >> 32) ^ c1[i] ^ key0;
-      c1[i] = static_cast<u32>(product1);
-      c2[i] = static_cast<u32>(product0 >> 32) ^ c3[i] ^ key1;
-      c3[i] = static_cast<u32>(product0);
-    }
+    const Longs product0 = multiply_low(c0, 0xd2511f53u);
+    const Longs product1 = multiply_low(c2, 0xcd9e8d57u);
+    c0 = (product1 >> 32) ^ c1 ^ key0;
+    c1 = product1;
+    c2 = (product0 >> 32) ^ c3 ^ key1;
+    c3 = product0;
     key0 += 0x9e3779b9u;
     key1 += 0xbb67ae85u;
   }
-  for (int i = 0; i < philox_lanes; i++) {
-    words[0][i] = c0[i];
-    words[1][i] = c1[i];
-    words[2][i] = c2[i];
-    words[3][i] = c3[i];
-  }
+  words[0] = c0, words[1] = c1, words[2] = c2, words[3] = c3;
 }
 
 void philox(u32 seed, u32 counter, u32 stream, u32* words, i64 blocks) {
-  u32 chunk[4][philox_lanes];
-  for (i64 done = 0; done < blocks; done += philox_lanes) {
-    philox_chunk(seed, counter + static_cast<u32>(done), stream, chunk);
-    const i64 some = least<i64>(philox_lanes, blocks - done);
-    for (i64 i = 0; i < some; i++) {
-      for (int lane = 0; lane < 4; lane++) words[4 * (done + i) + lane] = chunk[lane][i];
+  for (i64 done = 0; done < blocks; done += long_lanes) {
+    Longs chunk[4];
+    philox_vector(seed, counter + static_cast<u32>(done), stream, chunk);
+    const int some = static_cast<int>(least<i64>(long_lanes, blocks - done));
+    for (int i = 0; i < some; i++) {
+      for (int lane = 0; lane < 4; lane++) words[4 * (done + i) + lane] = static_cast<u32>(chunk[lane][i]);
     }
   }
 }
