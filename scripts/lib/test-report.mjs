@@ -58,10 +58,14 @@ export function readJUnitReport(xml) {
   return report;
 }
 
-/** Skips that are not on the list. An entry `{test, reason}` matches a name exactly, or by its beginning where `test` ends in `*`. */
-export function unlistedSkips(skipped, allowed) {
+/**
+ * Skips that are not on the list. An entry `{test, reason, platforms}` matches a name exactly, or by its beginning where `test` ends in
+ * `*`, and only on its platforms where it names some.
+ */
+export function unlistedSkips(skipped, allowed, platform = process.platform) {
+  const isFor = ({ platforms }) => platforms === undefined || platforms.includes(platform);
   const matches = ({ test }, name) => (test.endsWith('*') ? name.startsWith(test.slice(0, -1)) : name === test);
-  return skipped.filter(({ name }) => !allowed.some((entry) => matches(entry, name)));
+  return skipped.filter(({ name }) => !allowed.some((entry) => isFor(entry) && matches(entry, name)));
 }
 
 /** The line that ends every test run. */

@@ -1,15 +1,7 @@
-import type { AdapterChoice } from '../backend.ts';
+import { type DenoGlobal, serveInDeno } from './deno-host.ts';
+import { adapterOf, argument, logToStderr } from './host-arguments.ts';
 import { type Channel, type Jobs, serve } from './serve.ts';
 import type { Host } from './session.ts';
-
-/** The little that is used of Deno's global. */
-interface DenoGlobal {
-  readonly version: { readonly deno: string };
-  readonly args: readonly string[];
-  readonly stdin: { readonly readable: ReadableStream<Uint8Array> };
-  readonly stdout: { writeSync(bytes: Uint8Array): number };
-  exit(code: number): never;
-}
 
 /** The little that is used of Node's global. */
 interface NodeGlobal {
@@ -22,32 +14,6 @@ interface NodeGlobal {
 }
 
 const globals = globalThis as unknown as { Deno?: DenoGlobal; process?: NodeGlobal };
-
-/** The value of `--name=value` among the arguments. */
-function argument(args: readonly string[], name: string): string | undefined {
-  return args.find((text) => text.startsWith(`--${name}=`))?.slice(name.length + 3);
-}
-
-const adapterOf = (args: readonly string[]) => (argument(args, 'adapter') ?? 'auto') as AdapterChoice;
-
-/** Standard output carries frames: whatever a library logs must not get in between. */
-function logToStderr(): void {
-  // biome-ignore lint/suspicious/noConsole: this is what keeps the library's own promise not to print.
-  console.log = console.info = console.debug = console.warn = console.error;
-}
-
-async function serveInDeno(deno: DenoGlobal, jobs: Jobs): Promise<void> {
-  logToStderr();
-  const host: Host = { runtime: `deno ${deno.version.deno} (wgpu)`, gpu: navigator.gpu, adapter: adapterOf(deno.args) };
-  const channel: Channel = {
-    incoming: deno.stdin.readable as unknown as AsyncIterable<Uint8Array>,
-    write(bytes) {
-      for (let at = 0; at < bytes.length; ) at += deno.stdout.writeSync(bytes.subarray(at));
-    },
-  };
-  await serve(host, channel, jobs);
-  deno.exit(0);
-}
 
 /** Dawn's JavaScript binding; its address comes from the parent, so that this file imports nothing. */
 interface DawnModule {
@@ -108,7 +74,7 @@ async function serveInPage(jobs: Jobs): Promise<void> {
 
 /** Serves in whichever runtime this is. */
 export async function serveHere(jobs: Jobs): Promise<void> {
-  if (globals.Deno !== undefined) return serveInDeno(globals.Deno, jobs);
+  if (globals.Deno !== undefined) return serveInDeno(globals.Deno, import.meta.url, jobs);
   if (typeof document !== 'undefined') return serveInPage(jobs);
   return serveInNode(globals.process!, jobs);
 }

@@ -92,7 +92,7 @@ function nodeLaunches(context: PlanContext, dawn: string): Launch[] {
 }
 
 function denoLaunches(context: PlanContext, deno: string): Launch[] {
-  // No permission is needed: the runner is one file, and WebGPU asks for none.
+  // WebGPU asks for no permission; the runner's thread reads the runner's own file, and that is all.
   const args = [
     'run',
     '--no-prompt',
@@ -100,6 +100,7 @@ function denoLaunches(context: PlanContext, deno: string): Launch[] {
     '--no-lock',
     '--no-remote',
     '--no-npm',
+    `--allow-read=${context.runnerFile}`,
     context.runnerFile,
     `--adapter=${context.adapter}`,
   ];

@@ -1,0 +1,16 @@
+export interface TestReport {
+  passed: number;
+  failed: number;
+  skipped: { name: string; reason: string }[];
+  failures: string[];
+}
+export function emptyReport(): TestReport;
+export function mergeReports(reports: TestReport[]): TestReport;
+export function readVitestReport(json: object): TestReport;
+export function readJUnitReport(xml: string): TestReport;
+export function unlistedSkips(
+  skipped: TestReport['skipped'],
+  allowed: object[],
+  platform?: string,
+): TestReport['skipped'];
+export function summaryLine(report: TestReport): string;
