@@ -137,8 +137,8 @@ function cachedScales(scheme: Scheme, tensorScale?: number): (amax: number) => T
 
 /** The storing into a Float32Array is the one rounding: a product or quotient of two f32 in f64 rounds to the correctly rounded f32. */
 function applyFactor(values: Float32Array, { top, bottom, left, right }: Bounds, width: number, factor: Factor): void {
-  if (factor.kind === 'none' || factor.kind === 'nan') return;
-  const operand = factor.kind === 'shift' ? 2 ** factor.exponent : fromBits(factor.bits);
+  if (!('bits' in factor) && !('exponent' in factor)) return;
+  const operand = 'bits' in factor ? fromBits(factor.bits) : 2 ** factor.exponent;
   for (let row = top; row < bottom; row++) {
     const end = row * width + right;
     if (factor.kind === 'divide') for (let i = row * width + left; i < end; i++) values[i] = values[i]! / operand;

@@ -148,6 +148,8 @@ export async function writeTensors(
 export interface SafetensorsWriter {
   /** The temporary file, at its full length already; others may write into it at the entries' offsets. */
   readonly temporary: string;
+  /** Size of the finished file in bytes. */
+  readonly fileSize: number;
   /** Where each tensor lies in it. */
   readonly entries: ReadonlyMap<string, TensorEntry>;
   /** Writes packed bytes at an offset within a tensor. */
@@ -190,6 +192,7 @@ export async function createSafetensors(
   });
   return {
     temporary,
+    fileSize,
     entries,
     async write(name, data, offset = 0) {
       const entry = entries.get(name);
