@@ -16,6 +16,7 @@ const nodeEntries = {
   machine: 'src/backends/machine.ts',
   findings: 'src/backends/findings.ts',
   'reference-worker': 'src/backends/reference-worker.ts',
+  'checkpoint-worker': 'src/checkpoint/worker.ts',
 };
 
 function presentEntries() {
