@@ -46,7 +46,7 @@ function runVitest(folder) {
 
 /** The native wing's own tests, where setup could build it. */
 function runNative(folder) {
-  const build = inProject('native-cuda/build');
+  const build = inProject('build/native');
   if (!existsSync(join(build, 'CTestTestfile.cmake'))) return emptyReport();
   console.log('\n# native');
   const file = join(folder, 'native.xml');

@@ -1,6 +1,7 @@
 import { Fp8labError } from '../errors.ts';
 import type { AdapterChoice, Backend, BackendName } from './backend.ts';
 import type { Environment } from './machine.ts';
+import { createNativeBackend, type NativeName, whatNativeLacks } from './native.ts';
 import { createReferenceBackend } from './reference-threads.ts';
 import { createWebGpuBackend } from './webgpu/backend.ts';
 import { planLaunches, type WebGpuName } from './webgpu/launches.ts';
@@ -29,6 +30,7 @@ export interface Availability {
 }
 
 const isWebGpu = (name: BackendName): name is WebGpuName => name.startsWith('webgpu:');
+const isNative = (name: BackendName): name is NativeName => name.startsWith('native:');
 
 function unknownBackend(name: string): Fp8labError {
   return new Fp8labError(`there is no backend ${name}`, {
@@ -50,12 +52,14 @@ export function parseBackendName(name: string): BackendName {
 export function createBackend(name: BackendName, options: BackendOptions = {}): Backend {
   if (name === 'reference') return createReferenceBackend();
   if (isWebGpu(name)) return createWebGpuBackend(name, { adapter: options.adapter ?? 'auto', env: options.env });
+  if (isNative(name)) return createNativeBackend(name, { env: options.env });
   throw unknownBackend(name);
 }
 
 /** What this machine lacks for a backend, or undefined. Looks at files only, so a driver that does not work shows at the first run. */
 function whatIsMissing(name: BackendName, options: BackendOptions): Fp8labError | undefined {
   if (name === 'reference') return undefined;
+  if (isNative(name)) return whatNativeLacks(name, { env: options.env });
   if (!isWebGpu(name)) return unknownBackend(name);
   const plan = planLaunches(name, { adapter: options.adapter ?? 'auto', env: options.env });
   return 'missing' in plan ? plan.missing : undefined;

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import type { AdapterChoice, BackendIdentity, BackendName } from '../backends/backend.ts';
 import { type Finding, findMissing } from '../backends/findings.ts';
 import { inspectMachine, type Machine, type Program } from '../backends/machine.ts';
-import { availableBackends } from '../backends/registry.ts';
+import { availableBackends, createBackend } from '../backends/registry.ts';
 import { createWebGpuBackend } from '../backends/webgpu/backend.ts';
 import type { WebGpuName } from '../backends/webgpu/launches.ts';
 import { exitCodes, Fp8labError } from '../errors.ts';
@@ -96,13 +96,26 @@ async function checkWebGpu(name: WebGpuName, adapter: AdapterChoice, io: Io): Pr
   }
 }
 
+/** The reference and the native runner say who they are; the latter by starting once. */
+async function checkOther(name: BackendName, io: Io): Promise<BackendHealth> {
+  const backend = createBackend(name, { env: io.env });
+  try {
+    return { name, works: true, identity: await backend.identify() };
+  } catch (error) {
+    if (!(error instanceof Fp8labError)) throw error;
+    return { name, works: false, error: error.toJSON() };
+  } finally {
+    await backend.close();
+  }
+}
+
 /** Starts each backend in turn: only a device that answers is proof of a driver that works. */
 async function checkBackends(adapter: AdapterChoice, io: Io): Promise<BackendHealth[]> {
   const health: BackendHealth[] = [];
   for (const { name, missing } of availableBackends({ adapter, env: io.env })) {
     if (missing !== undefined) health.push({ name, works: false, error: missing.toJSON() });
     else if (name.startsWith('webgpu:')) health.push(await checkWebGpu(name as WebGpuName, adapter, io));
-    else health.push({ name, works: true });
+    else health.push(await checkOther(name, io));
   }
   return health;
 }
@@ -118,6 +131,7 @@ export async function doctorReport(options: DoctorOptions, io: Io): Promise<Doct
 function describeHealth({ name, works, identity, startup, error }: BackendHealth): string[] {
   if (!works) return ['no', name, error?.message.split('\n')[0] ?? ''];
   if (identity === undefined) return ['ok', name, ''];
+  if (startup === undefined) return ['ok', name, [identity.runtime, identity.adapter].filter(Boolean).join(', ')];
   const software = identity.software ? ', software: this is a CPU, its times say nothing about GPUs' : '';
   return ['ok', name, `${identity.runtime}, ${identity.adapter}${software} (up in ${startup} ms)`];
 }
