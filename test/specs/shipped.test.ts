@@ -1,0 +1,142 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { canonicalJson, identityText } from '../../src/specs/canonical.ts';
+import { loadSpecs, shippedSpecs } from '../../src/specs/load.ts';
+import { arithmeticPresets, modelPresets, schemePresets } from '../../src/specs/presets.ts';
+import { jsonSchema } from '../../src/specs/schema.ts';
+
+const folder = fileURLToPath(new URL('../../specs', import.meta.url));
+const specs = await shippedSpecs(folder);
+const texts = specs.map(({ spec }) => canonicalJson(spec));
+
+/** Names that no shipped spec uses. */
+const unused = (names: readonly string[], used: (name: string) => string): string[] =>
+  names.filter((name) => !texts.some((text) => text.includes(used(name))));
+
+describe('the shipped specs', () => {
+  it('each lies in the folder of its kernel under its own name', () => {
+    for (const { label, path } of specs) expect(path.endsWith(`/${label}.json`)).toBe(true);
+  });
+
+  it('no two compute the same', () => {
+    const identities = specs.map(({ spec }) => identityText(spec));
+    expect(new Set(identities).size).toBe(identities.length);
+  });
+
+  it('each says what it is for', () => {
+    for (const { spec } of specs) expect(spec.description).not.toBe('');
+  });
+
+  it('every recipe, format, rounding, overflow rule, layout and generator appears', () => {
+    expect(
+      unused(
+        [
+          'divide',
+          'reciprocal',
+          'inverse',
+          'deepep',
+          'v32',
+          'te',
+          'torchao',
+          'pow2',
+          'mx-floor',
+          'mx-ceil',
+          'mx-even',
+          'mx-rceil',
+          'nvfp4',
+        ],
+        (name) => `"recipe":"${name}"`,
+      ),
+    ).toEqual([]);
+    expect(unused(['e4m3', 'e5m2', 'e2m1', 'e2m3', 'e3m2', 'e5m6'], (name) => `"format":"${name}"`)).toEqual([]);
+    expect(
+      unused(
+        ['nearest-even', 'toward-zero', 'toward-positive', 'toward-negative', 'nearest-away', 'to-odd', 'stochastic'],
+        (name) => `"rounding":"${name}"`,
+      ),
+    ).toEqual([]);
+    expect(unused(['saturate', 'ieee'], (name) => `"overflow":"${name}"`)).toEqual([]);
+    expect(unused(['row-major', 'mn-major', 'packed-e8m0'], (name) => `"layout":"${name}"`)).toEqual([]);
+    expect(
+      unused(
+        [
+          'uniform',
+          'positive',
+          'normal',
+          'outlier-channels',
+          'outlier-tokens',
+          'bits',
+          'zero',
+          'saturating',
+          'subnormal',
+        ],
+        (name) => `"generate":"${name}"`,
+      ),
+    ).toEqual([]);
+  });
+
+  it('every scheme, arithmetic and model preset appears', () => {
+    expect(
+      unused(Object.keys(schemePresets), (name) => canonicalJson(schemePresets[name as keyof typeof schemePresets])),
+    ).toEqual([]);
+    expect(
+      unused(Object.keys(arithmeticPresets), (name) =>
+        canonicalJson(arithmeticPresets[name as keyof typeof arithmeticPresets]),
+      ),
+    ).toEqual([]);
+    expect(
+      unused(Object.keys(modelPresets), (name) => canonicalJson(modelPresets[name as keyof typeof modelPresets])),
+    ).toEqual([]);
+  });
+
+  it('a spec that is not large takes seconds at most', () => {
+    for (const { spec } of specs) {
+      if (spec.large) continue;
+      const work =
+        spec.kernel === 'gemm' ? spec.shape.m * spec.shape.n * spec.shape.k : spec.shape.rows * spec.shape.columns * 8;
+      expect(work).toBeLessThanOrEqual(8e6);
+    }
+  });
+
+  it('the full DeepSeek-V3 shapes are there, marked large', () => {
+    const large = specs.filter(({ spec }) => spec.large).map(({ spec }) => Object.values(spec.shape).join('x'));
+    for (const shape of [
+      '4096x4096x7168',
+      '4096x7168x2048',
+      '4096x7168x16384',
+      '4096x2112x7168',
+      '4096x24576x1536',
+      '4096x32768x512',
+    ]) {
+      expect(large).toContain(shape);
+    }
+  });
+
+  it('the published JSON Schema is the one the code validates by', () => {
+    const published = JSON.parse(readFileSync(`${folder}/fp8lab.schema.json`, 'utf8'));
+    expect(published).toEqual(JSON.parse(JSON.stringify(jsonSchema())));
+  });
+});
+
+describe('naming a spec', () => {
+  it('a path, a label, and a name that only one has all find it', async () => {
+    for (const name of [`${folder}/gemm/dsv3-q-a.json`, 'gemm/dsv3-q-a', 'dsv3-q-a']) {
+      expect((await loadSpecs([name], folder)).map(({ label }) => label)).toEqual(['gemm/dsv3-q-a']);
+    }
+  });
+
+  it('a name that several have is refused with all of them', async () => {
+    await expect(loadSpecs(['edge-ragged'], folder)).rejects.toMatchObject({
+      code: 'ambiguous-spec',
+      fix: expect.stringContaining('gemm/edge-ragged'),
+    });
+  });
+
+  it('an unknown name is refused with the nearest', async () => {
+    await expect(loadSpecs(['gemm/dsv3-q-aa'], folder)).rejects.toMatchObject({
+      code: 'no-such-spec',
+      message: expect.stringContaining('gemm/dsv3-q-a'),
+    });
+  });
+});
