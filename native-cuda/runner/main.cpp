@@ -27,6 +27,7 @@ Commands
     --device host|cuda   what computes it; default host
     --inputs FILE        inputs under the tensor names of the contract, instead of the spec's generators
     --out FILE           write the results as safetensors
+    --lanes              leave F4, F6 and E5M6 codes unpacked in FILE, a byte or two each
     --digest             add the SHA-256 of each result to the printed object
     --threads N          host threads; default all cores
   info             compiler, CPU, threads, CUDA device, as one JSON object

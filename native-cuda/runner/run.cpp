@@ -82,7 +82,7 @@ double now_ms() { return std::chrono::duration<double, std::milli>(std::chrono::
 }  // namespace
 
 int run_command(int count, char** words) {
-  const Arguments arguments = parse_arguments(count, words, {"device", "inputs", "out", "threads"}, {"digest", "json"}, 1);
+  const Arguments arguments = parse_arguments(count, words, {"device", "inputs", "out", "threads"}, {"digest", "json", "lanes"}, 1);
   const double begin = now_ms();
   const std::string device_name = arguments.get("device", "host");
   const Spec spec = parse_spec(read_text(arguments.operands[0]), arguments.operands[0]);
@@ -90,7 +90,8 @@ int run_command(int count, char** words) {
   const auto device = make_device(device_name, integer_option(arguments, "threads", 0));
   const Outcome outcome = device->run(spec, given);
   require_guards(outcome.tensors);
-  if (arguments.has("out")) write_tensors(arguments.get("out"), outcome.tensors, {{"fp8lab.spec", spec.name}});
+  const Packing packing = arguments.has("lanes") ? Packing::lanes : Packing::packed;
+  if (arguments.has("out")) write_tensors(arguments.get("out"), outcome.tensors, {{"fp8lab.spec", spec.name}}, packing);
   Json json = {{"schemaVersion", 1}, {"spec", spec.name}, {"kernel", kernel_name(spec)}, {"device", device_name}};
   json["identity"] = describe(device->identify());
   json["tensors"] = describe(outcome.tensors, arguments.has("digest"));

@@ -24,6 +24,7 @@ using Json = nlohmann::json;
 constexpr const char* fetch_again = "the file was cut or is no safetensors file; fetch it again";
 constexpr const char* write_anew = "write the file anew with a safetensors library";
 constexpr const char* e5m6_key = "fp8lab.e5m6";
+constexpr const char* lanes_key = "fp8lab.lanes";
 
 std::string short_name(const std::string& name) {
   const std::string text = Json(name).dump(-1, ' ', true, Json::error_handler_t::replace);
@@ -191,6 +192,9 @@ std::map<std::string, std::string> read_metadata(const Json& value, const std::s
   return metadata;
 }
 
+/** The dtype of a packed dtype's lanes. */
+DType lane_dtype(DType dtype) { return dtype == DType::E5M6 ? DType::U16 : DType::U8; }
+
 /** Gives U8 tensors that the metadata names as packed E5M6 their logical dtype and shape. */
 void mark_e5m6(Header& header, const std::string& file) {
   const auto listed = header.metadata.find(e5m6_key);
@@ -209,6 +213,28 @@ void mark_e5m6(Header& header, const std::string& file) {
     if (packed_bytes(DType::E5M6, element_count(shape)) != entry->second.end - entry->second.begin) throw refuse();
     entry->second.dtype = DType::E5M6;
     entry->second.shape = shape;
+  }
+}
+
+/** Gives U8 and U16 tensors that the metadata names as lanes of a packed dtype that dtype. */
+void mark_lanes(Header& header, const std::string& file) {
+  const auto listed = header.metadata.find(lanes_key);
+  if (listed == header.metadata.end()) return;
+  const Json dtypes = Json::parse(listed->second, nullptr, false);
+  const auto refuse = [&] {
+    return input_error("bad-metadata", "the list of unpacked tensors is wrong", file, std::string(lanes_key) + " must be JSON of tensor name to F4, F6_* or E5M6");
+  };
+  if (!dtypes.is_object()) throw refuse();
+  for (const auto& [name, value] : dtypes.items()) {
+    const auto entry = header.entries.find(name);
+    if (entry == header.entries.end() || !value.is_string()) throw refuse();
+    bool known = false;
+    for (const DType dtype : {DType::F4, DType::F6_E2M3, DType::F6_E3M2, DType::E5M6}) {
+      if (info_of(dtype).name != value.get<std::string>() || entry->second.dtype != lane_dtype(dtype)) continue;
+      entry->second.dtype = dtype;
+      entry->second.unpacked = known = true;
+    }
+    if (!known) throw refuse();
   }
 }
 
@@ -265,7 +291,7 @@ class InputFile {
 
   Tensor tensor(const TensorEntry& entry) const {
     Tensor result = allocate(entry.dtype, entry.shape);
-    if (fills_lanes(entry.dtype)) {
+    if (fills_lanes(entry.dtype) || entry.unpacked) {
       read(result.lanes.data(), entry.begin, entry.end - entry.begin);
       return result;
     }
@@ -300,33 +326,56 @@ std::vector<i64> e5m6_file_shape(const std::vector<i64>& shape) {
   return packed;
 }
 
-int stored_bits(DType dtype) { return dtype == DType::E5M6 ? 8 : info_of(dtype).bits; }
+/** A tensor on its way into a file, and the dtype and bytes it has there. */
+struct Stored {
+  std::string name;
+  const Tensor* tensor;
+  DType dtype;
+  bool packs;
+  i64 bytes;
+};
 
-/** Widest dtype first, so that all are aligned, then by name. */
-std::vector<std::pair<std::string, const Tensor*>> file_order(const Tensors& tensors) {
-  std::vector<std::pair<std::string, const Tensor*>> order;
-  for (const auto& [name, tensor] : tensors) order.emplace_back(name, &tensor);
-  std::stable_sort(order.begin(), order.end(),
-                   [](const auto& a, const auto& b) { return stored_bits(a.second->dtype) > stored_bits(b.second->dtype); });
+Stored stored(const std::string& name, const Tensor& tensor, Packing packing) {
+  const bool packs = packing == Packing::packed && !fills_lanes(tensor.dtype);
+  if (packs) return {name, &tensor, tensor.dtype == DType::E5M6 ? DType::U8 : tensor.dtype, true, packed_bytes(tensor.dtype, tensor.lanes.count())};
+  return {name, &tensor, fills_lanes(tensor.dtype) ? tensor.dtype : lane_dtype(tensor.dtype), false, tensor.lanes.bytes()};
+}
+
+/** Tensors as they go into a file: widest dtype first, so that all are aligned, then by name. */
+std::vector<Stored> file_order(const Tensors& tensors, Packing packing) {
+  std::vector<Stored> order;
+  for (const auto& [name, tensor] : tensors) {
+    order.push_back(stored(name, tensor, packing));
+    const bool whole = tensor.lanes.count() * info_of(tensor.dtype).bits % 8 == 0;
+    if (order.back().packs && tensor.dtype != DType::E5M6 && !whole) {
+      throw input_error("ragged-bits", "tensor " + name + " of " + std::string(info_of(tensor.dtype).name) + " does not fill whole bytes", name,
+                        "safetensors cannot hold it; use a shape with an even number of F4, or a multiple of 4 F6 codes");
+    }
+  }
+  std::stable_sort(order.begin(), order.end(), [](const Stored& a, const Stored& b) { return info_of(a.dtype).bits > info_of(b.dtype).bits; });
   return order;
 }
 
-std::string header_bytes(const std::vector<std::pair<std::string, const Tensor*>>& order, std::map<std::string, std::string> metadata) {
-  nlohmann::ordered_json e5m6 = nlohmann::ordered_json::object();
+std::string header_bytes(const std::vector<Stored>& order, std::map<std::string, std::string> metadata) {
+  using Ordered = nlohmann::ordered_json;
+  Ordered e5m6 = Ordered::object(), lanes = Ordered::object();
   std::string entries;
   i64 end = 0;
-  for (const auto& [name, tensor] : order) {
-    const bool packed = tensor->dtype == DType::E5M6;
-    if (packed) e5m6[name] = tensor->shape;
-    nlohmann::ordered_json entry;
-    entry["dtype"] = packed ? "U8" : std::string(info_of(tensor->dtype).name);
-    entry["shape"] = packed ? e5m6_file_shape(tensor->shape) : tensor->shape;
+  for (const Stored& item : order) {
+    const Tensor& tensor = *item.tensor;
+    const bool packed_e5m6 = item.packs && tensor.dtype == DType::E5M6;
+    if (packed_e5m6) e5m6[item.name] = tensor.shape;
+    if (!item.packs && item.dtype != tensor.dtype) lanes[item.name] = info_of(tensor.dtype).name;
+    Ordered entry;
+    entry["dtype"] = info_of(item.dtype).name;
+    entry["shape"] = packed_e5m6 ? e5m6_file_shape(tensor.shape) : tensor.shape;
     const i64 begin = end;
-    end += packed_bytes(tensor->dtype, tensor->lanes.count());
+    end += item.bytes;
     entry["data_offsets"] = {begin, end};
-    entries += (entries.empty() ? "" : ",") + Json(name).dump() + ":" + entry.dump();
+    entries += (entries.empty() ? "" : ",") + Json(item.name).dump() + ":" + entry.dump();
   }
   if (!e5m6.empty()) metadata[e5m6_key] = e5m6.dump();
+  if (!lanes.empty()) metadata[lanes_key] = lanes.dump();
   std::string text = metadata.empty() ? "{" : "{\"__metadata__\":" + Json(metadata).dump() + (entries.empty() ? "" : ",");
   text += entries + "}";
   text.resize((text.size() + 7) / 8 * 8, ' ');
@@ -343,14 +392,14 @@ void write_all(int fd, const u8* bytes, i64 count, const std::string& path) {
   }
 }
 
-void write_tensor(int fd, const Tensor& tensor, const std::string& path) {
-  if (fills_lanes(tensor.dtype)) {
-    write_all(fd, tensor.lanes.data(), tensor.lanes.bytes(), path);
+void write_tensor(int fd, const Stored& item, const std::string& path) {
+  if (!item.packs) {
+    write_all(fd, item.tensor->lanes.data(), item.bytes, path);
     return;
   }
-  std::vector<u8> bytes(static_cast<std::size_t>(packed_bytes(tensor.dtype, tensor.lanes.count())));
-  pack(tensor.lanes, tensor.dtype, bytes.data());
-  write_all(fd, bytes.data(), static_cast<i64>(bytes.size()), path);
+  std::vector<u8> bytes(static_cast<std::size_t>(item.bytes));
+  pack(item.tensor->lanes, item.tensor->dtype, bytes.data());
+  write_all(fd, bytes.data(), item.bytes, path);
 }
 
 /** Removes the temporary file of a write that failed. */
@@ -384,6 +433,7 @@ Header parse_header(const std::string& text, const std::string& file, i64 file_s
     if (!raw.wide) header.entries.emplace(raw.name, raw.entry);
   }
   mark_e5m6(header, file);
+  mark_lanes(header, file);
   return header;
 }
 
@@ -403,17 +453,17 @@ Tensors read_tensors(const std::string& path) {
   return tensors;
 }
 
-void write_tensors(const std::string& path, const Tensors& tensors, const std::map<std::string, std::string>& metadata) {
+void write_tensors(const std::string& path, const Tensors& tensors, const std::map<std::string, std::string>& metadata, Packing packing) {
+  const std::vector<Stored> order = file_order(tensors, packing);
   const std::filesystem::path target(path);
   const std::string unique = std::to_string(::getpid()) + "." + std::to_string(std::random_device{}());
   const std::string temporary = (target.parent_path() / ("." + target.filename().string() + "." + unique + ".partial")).string();
   const Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   if (fd.get() < 0) throw write_failed(path, errno);
   Cleanup cleanup{temporary};
-  const auto order = file_order(tensors);
   const std::string header = header_bytes(order, metadata);
   write_all(fd.get(), reinterpret_cast<const u8*>(header.data()), static_cast<i64>(header.size()), path);
-  for (const auto& [name, tensor] : order) write_tensor(fd.get(), *tensor, path);
+  for (const Stored& item : order) write_tensor(fd.get(), item, path);
   if (::fsync(fd.get()) != 0 && errno != EINVAL) throw write_failed(path, errno);
   if (::rename(temporary.c_str(), path.c_str()) != 0) throw write_failed(path, errno);
   cleanup.armed = false;

@@ -6,6 +6,7 @@ import { type ErrorKind, exitCodes, Fp8labError } from '../errors.ts';
 import { canonicalJson } from '../specs/canonical.ts';
 import type { ResolvedSpec } from '../specs/types.ts';
 import { readTensors, writeTensors } from '../tensors/files.ts';
+import type { DType, Tensors } from '../tensors/tensor.ts';
 import type { Backend, BackendIdentity, RunOptions, RunResult, RunTimes } from './backend.ts';
 import { type Environment, findGpuDevices, isExecutable, packageRoot } from './machine.ts';
 import { interruptedError, timeLimitError } from './sent-error.ts';
@@ -101,17 +102,43 @@ async function runSpec(
   const folder = await mkdtemp(join(tmpdir(), 'fp8lab-native-'));
   try {
     const out = join(folder, 'results.safetensors');
-    const args = ['run', '-', '--device', name.slice('native:'.length), '--out', out];
+    const args = ['run', '-', '--device', name.slice('native:'.length), '--lanes', '--out', out];
     if (Object.keys(inputs).length > 0) {
       const file = join(folder, 'inputs.safetensors');
-      await writeTensors(file, inputs);
+      const [lanes, metadata] = toLanes(inputs);
+      await writeTensors(file, lanes, metadata);
       args.push('--inputs', file);
     }
-    const said = (await call(args, { timeout, signal }, canonicalJson(spec))) as { times: RunTimes };
-    return { tensors: await readTensors(out), times: said.times };
+    const said = (await call(args, { timeout, signal }, canonicalJson(spec))) as Said;
+    return { tensors: fromLanes(await readTensors(out), said.tensors), times: said.times };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** What a run prints. */
+interface Said {
+  readonly times: RunTimes;
+  readonly tensors: Readonly<Record<string, { readonly dtype: DType }>>;
+}
+
+/** Metadata key that names the dtypes of tensors whose codes travel unpacked: safetensors cannot hold F4 or F6 that do not fill whole bytes. */
+const lanesKey = 'fp8lab.lanes';
+
+const packedDTypes: Readonly<Partial<Record<DType, DType>>> = { F4: 'U8', F6_E2M3: 'U8', F6_E3M2: 'U8', E5M6: 'U16' };
+
+function toLanes(tensors: Tensors): [Tensors, Record<string, string>] {
+  const packed = Object.entries(tensors).filter(([, { dtype }]) => packedDTypes[dtype] !== undefined);
+  if (packed.length === 0) return [tensors, {}];
+  const lanes = packed.map(([name, tensor]) => [name, { ...tensor, dtype: packedDTypes[tensor.dtype]! }] as const);
+  const dtypes = Object.fromEntries(packed.map(([name, { dtype }]) => [name, dtype]));
+  return [{ ...tensors, ...Object.fromEntries(lanes) }, { [lanesKey]: JSON.stringify(dtypes) }];
+}
+
+function fromLanes(tensors: Tensors, said: Said['tensors']): Tensors {
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, tensor]) => [name, { ...tensor, dtype: said[name]?.dtype ?? tensor.dtype }]),
+  );
 }
 
 interface Patience extends Pick<RunOptions, 'timeout' | 'signal'> {

@@ -1,0 +1,156 @@
+import fc from 'fast-check';
+import { afterAll, describe, expect, it } from 'vitest';
+import { createNativeBackend } from '../../src/backends/native.ts';
+import { runReference } from '../../src/backends/reference.ts';
+import { Fp8labError } from '../../src/errors.ts';
+import { resolveSpec } from '../../src/specs/resolve.ts';
+import type { ResolvedSpec } from '../../src/specs/types.ts';
+import { bytesOf, requireNative } from './support.ts';
+
+const pick = <const T extends readonly unknown[]>(...values: T) =>
+  fc.constantFrom(...values) as fc.Arbitrary<T[number]>;
+
+const roundings = [
+  'nearest-even',
+  'toward-zero',
+  'toward-positive',
+  'toward-negative',
+  'nearest-away',
+  'to-odd',
+  'stochastic',
+] as const;
+
+const recipes = [
+  'divide',
+  'reciprocal',
+  'inverse',
+  'deepep',
+  'v32',
+  'te',
+  'torchao',
+  'pow2',
+  'mx-floor',
+  'mx-ceil',
+  'mx-even',
+  'mx-rceil',
+  'nvfp4',
+] as const;
+
+const seed = fc.integer({ min: 0, max: 0xffffffff });
+
+const input = fc.record({
+  generate: pick(
+    'normal',
+    'uniform',
+    'positive',
+    'bits',
+    'zero',
+    'saturating',
+    'subnormal',
+    'outlier-channels',
+    'outlier-tokens',
+  ),
+  seed,
+  dtype: pick('bf16', 'f16', 'f32'),
+  exponent: fc.oneof(fc.constant(0), fc.integer({ min: -160, max: 140 })),
+  share: pick(0.01, 0.3, 1),
+  factorExponent: fc.integer({ min: -12, max: 30 }),
+});
+
+/** Layouts and types follow the recipe, so that few specs are refused. */
+const scale = pick(...recipes).chain((recipe) => {
+  const powerOfTwo = recipe === 'pow2' || recipe.startsWith('mx-');
+  const types = recipe === 'nvfp4' ? (['e4m3'] as const) : powerOfTwo ? (['f32', 'e8m0'] as const) : (['f32'] as const);
+  return fc.record({
+    recipe: fc.constant(recipe),
+    type: pick(...types),
+    layout: pick('row-major', 'row-major', 'mn-major', 'packed-e8m0'),
+    amaxFloor: pick(0, 1e-4, 1e-12, 0.5),
+  });
+});
+
+const scheme = fc.record({
+  format: pick('e4m3', 'e4m3', 'e5m2', 'e2m1', 'e2m3', 'e3m2', 'e5m6', 'bf16', 'f16'),
+  tile: pick([1, 128], [128, 128], [128, 1], [1, 32], [1, 16], [1, 0], [0, 0], [0, 1], [3, 5], [7, 64]),
+  scale,
+  rounding: pick(...roundings),
+  overflow: pick('saturate', 'saturate', 'ieee'),
+  seed,
+});
+
+const extent = fc.integer({ min: 1, max: 150 });
+const matrix = fc.record({ rows: extent, columns: fc.oneof(extent, fc.integer({ min: 1, max: 600 })) });
+const output = pick('bf16', 'f16', 'f32');
+
+const model = fc.oneof(
+  pick(
+    'hopper-wgmma-fp8',
+    'ada-mma-fp8',
+    'blackwell-fp8',
+    'hopper-mma-sync-fp8',
+    'hopper-bf16',
+    'ampere-bf16',
+    'exact',
+    'f32-sequential',
+  ),
+  fc.record({
+    kind: fc.constant('aligned'),
+    fractionBits: fc.integer({ min: 1, max: 35 }),
+    terms: fc.integer({ min: 1, max: 64 }),
+    output: pick('e8m13', 'f32-rz', 'f32-rne', 'f16-rne'),
+    order: pick('linear', 'p4'),
+  }),
+);
+
+const base = { fp8lab: fc.constant(1), name: fc.constant('fuzz') };
+
+const specs = fc.oneof(
+  fc.record({ ...base, kernel: fc.constant('quantize'), shape: matrix, x: fc.record({ input }), scheme }),
+  fc.record({ ...base, kernel: fc.constant('dequantize'), shape: matrix, x: fc.record({ scheme, input }), output }),
+  fc.record({ ...base, kernel: fc.constant('requantize'), shape: matrix, x: fc.record({ scheme, input }), to: scheme }),
+  fc.record({
+    ...base,
+    kernel: fc.constant('gemm'),
+    shape: fc.record({
+      m: fc.integer({ min: 1, max: 20 }),
+      n: fc.integer({ min: 1, max: 40 }),
+      k: fc.integer({ min: 1, max: 300 }),
+    }),
+    a: fc.record({ scheme, input }),
+    b: fc.record({ scheme, input }),
+    arithmetic: fc.record({
+      model,
+      promoteEvery: pick(0, 1, 5, 16, 32, 64, 128),
+      combine: pick('scales-first', 'a-then-b', 'b-then-a'),
+      promote: pick('fused', 'unfused'),
+    }),
+    output,
+  }),
+);
+
+/** The spec, or undefined where it contradicts itself: scales that change within a promotion, types that do not hold a recipe's scales. */
+function resolved(authored: unknown): ResolvedSpec | undefined {
+  try {
+    return resolveSpec(authored);
+  } catch (error) {
+    if (error instanceof Fp8labError && error.kind === 'input') return undefined;
+    throw error;
+  }
+}
+
+describe.runIf(requireNative())('native:host against the reference', () => {
+  const backend = createNativeBackend('native:host');
+  afterAll(() => backend.close());
+
+  it('gives the same bytes for specs drawn at random', { timeout: 240_000 }, async () => {
+    const valid = specs.map(resolved).filter((spec) => spec !== undefined);
+    const runs = Number(process.env.FP8LAB_FUZZ_RUNS ?? 200);
+    await fc.assert(
+      fc.asyncProperty(valid, async (spec) => {
+        const { tensors } = await backend.run(spec);
+        expect(bytesOf(tensors)).toEqual(bytesOf(runReference(spec).tensors));
+      }),
+      { numRuns: runs },
+    );
+  });
+});
