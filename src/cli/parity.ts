@@ -5,7 +5,7 @@ import { exitCodes, type Fp8labError } from '../errors.ts';
 import type { Tier } from '../kernels/kernel.ts';
 import { describeTensor } from '../parity/compare.ts';
 import { type ErrorData, type ParityEntry, type ParityRun, runSuite } from '../parity/suite.ts';
-import type { LoadedSpec } from '../specs/load.ts';
+import { type EvidenceOutcome, openEvidence } from './evidence.ts';
 import { gatherInputs } from './inputs.ts';
 import { type Io, paint } from './io.ts';
 import { type Part, partOf } from './part.ts';
@@ -58,51 +58,33 @@ function chooseBackends(options: ParityOptions, io: Io): Chosen {
 
 /** Runs specs on backends and holds the results against the reference's. */
 export async function parityCommand(names: readonly string[], options: ParityOptions, io: Io): Promise<number> {
+  const tier = options.tier ?? 'exact';
   const all = await chooseSpecs(names, options.large ?? false);
   const specs = partOf(all, options.part);
   const { backends, absent } = chooseBackends(options, io);
   const progress = startProgress(io, 'parity', specs.length * backends.length);
-  const recorder = await openEvidence(options);
+  const evidence = await openEvidence(options.against, options.record, tier);
   let done = 0;
   const began = performance.now();
   try {
     const run = await runSuite(specs, backends, {
-      tier: options.tier ?? 'exact',
+      tier,
       timeout: 1000 * (options.timeout ?? 300),
       signal: io.signal,
       inputsOf: ({ spec }) => gatherInputs(spec),
       onEntry: ({ spec, backend }) => progress.update(++done, `${backend} ${spec}`),
-      ...(recorder && { onResult: recorder.add }),
+      onResult: evidence.add,
     });
     progress.stop();
     const seconds = (performance.now() - began) / 1000;
-    const evidence = await recorder?.finish();
-    print(run, absent, options, seconds, evidence ?? [], io);
+    print(run, absent, options, seconds, evidence.outcomes, io);
     if (options.report !== undefined) await report(run, absent, options, seconds, io);
-    return exitCode(run, options.tier ?? 'exact', evidence ?? []);
+    const unmatched = options.against !== undefined && evidence.outcomes.length === 0;
+    return unmatched ? exitCodes.mismatch : exitCode(run, tier, evidence.outcomes);
   } finally {
     progress.stop();
     await Promise.all(backends.map((backend) => backend.close()));
   }
-}
-
-/** What became of a result that was held against evidence. */
-export interface EvidenceOutcome {
-  readonly spec: string;
-  readonly backend: string;
-  readonly equal: boolean;
-  readonly message: string;
-}
-
-interface Recorder {
-  add(spec: LoadedSpec, result: import('../backends/backend.ts').RunResult): Promise<void>;
-  finish(): Promise<readonly EvidenceOutcome[]>;
-}
-
-async function openEvidence(options: ParityOptions): Promise<Recorder | undefined> {
-  if (options.against === undefined && options.record === undefined) return undefined;
-  const { openRecorder } = await import('./evidence.ts');
-  return openRecorder(options.against, options.record);
 }
 
 function exitCode(run: ParityRun, tier: Tier, evidence: readonly EvidenceOutcome[]): number {
@@ -139,6 +121,9 @@ function print(
     io.stdout(`${identity.backend}: ${identity.runtime}${adapter}\n`);
   }
   for (const { name, error } of absent) io.stdout(`${name}: not here: ${error.message}\n`);
+  if (options.against !== undefined && evidence.length === 0) {
+    io.stdout(`evidence: ${options.against} holds none for these specs\n`);
+  }
   for (const line of failureLines(run)) io.stdout(`${line}\n`);
   for (const { spec, backend, equal, message } of evidence) {
     if (!equal) io.stdout(`evidence: ${spec} on ${backend}: ${message}\n`);
@@ -182,13 +167,19 @@ function cellText(entry: ParityEntry | undefined, io: Io): string {
   if (entry.error !== undefined) return paint(io, 'red', entry.error.code);
   if (entry.mismatches === 0) return paint(io, 'green', '0 differ');
   const text = `${counted.format(entry.mismatches)} differ`;
-  return paint(io, entry.tier === 'fast' ? 'yellow' : 'red', text);
+  return entry.tier === 'fast' ? paint(io, 'yellow', `${text}${distance(entry)}`) : paint(io, 'red', text);
+}
+
+/** How far the fast tier lies from the reference: the largest distance in units in the last place. */
+function distance({ comparison }: ParityEntry): string {
+  const ulps = (comparison?.tensors ?? []).flatMap(({ metrics }) => metrics?.maxUlps ?? []);
+  return ulps.length === 0 ? '' : `, ${counted.format(Math.max(...ulps))} ULP`;
 }
 
 function failureLines(run: ParityRun): string[] {
-  const differing = run.entries.flatMap(({ spec, backend, comparison }) =>
+  const differing = run.entries.flatMap(({ spec, backend, tier, comparison }) =>
     (comparison?.tensors ?? [])
-      .filter(({ status }) => status !== 'equal')
+      .filter(({ status }) => status !== 'equal' && !(tier === 'fast' && status === 'differs'))
       .map((tensor) => `${spec} on ${backend}: ${describeTensor(tensor)}`),
   );
   const failed = run.entries

@@ -1,12 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
-import { packageRoot } from '../backends/machine.ts';
 import { exitCodes, Fp8labError } from '../errors.ts';
 import { addFileCommands } from './file-commands.ts';
 import type { Io } from './io.ts';
 import { positiveNumber } from './options.ts';
 import { parsePart } from './part.ts';
+import { packageVersion } from './version.ts';
 
 /** What a command says when it is done: its exit code. */
 type Finish = (code: number) => void;
@@ -148,11 +146,6 @@ function addMachine(program: Command, io: Io, finish: Finish): void {
     .addOption(new Option('--port <n>', 'port; default: any free one').argParser(positiveNumber('--port')))
     .addHelpText('before', examples(['playground']))
     .action(async (options) => finish(await (await import('./playground.ts')).playgroundCommand(options, io)));
-}
-
-/** Version of the package. */
-export function packageVersion(): string {
-  return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
 }
 
 function buildProgram(io: Io, finish: Finish): Command {
