@@ -56,17 +56,21 @@ const hasApt = () => existsSync('/usr/bin/apt-get');
 
 /** Tries what this user is allowed to do about one finding. */
 function mend(finding, machine, puppeteerInstall) {
+  // Only the user can change the user's own environment.
+  if (finding.command.startsWith('unset ')) return false;
   if (!finding.needsRoot || (machine.root && hasApt())) return run(finding.command);
   return finding.what === 'browser' && machine.puppeteer && run(puppeteerInstall);
 }
 
-/** One command for the administrator that mends all that is left. */
-function administratorCommand(findings, debianPackages) {
-  if (!findings.some((finding) => finding.needsRoot)) return findings.map((finding) => finding.command).join(' && ');
+/** One command that mends all that is left. */
+function mendingCommand(findings, debianPackages) {
+  const own = findings.filter((finding) => !finding.needsRoot).map((finding) => finding.command);
+  if (own.length === findings.length) return own.join(' && ');
   const packages = debianPackages.join(' ');
-  return hasApt()
-    ? `sudo sh -c "apt-get update && apt-get install -y --no-install-recommends ${packages}"`
-    : `install ${packages} (or what your system calls them) with its package manager, or set CHROME_PATH to a browser`;
+  if (!hasApt()) {
+    return `install ${packages} (or what your system calls them) with its package manager, or set CHROME_PATH to a browser`;
+  }
+  return [...own, `sudo sh -c "apt-get update && apt-get install -y --no-install-recommends ${packages}"`].join(' && ');
 }
 
 /** Finds a browser and a driver, installs what is missing where that is allowed, and says what stays missing. */
@@ -83,7 +87,7 @@ async function requireRuntimes() {
   }
   const left = needed();
   for (const finding of left) say(`missing: ${finding.what}. ${finding.why}`);
-  if (left.length > 0) say(`to mend it: ${administratorCommand(left, debianPackages)}`);
+  if (left.length > 0) say(`to mend it: ${mendingCommand(left, debianPackages)}`);
   return left;
 }
 

@@ -63,6 +63,13 @@ function toolFindings(machine: Machine): Finding[] {
     .map(([what, { why, packages }]) => ({ what, why, command: apt(packages), needsRoot: true, needed: false }));
 }
 
+/** A variable that names nothing is to be unset: installing anything would not help. */
+function misleadingFinding(variable: string): Finding {
+  const what = { FP8LAB_DENO: 'deno', FP8LAB_VULKAN_ICD: 'vulkan' }[variable] ?? 'browser';
+  const why = `${variable} names a file that is not there or may not be run`;
+  return { what, why, command: `unset ${variable}`, needsRoot: false, needed: true };
+}
+
 /** What the machine lacks, the needed things first. Empty when nothing is missing. */
 export function findMissing(machine: Machine): Finding[] {
   const needed = [
@@ -72,5 +79,7 @@ export function findMissing(machine: Machine): Finding[] {
     browserFinding(machine),
     vulkanFinding(machine),
   ].filter((finding) => finding !== undefined);
-  return [...needed, ...toolFindings(machine)];
+  const misleading = machine.misleading.map(misleadingFinding);
+  const hidden = new Set(misleading.map(({ what }) => what));
+  return [...misleading, ...needed.filter(({ what }) => !hidden.has(what)), ...toolFindings(machine)];
 }

@@ -38,6 +38,8 @@ export interface Machine {
   readonly vulkan: readonly VulkanDriver[];
   /** Device nodes of real GPUs (Linux); on other systems the operating system is trusted to have one. */
   readonly gpuDevices: readonly string[];
+  /** Environment variables that name a program or driver which is not there: they hide what the machine does have. */
+  readonly misleading: readonly string[];
   /** Compilers and launchers of the native wing: cmake, c++, nvcc, mpirun. */
   readonly tools: readonly Program[];
 }
@@ -221,6 +223,12 @@ export function findGpuDevices(): string[] {
   return [...render.map((name) => `/dev/dri/${name}`), ...nvidia.map((name) => `/dev/${name}`)];
 }
 
+const namingVariables = ['CHROME_PATH', 'PUPPETEER_EXECUTABLE_PATH', 'FP8LAB_DENO', 'FP8LAB_VULKAN_ICD'] as const;
+
+function findMisleading(env: Environment): string[] {
+  return namingVariables.filter((name) => env[name] !== undefined && env[name] !== '' && !existsSync(env[name]));
+}
+
 function findTools(env: Environment): Program[] {
   const wanted: [string, string[]][] = [
     ['cmake', ['cmake']],
@@ -253,6 +261,7 @@ export function inspectMachine(env: Environment = process.env): Machine {
     puppeteer: resolvePackage('puppeteer') !== undefined,
     vulkan: findVulkanDrivers(env, browsers),
     gpuDevices: findGpuDevices(),
+    misleading: findMisleading(env),
     tools: findTools(env),
   };
 }

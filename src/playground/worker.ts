@@ -23,7 +23,7 @@ async function runOne(spec: ResolvedSpec): Promise<SpecOutcome> {
   const expected = runReference(spec);
   const { elements, mismatches } = compareResults(spec, expected.tensors, actual.tensors);
   const times = { webgpu: actual.times.kernel, reference: expected.times.kernel };
-  return { kind: 'spec', spec: spec.name, elements, mismatches, ...times };
+  return { kind: 'spec', spec: `${spec.kernel}/${spec.name}`, elements, mismatches, ...times };
 }
 
 async function runSpecs(): Promise<void> {

@@ -38,6 +38,7 @@ const bare: Machine = {
   puppeteer: false,
   vulkan: [],
   gpuDevices: [],
+  misleading: [],
   tools: [],
 };
 const swiftshader = { name: 'swiftshader', icd: '/ss.json', software: true };
@@ -107,6 +108,12 @@ describe('what is missing', () => {
     expect(finding).toMatchObject({ needsRoot: false, command: expect.stringContaining('puppeteer browsers install') });
   });
 
+  it('is a variable to unset where it names nothing, and no installation', () => {
+    const machine = inspectMachine({ ...process.env, CHROME_PATH: '/no/such/browser' });
+    const browser = findMissing(machine).filter(({ what }) => what === 'browser');
+    expect(browser).toMatchObject([{ command: 'unset CHROME_PATH', needsRoot: false, needed: true }]);
+  });
+
   it('leaves out what is there', () => {
     const whole = {
       ...bare,
@@ -167,7 +174,7 @@ describe('the list of backends', () => {
     expect(entry?.missing).toMatchObject({
       kind: 'environment',
       code: 'no-browser',
-      fix: expect.stringMatching(/chromium|puppeteer/),
+      fix: 'unset CHROME_PATH',
     });
     const backend = createBackend('webgpu:chromium', { env });
     await expect(backend.identify()).rejects.toMatchObject({ kind: 'environment', code: 'no-browser' });
