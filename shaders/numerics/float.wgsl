@@ -107,32 +107,25 @@ fn float_fma(a: u32, b: u32, c: u32) -> u32 {
   }
   let x = float_unpack(a);
   let y = float_unpack(b);
-  // Product and addend in 64 bits with the leading bit at 61 or 62: room for a carry above, and for 15 exact bits below the product.
-  let product = u64_shift_left(u64_multiply(x.significand, y.significand), 15u);
-  let product_exponent = x.exponent + y.exponent;
-  if (is_zero(c)) {
-    return float_from_u64(sign, product_exponent - 61, product);
-  }
   let z = float_unpack(c);
-  let addend = u64_shift_left(vec2(z.significand, 0u), 38u);
-  return float_sum(sign, product_exponent, product, c & SIGN_BIT, z.exponent, addend);
-}
-
-// Sum of two magnitudes times 2^(exponent - 61). Where bits are shifted out the sum cannot cancel below them.
-fn float_sum(sign_a: u32, exponent_a: i32, a: vec2<u32>, sign_b: u32, exponent_b: i32, b: vec2<u32>) -> u32 {
-  let exponent = max(exponent_a, exponent_b);
-  let x = u64_shift_right_sticky(a, u32(min(exponent - exponent_a, 64)));
-  let y = u64_shift_right_sticky(b, u32(min(exponent - exponent_b, 64)));
-  if (sign_a == sign_b) {
-    return float_from_u64(sign_a, exponent - 61, u64_add(x, y));
-  }
-  if (all(x == y)) {
+  // Product and addend in 64 bits with the leading bit at 61 or 62: room for a carry above, and for 15 exact bits below the product.
+  // Where bits are shifted out, the sum cannot cancel down to them.
+  let product_exponent = x.exponent + y.exponent;
+  let addend_exponent = select(z.exponent, product_exponent, is_zero(c));
+  let exponent = max(product_exponent, addend_exponent);
+  var product = u64_shift_left(u64_multiply(x.significand, y.significand), 15u);
+  product = u64_shift_right_sticky(product, u32(min(exponent - product_exponent, 64)));
+  var addend = vec2(0u, z.significand << 6u);
+  addend = u64_shift_right_sticky(addend, u32(min(exponent - addend_exponent, 64)));
+  // Two's complement: a difference below zero has its top bit set, a sum never has.
+  let opposite = select(0u, 0xffffffffu, sign != (c & SIGN_BIT));
+  let sum = u64_add(product, u64_subtract(addend ^ vec2(opposite), vec2(opposite)));
+  if (u64_is_zero(sum)) {
     return 0u;
   }
-  if (u64_less(x, y)) {
-    return float_from_u64(sign_b, exponent - 61, u64_subtract(y, x));
-  }
-  return float_from_u64(sign_a, exponent - 61, u64_subtract(x, y));
+  let negative = opposite != 0u && sum.y > MAGNITUDE;
+  let mask = select(0u, 0xffffffffu, negative);
+  return float_from_u64(sign ^ (mask & SIGN_BIT), exponent - 61, u64_subtract(sum ^ vec2(mask), vec2(mask)));
 }
 
 fn float_add(a: u32, b: u32) -> u32 {

@@ -1,9 +1,179 @@
-import type { Gpu } from '../../backends/webgpu/gpu.ts';
+import type { Gpu, GpuWords } from '../../backends/webgpu/gpu.ts';
+import type { Scheme } from '../../numerics/scheme.ts';
 import type { GemmSpec } from '../../specs/types.ts';
-import type { Tensors } from '../../tensors/tensor.ts';
+import { allocateCodes, type Codes, dtypeOfFormat, type Tensor, type Tensors } from '../../tensors/tensor.ts';
+import { type Band, laneBytes, laneWords, readLanes, uploadBand } from '../bands.ts';
+import { formatConstants } from '../constants.ts';
+import { operandOnHost, tileFactorsOnDevice } from '../dequantize/webgpu.ts';
 import type { Tier } from '../kernel.ts';
+import { formatOfTensor } from '../quantize/reference.ts';
+import { tierSubstitutes } from '../tiers.ts';
+import { requireShape, type TileGrid, tileGrid } from '../tiles.ts';
+import { type BlockLayout, blockLayout, type ProductPlan, packConstants, productPlan } from './plan.ts';
+import { cutProduct } from './split.ts';
 
-/** D = C + A * B^T on a device. */
-export async function gemmWebGpu(_gpu: Gpu, _spec: GemmSpec, _inputs: Tensors, _tier: Tier): Promise<Tensors> {
-  throw new Error('not yet');
+/** D = C + A * B^T on a device: operands decoded once, multiplied piece by piece, then C and the output's rounding. */
+export async function gemmWebGpu(gpu: Gpu, spec: GemmSpec, inputs: Tensors, tier: Tier): Promise<Tensors> {
+  const { m, n, k } = spec.shape;
+  const layout = blockLayout(spec.arithmetic, k, tier);
+  const plan = productPlan(spec, layout, tier);
+  const a = await side(gpu, 'a', spec, inputs, m, tier);
+  const b = await side(gpu, 'b', spec, inputs, n, tier);
+  if (inputs.c !== undefined) requireShape('c', inputs.c, [m, n]);
+  const dtype = dtypeOfFormat[spec.output];
+  const run: Run = { gpu, spec, tier, layout, plan, a, b, c: inputs.c, d: allocateCodes(dtype, m * n) };
+  for (const { band, others } of cutProduct(gpu, m, n, layout.rowWords, laneBytes(spec.output))) {
+    const columns = pack(run, b, band);
+    for (const rows of others) await multiplyPiece(run, rows, band, columns);
+    gpu.release(columns);
+  }
+  gpu.release(a.factors);
+  gpu.release(b.factors);
+  return { d: { dtype, shape: [m, n], codes: run.d } };
+}
+
+/** An operand: its codes on the host, the factors of its tiles on the device. */
+interface Side {
+  readonly scheme: Scheme;
+  readonly codes: Codes;
+  readonly grid: TileGrid;
+  readonly factors: GpuWords;
+}
+
+interface Run {
+  readonly gpu: Gpu;
+  readonly spec: GemmSpec;
+  readonly tier: Tier;
+  readonly layout: BlockLayout;
+  readonly plan: ProductPlan;
+  readonly a: Side;
+  readonly b: Side;
+  readonly c: Tensor | undefined;
+  readonly d: Codes;
+}
+
+async function side(
+  gpu: Gpu,
+  name: 'a' | 'b',
+  spec: GemmSpec,
+  inputs: Tensors,
+  rows: number,
+  tier: Tier,
+): Promise<Side> {
+  const { k } = spec.shape;
+  const { scheme } = spec[name];
+  const quantized = await operandOnHost(gpu, name, spec[name], inputs, rows, k, tier);
+  const factors = tileFactorsOnDevice(gpu, quantized, scheme, tier);
+  return { scheme, codes: quantized.codes.codes, grid: tileGrid(rows, k, scheme), factors };
+}
+
+const groupsOf = (rows: number): number => Math.ceil(rows / 4);
+
+/** A band of an operand as words for products, four rows side by side. */
+function pack({ gpu, spec, layout, plan }: Run, { scheme, codes }: Side, band: Band): GpuWords {
+  const { k } = spec.shape;
+  const source = uploadBand(gpu, codes, k, band);
+  const groups = groupsOf(band.rows);
+  const operand = gpu.allocate(4 * groups * layout.rowWords);
+  gpu.dispatch({
+    shader: 'kernels/gemm_operand',
+    entryPoint: 'pack_operand',
+    constants: { ...formatConstants('INPUT', scheme.format), ...packConstants(spec.arithmetic.model, plan) },
+    uniforms: [band.rows, k, layout.block, layout.blockWords, layout.rowWords, groups],
+    buffers: [
+      { buffer: source, access: 'read' },
+      { buffer: operand, access: 'read_write' },
+    ],
+    threads: groups * layout.rowWords,
+  });
+  gpu.release(source);
+  return operand;
+}
+
+/** Rows `rows` of A by rows `columns` of B into D. */
+async function multiplyPiece(run: Run, rows: Band, columns: Band, b: GpuWords): Promise<void> {
+  const { gpu, tier, layout, plan } = run;
+  const a = pack(run, run.a, rows);
+  const rowGroups = groupsOf(rows.rows);
+  const columnGroups = groupsOf(columns.rows);
+  const product = gpu.allocate(16 * rowGroups * columnGroups);
+  const tiles = ({ grid }: Side): number[] => [grid.tileRows, grid.tileColumns, grid.columns];
+  gpu.dispatch({
+    shader: plan.shader,
+    entryPoint: 'multiply',
+    constants: plan.constants,
+    substitutes: { ...tierSubstitutes(tier), ...plan.substitutes },
+    uniforms: [
+      ...[rowGroups, columnGroups, layout.rowWords, layout.blockWords, layout.block],
+      ...[rows.start, columns.start, run.spec.shape.m, run.spec.shape.n],
+      ...tiles(run.a),
+      ...tiles(run.b),
+    ],
+    buffers: [
+      { buffer: a, access: 'read' },
+      { buffer: b, access: 'read' },
+      { buffer: run.a.factors, access: 'read' },
+      { buffer: run.b.factors, access: 'read' },
+      { buffer: product, access: 'read_write' },
+    ],
+    threads: rowGroups * columnGroups,
+  });
+  await finishPiece(run, rows, columns, product, 4 * columnGroups);
+  gpu.release(a);
+  gpu.release(product);
+}
+
+/** Adds C, rounds to the output format and puts the piece in its place in D. */
+async function finishPiece(run: Run, rows: Band, columns: Band, product: GpuWords, stride: number): Promise<void> {
+  const { gpu, spec, tier } = run;
+  const count = rows.rows * columns.rows;
+  const words = laneWords(spec.output, count);
+  const c = gpu.upload(run.c === undefined ? new Uint32Array(1) : cutOut(run.c, rows, columns));
+  const d = gpu.allocate(words);
+  gpu.dispatch({
+    shader: 'kernels/gemm_finish',
+    entryPoint: 'finish',
+    constants: {
+      ...formatConstants('INPUT', run.c === undefined ? 'f32' : formatOfTensor(run.c)),
+      ...formatConstants('OUTPUT', spec.output),
+      WITH_C: run.c === undefined ? 0 : 1,
+    },
+    substitutes: tierSubstitutes(tier),
+    uniforms: [count, columns.rows, stride],
+    buffers: [
+      { buffer: product, access: 'read' },
+      { buffer: c, access: 'read' },
+      { buffer: d, access: 'read_write' },
+    ],
+    threads: words,
+  });
+  await placePiece(run, rows, columns, d);
+  gpu.release(c);
+  gpu.release(d);
+}
+
+/** The lanes of a piece of a matrix, row after row. */
+function cutOut({ shape, codes }: Tensor, rows: Band, columns: Band): Codes {
+  const width = shape[1]!;
+  if (columns.rows === width) return codes.subarray(rows.start * width, (rows.start + rows.rows) * width);
+  const piece = codes.slice(0, rows.rows * columns.rows);
+  for (let row = 0; row < rows.rows; row++) {
+    const at = (rows.start + row) * width + columns.start;
+    piece.set(codes.subarray(at, at + columns.rows), row * columns.rows);
+  }
+  return piece;
+}
+
+async function placePiece({ gpu, spec, d }: Run, rows: Band, columns: Band, words: GpuWords): Promise<void> {
+  const { n } = spec.shape;
+  if (columns.rows === n) {
+    await readLanes(gpu, words, spec.output, d, rows.start * n, rows.rows * n);
+    return;
+  }
+  const piece = allocateCodes(dtypeOfFormat[spec.output], rows.rows * columns.rows);
+  await readLanes(gpu, words, spec.output, piece, 0, piece.length);
+  for (let row = 0; row < rows.rows; row++) {
+    const line = piece.subarray(row * columns.rows, (row + 1) * columns.rows);
+    d.set(line, (rows.start + row) * n + columns.start);
+  }
 }

@@ -1,0 +1,107 @@
+// What all gemm kernels share: a thread makes a 4 x 4 piece of the product, block after block of k, and promotes each block's partial sums
+// into single precision with the two operands' scales.
+#include "kernels/thread.wgsl"
+#include "numerics/float.wgsl"
+
+const SCALES_FIRST = 0;
+const A_THEN_B = 1;
+const B_THEN_A = 2;
+
+struct Parameters {
+  row_groups: u32,
+  column_groups: u32,
+  // Words of an operand's row, and of one block in it; the last block may be shorter.
+  row_words: u32,
+  block_words: u32,
+  // k of a block, for the scales.
+  block: u32,
+  // Where this piece begins in A's and B's rows.
+  first_row: u32,
+  first_column: u32,
+  rows: u32,
+  columns: u32,
+  a_tile_rows: u32,
+  a_tile_columns: u32,
+  a_grid_columns: u32,
+  b_tile_rows: u32,
+  b_tile_columns: u32,
+  b_grid_columns: u32,
+}
+
+@group(0) @binding(0) var<uniform> parameters: Parameters;
+@group(0) @binding(1) var<storage, read> a: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<u32>>;
+@group(0) @binding(3) var<storage, read> a_factors: array<u32>;
+@group(0) @binding(4) var<storage, read> b_factors: array<u32>;
+@group(0) @binding(5) var<storage, read_write> product: array<vec4<u32>>;
+
+// Four rows of four columns.
+alias Piece = array<vec4<u32>, 4>;
+
+// First words of the piece's rows of A and of B.
+struct Start {
+  a: u32,
+  b: u32,
+}
+
+// Rows past the edge are computed and not read: their scales are those of the last row.
+fn a_factor(row: u32, k: u32) -> u32 {
+  let index = min(parameters.first_row + row, parameters.rows - 1u) / parameters.a_tile_rows;
+  return a_factors[index * parameters.a_grid_columns + k / parameters.a_tile_columns];
+}
+
+fn b_factor(column: u32, k: u32) -> u32 {
+  let index = min(parameters.first_column + column, parameters.columns - 1u) / parameters.b_tile_rows;
+  return b_factors[index * parameters.b_grid_columns + k / parameters.b_tile_columns];
+}
+
+fn promote(sum: u32, partial: u32, sa: u32, sb: u32) -> u32 {
+  let scaled = float_mul(select(partial, sa, COMBINE != B_THEN_A), select(partial, sb, COMBINE != A_THEN_B));
+  let other = select(select(partial, sb, COMBINE == A_THEN_B), sa, COMBINE == B_THEN_A);
+  if (FUSED == 1) {
+    return float_fma(scaled, other, sum);
+  }
+  return float_add(sum, float_mul(scaled, other));
+}
+
+// A loop, though it is short: compilers inline every call, and sixteen copies of the arithmetic take them minutes.
+fn promote_piece(sums: Piece, partials: Piece, row: u32, column: u32, k: u32) -> Piece {
+  var before = sums;
+  var partial = partials;
+  var after = Piece();
+  for (var i = 0u; i < 4u; i++) {
+    let sa = a_factor(row + i, k);
+    for (var j = 0u; j < 4u; j++) {
+      after[i][j] = promote(before[i][j], partial[i][j], sa, b_factor(column + j, k));
+    }
+  }
+  return after;
+}
+
+// The including file says how a block is summed: fn block_sum(start: Start, words: u32) -> Piece.
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn multiply(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let thread = thread_index(workgroup, groups, local);
+  let group = thread / parameters.column_groups;
+  let column_group = thread - group * parameters.column_groups;
+  if (group >= parameters.row_groups) {
+    return;
+  }
+  var sums = Piece();
+  var k = 0u;
+  for (var word = 0u; word < parameters.row_words; word += parameters.block_words) {
+    let words = min(parameters.block_words, parameters.row_words - word);
+    let start = Start(group * parameters.row_words + word, column_group * parameters.row_words + word);
+    sums = promote_piece(sums, block_sum(start, words), 4u * group, 4u * column_group, k);
+    k += parameters.block;
+  }
+  let out = 4u * group * parameters.column_groups + column_group;
+  product[out] = sums[0];
+  product[out + parameters.column_groups] = sums[1];
+  product[out + 2u * parameters.column_groups] = sums[2];
+  product[out + 3u * parameters.column_groups] = sums[3];
+}

@@ -1,0 +1,19 @@
+// The fast tier: a block summed in the adapter's own single precision, whatever the model. No barriers, no shared memory: on the software
+// adapters that most machines without a GPU have, a barrier costs more than the loads that it saves.
+#include "kernels/gemm_common.wgsl"
+
+fn block_sum(start: Start, words: u32) -> Piece {
+  var r0 = vec4<f32>();
+  var r1 = vec4<f32>();
+  var r2 = vec4<f32>();
+  var r3 = vec4<f32>();
+  for (var i = 0u; i < words; i++) {
+    let x = bitcast<vec4<f32>>(a[start.a + i]);
+    let y = bitcast<vec4<f32>>(b[start.b + i]);
+    r0 += x.x * y;
+    r1 += x.y * y;
+    r2 += x.z * y;
+    r3 += x.w * y;
+  }
+  return Piece(bitcast<vec4<u32>>(r0), bitcast<vec4<u32>>(r1), bitcast<vec4<u32>>(r2), bitcast<vec4<u32>>(r3));
+}

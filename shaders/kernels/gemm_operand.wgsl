@@ -1,0 +1,65 @@
+// An operand's codes made ready for products: decoded once, four rows side by side, k in the order of the fused sums, zeros for padding.
+#include "kernels/input.wgsl"
+#include "kernels/thread.wgsl"
+#include "numerics/decode.wgsl"
+#include "numerics/operand.wgsl"
+
+struct Parameters {
+  rows: u32,
+  k: u32,
+  // k between promotions, and the words that such a block takes: whole fused sums.
+  block: u32,
+  block_words: u32,
+  // Words a row, and groups of four rows.
+  row_words: u32,
+  row_groups: u32,
+}
+
+@group(0) @binding(0) var<uniform> parameters: Parameters;
+@group(0) @binding(1) var<storage, read> codes: array<u32>;
+@group(0) @binding(2) var<storage, read_write> operand: array<vec4<u32>>;
+
+// One thread writes the words of four rows at one k.
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn pack_operand(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let thread = thread_index(workgroup, groups, local);
+  let group = thread / parameters.row_words;
+  let word = thread - group * parameters.row_words;
+  if (group >= parameters.row_groups) {
+    return;
+  }
+  let block = word / parameters.block_words;
+  let within = k_of(word - block * parameters.block_words);
+  let start = block * parameters.block;
+  let inside = within < min(parameters.block, parameters.k - start);
+  var words = vec4<u32>();
+  for (var i = 0u; i < 4u; i++) {
+    let row = 4u * group + i;
+    if (inside && row < parameters.rows) {
+      let element = row * parameters.k + start + within;
+      words[i] = word_of(input_lane(codes[element >> INPUT_LANE_SHIFT], element));
+    }
+  }
+  operand[thread] = words;
+}
+
+// The k, within its block, of the block's word `position`. Paired order: of every 4 k, two go in one sum and two in the next.
+fn k_of(position: u32) -> u32 {
+  if (PAIRED == 0) {
+    return position;
+  }
+  let step = position / TERMS;
+  let term = position - step * TERMS;
+  return (step >> 1u) * 2u * TERMS + (term >> 1u) * 4u + (step & 1u) * 2u + (term & 1u);
+}
+
+fn word_of(code: u32) -> u32 {
+  if (AS_VALUES == 1) {
+    return decode(code, INPUT);
+  }
+  return operand_word(code, INPUT);
+}

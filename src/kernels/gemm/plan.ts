@@ -1,0 +1,107 @@
+import type { Arithmetic, Combine, StepOutput, TensorCoreModel } from '../../numerics/arithmetic.ts';
+import { type FormatName, formats } from '../../numerics/formats.ts';
+import type { GemmSpec } from '../../specs/types.ts';
+import type { Constants } from '../constants.ts';
+import type { Tier } from '../kernel.ts';
+
+/** How k is cut: blocks between promotions, each of whole fused sums, padded with zeros. */
+export interface BlockLayout {
+  /** k of a block; the last may be shorter. */
+  readonly block: number;
+  /** Words of a block, and of a whole row. */
+  readonly blockWords: number;
+  readonly rowWords: number;
+}
+
+/** Shader, constants and substitutes of the product. */
+export interface ProductPlan {
+  readonly shader: string;
+  readonly constants: Constants;
+  readonly substitutes: Readonly<Record<string, string>>;
+  /** Operand words are f32 bits rather than decoded fields. */
+  readonly asValues: boolean;
+}
+
+const combines: readonly Combine[] = ['scales-first', 'a-then-b', 'b-then-a'];
+const outputs: readonly StepOutput[] = ['e8m13', 'f32-rz', 'f32-rne', 'f16-rne'];
+
+/** Products of one fused sum; models without fused sums take one at a time. */
+const termsOf = (model: TensorCoreModel, tier: Tier): number =>
+  tier === 'exact' && model.kind === 'aligned' ? model.terms : 1;
+
+/** Layout of k under an arithmetic. */
+export function blockLayout(arithmetic: Arithmetic, k: number, tier: Tier): BlockLayout {
+  const block = arithmetic.promoteEvery === 0 ? k : Math.min(arithmetic.promoteEvery, k);
+  const words = (count: number): number => wordsOf(arithmetic.model, count, tier);
+  const whole = Math.floor(k / block);
+  return { block, blockWords: words(block), rowWords: whole * words(block) + words(k - whole * block) };
+}
+
+/** Words of a block of `count` k: no sum is empty, for an empty one would round the accumulator once more. */
+function wordsOf(model: TensorCoreModel, count: number, tier: Tier): number {
+  const terms = termsOf(model, tier);
+  if (terms === 1 || model.order === 'linear') return Math.ceil(count / terms) * terms;
+  const rest = count % (2 * terms);
+  const sums = 2 * Math.floor(count / (2 * terms)) + (rest === 0 ? 0 : rest > 2 ? 2 : 1);
+  return sums * terms;
+}
+
+/** Constants of the packing shader. */
+export function packConstants(model: TensorCoreModel, plan: ProductPlan): Constants {
+  const paired = !plan.asValues && model.kind === 'aligned' && model.order === 'p4';
+  return { AS_VALUES: plan.asValues ? 1 : 0, PAIRED: paired ? 1 : 0, TERMS: paired ? model.terms : 1 };
+}
+
+/** Which shader sums a spec's blocks, and with what constants. */
+export function productPlan(spec: GemmSpec, layout: BlockLayout, tier: Tier): ProductPlan {
+  const { model, combine, promote } = spec.arithmetic;
+  const shared = { COMBINE: combines.indexOf(combine), FUSED: promote === 'fused' ? 1 : 0 };
+  if (tier === 'fast') return { shader: 'kernels/gemm_fast', constants: shared, substitutes: {}, asValues: true };
+  if (model.kind === 'sequential') {
+    return { shader: 'kernels/gemm_sequential', constants: shared, substitutes: {}, asValues: true };
+  }
+  const [a, b] = [spec.a.scheme.format, spec.b.scheme.format];
+  const constants = {
+    ...shared,
+    A_MANTISSA_BITS: formats[a].mantissaBits,
+    B_MANTISSA_BITS: formats[b].mantissaBits,
+  };
+  if (model.kind === 'exact') {
+    return {
+      shader: 'kernels/gemm_exact',
+      constants: { ...constants, ...accumulatorConstants(a, b, layout.block) },
+      substitutes: {},
+      asValues: false,
+    };
+  }
+  return {
+    shader: 'kernels/gemm_aligned',
+    constants: {
+      ...constants,
+      FRACTION_BITS: model.fractionBits,
+      TERMS: model.terms,
+      STEP_OUTPUT: outputs.indexOf(model.output),
+    },
+    substitutes: fitsNarrow(model, a, b) ? {} : { 'numerics/aligned_narrow': 'numerics/aligned_wide' },
+    asValues: false,
+  };
+}
+
+/** Whether sums fit a signed 32-bit integer, and no product has more fraction bits than are kept. */
+function fitsNarrow(model: TensorCoreModel, a: FormatName, b: FormatName): boolean {
+  const widest = 2 ** (model.fractionBits + 2) * (model.terms + 1);
+  return widest <= 2 ** 31 && formats[a].mantissaBits + formats[b].mantissaBits <= model.fractionBits;
+}
+
+/** Limbs of the exact accumulator and the weight of its last bit. */
+function accumulatorConstants(a: FormatName, b: FormatName, block: number): Constants {
+  const [left, right] = [window(a), window(b)];
+  const bits = left.high + right.high - left.low - right.low + Math.ceil(Math.log2(block + 1)) + 1;
+  return { LIMBS: Math.ceil(bits / 32), LAST_WEIGHT: left.low + right.low };
+}
+
+/** Every finite value of a format is a multiple of 2^low below 2^high. */
+function window(name: FormatName): { low: number; high: number } {
+  const { bias, mantissaBits, max } = formats[name];
+  return { low: 1 - bias - mantissaBits, high: Math.floor(Math.log2(max)) + 1 };
+}
