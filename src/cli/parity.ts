@@ -117,7 +117,8 @@ function print(
   io.stdout(`${parityTable(run, io)}\n`);
   for (const identity of run.identities) {
     const adapter =
-      identity.adapter && `, ${identity.adapter}${identity.software ? ' (software: a CPU, not a GPU)' : ''}`;
+      identity.adapter &&
+      `, ${identity.adapter}${identity.software && identity.backend.startsWith('webgpu:') ? ' (software: a CPU, not a GPU)' : ''}`;
     io.stdout(`${identity.backend}: ${identity.runtime}${adapter}\n`);
   }
   for (const { name, error } of absent) io.stdout(`${name}: not here: ${error.message}\n`);
@@ -195,7 +196,7 @@ function verdict(run: ParityRun, tier: Tier, seconds: number, evidence: readonly
   const elements = compared.reduce((sum, entry) => sum + entry.elements, 0);
   const parts = [
     `${compared.length} comparisons, ${counted.format(elements)} elements`,
-    differing === 0 ? 'every bit equal' : `${differing} comparisons differ`,
+    ...(compared.length > 0 ? [differing === 0 ? 'every bit equal' : `${differing} comparisons differ`] : []),
     ...(failed > 0 ? [`${failed} runs failed`] : []),
     ...(evidence.length > 0
       ? [`${evidence.filter(({ equal }) => equal).length} of ${evidence.length} equal to the evidence`]

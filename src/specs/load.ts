@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
+import { type ParseError, parse as parseWithErrors, printParseErrorCode } from 'jsonc-parser';
 import { Fp8labError, inputError } from '../errors.ts';
 import { didYouMean } from './nearest.ts';
 import { resolveSpec } from './resolve.ts';
@@ -132,13 +133,15 @@ export function parseJson(text: string, where: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const message = (cause as Error).message;
-    const position = Number(
-      /position (\d+)/.exec(message)?.[1] ?? (message.includes('end of JSON') ? text.length : Number.NaN),
-    );
-    const before = Number.isNaN(position) ? undefined : text.slice(0, position).split('\n');
-    const at = before === undefined ? where : `${where}:${before.length}:${before.at(-1)!.length + 1}`;
-    const what = message.replace(/ in JSON at position.*| \(line.*|, "[\s\S]*| is not valid JSON$/g, '');
+    // V8's message does not always say where; a parser that goes on after errors does.
+    const errors: ParseError[] = [];
+    parseWithErrors(text, errors, { disallowComments: true });
+    const first = errors[0] ?? { error: 0, offset: 0 };
+    const before = text.slice(0, first.offset).split('\n');
+    const what = printParseErrorCode(first.error)
+      .replace(/([a-z])([A-Z])/g, '$1 $2')
+      .toLowerCase();
+    const at = `${where}:${before.length}:${before.at(-1)!.length + 1}`;
     throw inputError(`not valid JSON: ${what}`, 'invalid-json', at, 'mend the JSON there', cause);
   }
 }
