@@ -10,6 +10,7 @@ import { gatherInputs } from './inputs.ts';
 import { type Io, paint } from './io.ts';
 import { type Part, partOf } from './part.ts';
 import { startProgress } from './progress.ts';
+import { keepDigests, writeReport } from './report.ts';
 import { chooseSpecs } from './specs.ts';
 import { table } from './table.ts';
 
@@ -61,9 +62,10 @@ export async function parityCommand(names: readonly string[], options: ParityOpt
   const tier = options.tier ?? 'exact';
   const all = await chooseSpecs(names, options.large ?? false);
   const specs = partOf(all, options.part);
+  const evidence = await openEvidence(options.against, options.record, tier);
   const { backends, absent } = chooseBackends(options, io);
   const progress = startProgress(io, 'parity', specs.length * backends.length);
-  const evidence = await openEvidence(options.against, options.record, tier);
+  const digests = keepDigests();
   let done = 0;
   const began = performance.now();
   try {
@@ -73,12 +75,19 @@ export async function parityCommand(names: readonly string[], options: ParityOpt
       signal: io.signal,
       inputsOf: ({ spec }) => gatherInputs(spec),
       onEntry: ({ spec, backend }) => progress.update(++done, `${backend} ${spec}`),
-      onResult: evidence.add,
+      onResult: async (spec, result) => {
+        await evidence.add(spec, result);
+        await digests.add(spec, result);
+      },
     });
     progress.stop();
     const seconds = (performance.now() - began) / 1000;
     print(run, absent, options, seconds, evidence.outcomes, io);
-    if (options.report !== undefined) await report(run, absent, options, seconds, io);
+    if (options.report !== undefined) {
+      const path = resolve(options.report);
+      await writeReport(path, { run, tier, absent, seconds, evidence: evidence.outcomes, digests: digests.digests });
+      if (!options.json) io.stdout(`report: ${path}\n`);
+    }
     const unmatched = options.against !== undefined && evidence.outcomes.length === 0;
     return unmatched ? exitCodes.mismatch : exitCode(run, tier, evidence.outcomes);
   } finally {
@@ -205,17 +214,4 @@ function verdict(run: ParityRun, tier: Tier, seconds: number, evidence: readonly
   ];
   const good = failed === 0 && (differing === 0 || tier === 'fast') && evidence.every(({ equal }) => equal);
   return paint(io, good ? 'green' : 'red', parts.join(', '));
-}
-
-async function report(
-  run: ParityRun,
-  absent: readonly Absent[],
-  options: ParityOptions,
-  seconds: number,
-  io: Io,
-): Promise<void> {
-  const { writeReport } = await import('./report.ts');
-  const path = resolve(options.report!);
-  await writeReport(path, run, absent, options.tier ?? 'exact', seconds);
-  if (!options.json) io.stdout(`report: ${path}\n`);
 }
