@@ -46,7 +46,9 @@ export interface Metrics {
   readonly maxErrorOverRms: number | null;
   /** DeepGEMM's 1 - 2 sum(ea) / sum(e^2 + a^2). For comparison only: it sees neither one wrong tile nor a missing promotion. */
   readonly calcDiff: number;
-  /** TileKernels' test of one-sided rounding: below and above should each be half of what is not a tie, within 10 / sqrt(n). */
+  /** Elements whose value lies below and above the expected; one-sided where chance would need more than five standard deviations. */
+  readonly signs: { readonly below: number; readonly above: number; readonly oneSided: boolean };
+  /** TileKernels' test of one-sided rounding: the share below and half the ties together are one half within 10 / sqrt(n). */
   readonly checkBias: {
     readonly below: number;
     readonly above: number;
@@ -157,7 +159,8 @@ class ErrorSums {
 
   result() {
     const n = Math.max(this.count, 1);
-    const ties = this.count - this.below - this.above;
+    const { below, above } = this;
+    const ties = this.count - below - above;
     const limit = 10 / Math.sqrt(n);
     return {
       sqnr: this.noise === 0 || this.signal === 0 ? null : 10 * Math.log10(this.signal / this.noise),
@@ -168,12 +171,13 @@ class ErrorSums {
       nonzeroForZero: this.nonzeroForZero,
       maxErrorOverRms: this.signal === 0 ? null : this.largest / Math.sqrt(this.signal / n),
       calcDiff: this.both === 0 ? 0 : 1 - (2 * this.cross) / this.both,
+      signs: { below, above, oneSided: Math.abs(below - above) > 5 * Math.sqrt(below + above) },
       checkBias: {
-        below: this.below / n,
-        above: this.above / n,
+        below: below / n,
+        above: above / n,
         ties: ties / n,
         limit,
-        within: this.count === 0 || Math.abs((this.below + ties / 2) / n - 0.5) <= limit,
+        within: this.count === 0 || Math.abs((below + ties / 2) / n - 0.5) <= limit,
       },
     };
   }

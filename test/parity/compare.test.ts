@@ -222,6 +222,19 @@ describe('compareTensors', () => {
     };
     expect(compareTensors('x', wide, rounded('toward-zero')).metrics!.checkBias.within).toBe(false);
     expect(compareTensors('x', wide, rounded('nearest-even')).metrics!.checkBias.within).toBe(true);
+    expect(compareTensors('x', wide, rounded('toward-zero')).metrics!.signs).toMatchObject({
+      above: 0,
+      oneSided: true,
+    });
+    expect(compareTensors('x', wide, rounded('nearest-even')).metrics!.signs.oneSided).toBe(false);
+  });
+
+  it('a few elements off to one side among many equal ones are seen as one-sided, where check_bias is blind', () => {
+    const expected = f32(new Array(4096).fill(1));
+    const codes = expected.codes.slice().fill(bitsOf(0.999), 0, 100);
+    const { metrics } = compareTensors('x', expected, { ...expected, codes });
+    expect(metrics!.signs).toEqual({ below: 100, above: 0, oneSided: true });
+    expect(metrics!.checkBias.within).toBe(true);
   });
 
   it('NaN, Inf, signs of zero, NaN payloads and saturation are each counted', () => {

@@ -34,17 +34,14 @@ export function traceBlock(
   }
   const steps: TraceStep[] = [];
   let partial = f32Value('C', 0);
-  for (const indices of stepIndices(model, count)) {
-    const step = alignedSum(
-      model,
-      rows,
-      Array.from(indices, (i) => start + i),
-      partial,
-    );
-    steps.push(step);
-    partial = { ...step.result, name: 'C' };
+  const groups = stepIndices(model, count);
+  for (const [i, group] of groups.entries()) {
+    const indices = Array.from(group, (k) => start + k);
+    const step = alignedSum(model, rows, indices, partial);
+    partial = { ...step.result, name: i === groups.length - 1 ? 'partial' : 'C' };
+    steps.push({ ...step, result: partial });
   }
-  return { steps, partial: { ...partial, name: 'partial' } };
+  return { steps, partial };
 }
 
 interface Product {

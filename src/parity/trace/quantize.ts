@@ -115,7 +115,7 @@ function traceAmax(
   const place = `[${row}, ${at - row * source.columns}]`;
   const found = f32(`x${place}`, source.bits[at]!);
   const amax = f32('amax', source.bits[at]! & 0x7fffffff);
-  return recorder.record('amax', 'max |x| of the tile', [found], amax, `first at ${place}`);
+  return recorder.record('amax', 'max |x| of the tile', [found], amax);
 }
 
 function traceTensorScale(source: Source): Derivation {

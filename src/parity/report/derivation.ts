@@ -1,0 +1,65 @@
+import type { CodeValue } from '../compare.ts';
+import type { Operation, Sum, Trace, TraceSection, TraceStep } from '../trace/steps.ts';
+import { sumWords, termCells } from '../trace/text.ts';
+import { type Html, html, plural, powers } from './html.ts';
+
+/** Products listed in one derivation; a page must stay small enough to open. */
+const maxTerms = 128;
+/** Sections shown of one derivation, from its start and from its end. */
+const maxSections = 24;
+
+const both = ({ code, value }: CodeValue): Html => html`<span class="value">${value}</span> <code>${code}</code>`;
+
+/** A derivation as markup: sections fold, products stand in tables. */
+export function derivation(trace: Trace): Html {
+  const budget = { terms: maxTerms };
+  const { sections } = trace;
+  const whole = sections.length <= maxSections;
+  const shown = whole ? sections : [...sections.slice(0, maxSections / 2), ...sections.slice(-maxSections / 2)];
+  const items = shown.map((section, i) => {
+    const gap = !whole && i === maxSections / 2;
+    return html`${gap && html`<p class="muted">${plural(sections.length - maxSections, 'section')} between are left out to keep the page small.</p>`}${sectionMarkup(section, sections.length > 6, i === 0, budget)}`;
+  });
+  return html`<div class="derivation">${items}</div>`;
+}
+
+function sectionMarkup(section: TraceSection, folds: boolean, open: boolean, budget: { terms: number }): Html {
+  const steps = html`<ol>${section.steps.map((step) => stepMarkup(step, budget))}</ol>`;
+  const last = section.steps.at(-1)?.result;
+  const text = section.text !== undefined && html` <span class="muted">${section.text}</span>`;
+  if (!folds) return html`<section><h6>${section.title}${text}</h6>${steps}</section>`;
+  const outcome = last && html` <span class="muted">${last.name} = ${last.value}</span>`;
+  return html`<details${open && html` open`}><summary>${section.title}${text}${outcome}</summary>${steps}</details>`;
+}
+
+function stepMarkup(step: TraceStep, budget: { terms: number }): Html {
+  return step.kind === 'operation' ? operationMarkup(step) : sumMarkup(step, budget);
+}
+
+function operationMarkup({ formula, operands, result, note }: Operation): Html {
+  const inputs = operands.map((operand, i) => html`${i > 0 && ', '}${operand.name} ${both(operand)}`);
+  return html`<li><span class="formula">${result.name} = ${powers(formula)}</span> = ${both(result)}${
+    operands.length > 0 && html`<small>${inputs}</small>`
+  }${note !== undefined && html`<small>${powers(note)}</small>`}</li>`;
+}
+
+function sumMarkup(sum: Sum, budget: { terms: number }): Html {
+  const fits = budget.terms >= sum.terms.length;
+  if (fits) budget.terms -= sum.terms.length;
+  return html`<li><span class="formula">${sum.result.name} = ${powers(sumWords(sum))}</span> = ${both(sum.result)}${
+    sum.note !== undefined && html`<small>${powers(sum.note)}</small>`
+  }${fits && termsMarkup(sum)}</li>`;
+}
+
+function termsMarkup(sum: Sum): Html {
+  const { heads, rows } = termCells(sum);
+  const foot =
+    sum.total === undefined
+      ? undefined
+      : html`<tfoot><tr><th scope="row">C</th><td></td><td></td><td>${sum.accumulator.value}</td><td></td><td>${sum.accumulatorAligned ?? 0}</td><td>${sum.accumulatorCut ?? ''}</td></tr>
+<tr><th scope="row">sum</th><td></td><td></td><td></td><td></td><td>${sum.total}</td><td></td></tr></tfoot>`;
+  return html`<details class="terms"><summary>${plural(rows.length, 'product')}</summary><div class="scroll" tabindex="0" role="region" aria-label="Products k ${rows[0]?.[0] ?? ''} to ${rows.at(-1)?.[0] ?? ''}"><table>
+<thead><tr>${heads.map((head) => html`<th scope="col">${powers(head)}</th>`)}</tr></thead>
+<tbody>${rows.map((row) => html`<tr>${row.map((cell, i) => (i === 0 ? html`<th scope="row">${cell}</th>` : html`<td>${cell}</td>`))}</tr>`)}</tbody>
+${foot}</table></div></details>`;
+}
