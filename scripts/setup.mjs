@@ -52,14 +52,25 @@ function run(command) {
   );
 }
 
+/** Puppeteer's own installer prints its whole manual after a failure: of that, only the reason is passed on. */
+function installChrome(command) {
+  say(command);
+  const { status, stdout, stderr } = spawnSync(command, { shell: true, cwd: inProject(), encoding: 'utf8' });
+  if (status === 0) return true;
+  const reason = `${stdout}\n${stderr}`.split('\n').filter((line) => /Error:|Provider:/.test(line));
+  say(`that did not work: ${reason.map((line) => line.trim()).join(' ') || `exit code ${status}`}`);
+  return false;
+}
+
 const hasApt = () => existsSync('/usr/bin/apt-get');
 
 /** Tries what this user is allowed to do about one finding. */
 function mend(finding, machine, puppeteerInstall) {
   // Only the user can change the user's own environment.
   if (finding.command.startsWith('unset ')) return false;
+  if (finding.command === puppeteerInstall) return installChrome(puppeteerInstall);
   if (!finding.needsRoot || (machine.root && hasApt())) return run(finding.command);
-  return finding.what === 'browser' && machine.puppeteer && run(puppeteerInstall);
+  return finding.what === 'browser' && machine.puppeteer && installChrome(puppeteerInstall);
 }
 
 /** One command that mends all that is left. */
@@ -92,8 +103,8 @@ async function requireRuntimes() {
 }
 
 /**
- * Runs every step. Throws where nothing can work (Node, npm, build); a missing browser or driver is told, and the
- * backends that can run still do.
+ * Runs every step and returns what stays missing. Throws where nothing can work (Node, npm, build); a missing browser or driver is
+ * told, and the backends that can run still do.
  */
 export async function setup() {
   requireNode();
@@ -102,13 +113,16 @@ export async function setup() {
     await requireDist();
     buildNative();
   }
-  return { missing: await requireRuntimes() };
+  return requireRuntimes();
 }
 
 /** Runs {@link setup} for a script: true when it may go on, else the reason is printed and the exit code set. */
 export async function setupOrExplain() {
+  const started = performance.now();
   try {
-    await setup();
+    const missing = await setup();
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    say(missing.length === 0 ? `ready after ${seconds} s` : `done after ${seconds} s, without what is missing`);
     return true;
   } catch (error) {
     say(error instanceof Error ? error.message : String(error));
@@ -117,7 +131,4 @@ export async function setupOrExplain() {
   }
 }
 
-if (isMain(import.meta)) {
-  const started = performance.now();
-  if (await setupOrExplain()) say(`ready after ${((performance.now() - started) / 1000).toFixed(1)} s`);
-}
+if (isMain(import.meta)) await setupOrExplain();
