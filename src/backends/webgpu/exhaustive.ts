@@ -1,0 +1,45 @@
+import { laneWords, readLanes } from '../../kernels/bands.ts';
+import { formatConstants, overflowNumber, roundingNumber } from '../../kernels/constants.ts';
+import { allocateLanes, type Lanes } from '../../numerics/codec.ts';
+import { type FormatName, formats, type Overflow, type Rounding } from '../../numerics/formats.ts';
+import type { Gpu } from './gpu.ts';
+
+/** Patterns a call of {@link encodePatterns} covers by default: 256 of them make all f32. */
+export const patternChunk = 2 ** 24;
+
+/** How patterns are encoded; every rounding but `stochastic`, which needs random words. */
+export interface PatternEncoding {
+  readonly format: FormatName;
+  readonly rounding: Exclude<Rounding, 'stochastic'>;
+  readonly overflow: Overflow;
+}
+
+/**
+ * Codes of the f32 bit patterns first, first + 1, ... on a device, one lane a pattern: what the exhaustive check digests and holds against the
+ * reference's record. `first` is a u32.
+ */
+export async function encodePatterns(
+  gpu: Gpu,
+  { format, rounding, overflow }: PatternEncoding,
+  first: number,
+  count = patternChunk,
+): Promise<Lanes> {
+  const words = laneWords(format, count);
+  const buffer = gpu.allocate(words);
+  gpu.dispatch({
+    shader: 'kernels/encode_all',
+    entryPoint: 'encode_patterns',
+    constants: {
+      ...formatConstants('OUTPUT', format),
+      ROUNDING: roundingNumber(rounding),
+      OVERFLOW: overflowNumber(overflow),
+    },
+    uniforms: [first, count],
+    buffers: [{ buffer, access: 'read_write' }],
+    threads: words,
+  });
+  const codes = allocateLanes(formats[format], count);
+  await readLanes(gpu, buffer, format, codes, 0, count);
+  gpu.release(buffer);
+  return codes;
+}

@@ -1,0 +1,90 @@
+import { expect, it } from 'vitest';
+import type { Gpu } from '../../src/backends/webgpu/gpu.ts';
+import { shaderSources } from '../../src/backends/webgpu/link.ts';
+import { kernelOf, kernels } from '../../src/kernels/index.ts';
+import type { Tensors } from '../../src/tensors/tensor.ts';
+import { describeGpu, newGpu } from '../helpers/gpu.ts';
+import { mismatches } from '../helpers/parity.ts';
+import { type Mutant, mutants } from './mutants.ts';
+import { type MutantSpec, type MutantSpecName, mutantSpecs } from './specs.ts';
+
+const specOf = (name: MutantSpecName): MutantSpec => mutantSpecs[name];
+
+/** The mutant's source; a text that does not occur exactly once means that the mutant has outlived its shader. */
+function mutated({ file, replace = [] }: Mutant): Record<string, string> {
+  if (file === undefined) return {};
+  let source = shaderSources[file];
+  if (source === undefined) throw new Error(`no shader ${file}`);
+  for (const [find, by] of replace) {
+    if (source.split(find).length !== 2)
+      throw new Error(`${file} has the text ${source.split(find).length - 1} times: ${find}`);
+    source = source.replace(find, () => by);
+  }
+  return { [file]: source };
+}
+
+/** A Gpu whose dispatches have the mutant's constants and parameters. */
+function meddled(gpu: Gpu, { constants = {}, parameter }: Mutant): { gpu: Gpu; touched: () => boolean } {
+  let touched = constants === undefined && parameter === undefined;
+  const dispatch: Gpu['dispatch'] = (work) => {
+    const changed = Object.fromEntries(Object.entries(constants).filter(([name]) => name in (work.constants ?? {})));
+    const uniforms = [...work.uniforms];
+    if (parameter?.shader === work.shader) uniforms[parameter.to] = uniforms[parameter.from]!;
+    touched ||= Object.keys(changed).length > 0 || parameter?.shader === work.shader;
+    gpu.dispatch({ ...work, constants: { ...work.constants, ...changed }, uniforms });
+  };
+  const wrapped: Gpu = {
+    limits: gpu.limits,
+    has: (feature) => gpu.has(feature),
+    upload: (lanes) => gpu.upload(lanes),
+    allocate: (words, fill) => gpu.allocate(words, fill),
+    read: (buffer) => gpu.read(buffer),
+    release: (buffer) => gpu.release(buffer),
+    dispatch,
+  };
+  return { gpu: wrapped, touched: () => touched };
+}
+
+const references = new Map<MutantSpecName, Tensors>();
+
+function reference(name: MutantSpecName): Tensors {
+  const { spec, inputs } = specOf(name);
+  const tensors = references.get(name) ?? kernelOf(spec).reference(spec, inputs);
+  references.set(name, tensors);
+  return tensors;
+}
+
+async function differing(name: MutantSpecName, mutant?: Mutant): Promise<string[]> {
+  const { spec, inputs, maxBindingBytes } = specOf(name);
+  const gpu = newGpu({
+    ...(maxBindingBytes === undefined ? {} : { maxBindingBytes }),
+    shaders: mutant === undefined ? {} : mutated(mutant),
+  });
+  try {
+    const surface = mutant === undefined ? { gpu, touched: () => true } : meddled(gpu, mutant);
+    const got = await kernelOf(spec).webgpu(surface.gpu, spec, inputs, 'exact');
+    if (mutant?.file === undefined && !surface.touched()) throw new Error('the mutant changed nothing');
+    return mismatches(got, reference(name));
+  } finally {
+    await gpu.destroyRun();
+  }
+}
+
+describeGpu('the shaders as they are', () => {
+  it.each(Object.keys(mutantSpecs) as MutantSpecName[])('give the reference on %s', async (name) => {
+    expect(await differing(name)).toEqual([]);
+  });
+});
+
+describeGpu('a deliberately wrong shader is caught', () => {
+  it.each(mutants.map((mutant): [string, Mutant] => [`${mutant.kernel}: ${mutant.name}`, mutant]))(
+    '%s',
+    async (_, mutant) => {
+      expect((await differing(mutant.spec, mutant)).length).toBeGreaterThan(0);
+    },
+  );
+
+  it('every kernel has mutants', () => {
+    expect(new Set(mutants.map(({ kernel }) => kernel))).toEqual(new Set(Object.keys(kernels)));
+  });
+});

@@ -1,0 +1,164 @@
+import type { FormatName } from '../../src/numerics/formats.ts';
+import type { ResolvedSpec } from '../../src/specs/types.ts';
+import type { Tensor, Tensors } from '../../src/tensors/tensor.ts';
+import {
+  dequantizeSpec,
+  type GemmFields,
+  gemmSpec,
+  matrix,
+  models,
+  quantizeSpec,
+  requantizeSpec,
+  schemeOf,
+} from '../helpers/specs.ts';
+
+/** A small spec with its tensors, and the limit under which it runs split, if any. */
+export interface MutantSpec {
+  readonly spec: ResolvedSpec;
+  readonly inputs: Tensors;
+  readonly maxBindingBytes?: number;
+}
+
+const map = (tensor: Tensor, change: (code: number, i: number) => number): Tensor => ({
+  ...tensor,
+  codes: tensor.codes.map((code, i) => change(code, i)) as Tensor['codes'],
+});
+
+const ones = (rows: number, columns: number): Tensor => ({
+  dtype: 'F32',
+  shape: [rows, columns],
+  codes: new Uint32Array(rows * columns).fill(0x3f800000),
+});
+
+/** bf16 powers of two among ordinary values, so that tiles have an amax of exactly 448 and 1. */
+function withPowers(x: Tensor): Tensor {
+  const columns = x.shape[1]!;
+  return map(x, (code, i) => {
+    const row = Math.floor(i / columns);
+    if (row % 3 === 0) return code;
+    // Rows of small values with one 1.75 * 2^8 = 448, the last of its tile.
+    if (i % columns === 127) return 0x43e0;
+    return (code & 0x8000) | ((code & 0x7fff) % 0x4300);
+  });
+}
+
+const codes = (fields: GemmFields, format: FormatName, content: 'finite' | 'bits', unit = false): Tensors => {
+  const { m, n, k } = fields.shape;
+  const blocks = Math.ceil(k / 128);
+  return {
+    a: matrix(m, k, format, content, 1),
+    a_scales: unit ? ones(m, blocks) : matrix(m, blocks, 'f32', 'normal', 2),
+    b: matrix(n, k, format, content, 3),
+    b_scales: unit ? ones(Math.ceil(n / 128), blocks) : matrix(Math.ceil(n / 128), blocks, 'f32', 'normal', 4),
+  };
+};
+
+const gemmOf = (
+  fields: Omit<GemmFields, 'shape'>,
+  format: FormatName,
+  content: 'finite' | 'bits',
+  unit = false,
+): MutantSpec => {
+  const full: GemmFields = {
+    shape: { m: 21, n: 35, k: 300 },
+    a: schemeOf({ format, recipe: 'divide' }),
+    b: schemeOf({ format, recipe: 'divide', tile: [128, 128] }),
+    output: 'f32',
+    ...fields,
+  };
+  return { spec: gemmSpec(full), inputs: codes(full, format, content, unit) };
+};
+
+function build() {
+  const ragged = schemeOf();
+  const plain = gemmOf({ output: 'bf16' }, 'e4m3', 'finite');
+  const sparse = gemmOf({}, 'e4m3', 'finite', true);
+  const specials = gemmOf({}, 'e5m2', 'finite', true);
+  const withC = gemmOf({ c: true }, 'e4m3', 'finite');
+  return {
+    'quantize-ragged': { spec: quantizeSpec(37, 301, ragged), inputs: { x: withPowers(matrix(37, 301, 'bf16')) } },
+    'quantize-bits': { spec: quantizeSpec(37, 301, ragged), inputs: { x: matrix(37, 301, 'bf16', 'bits') } },
+    'quantize-zeros': {
+      spec: quantizeSpec(3, 200, ragged),
+      inputs: { x: map(matrix(3, 200, 'bf16'), (code) => code & 0x8000) },
+    },
+    'quantize-outliers': {
+      spec: quantizeSpec(8, 256, ragged),
+      inputs: { x: map(matrix(8, 256, 'bf16'), (code, i) => (i % 64 === 0 ? 0x4f00 : code)) },
+    },
+    'quantize-mx-floor': {
+      spec: quantizeSpec(64, 128, schemeOf({ tile: [1, 32], recipe: 'mx-floor', type: 'e8m0', overflow: 'saturate' })),
+      inputs: { x: matrix(64, 128, 'bf16') },
+    },
+    'quantize-divide': {
+      spec: quantizeSpec(128, 512, schemeOf({ recipe: 'divide' })),
+      inputs: { x: matrix(128, 512, 'bf16') },
+    },
+    'quantize-nvfp4': {
+      spec: quantizeSpec(
+        8,
+        64,
+        schemeOf({ format: 'e2m1', tile: [1, 16], recipe: 'nvfp4', type: 'e4m3', amaxFloor: 0 }),
+      ),
+      inputs: { x: matrix(8, 64, 'bf16') },
+    },
+    'quantize-stochastic-split': {
+      spec: quantizeSpec(40, 201, schemeOf({ rounding: 'stochastic', seed: 3 })),
+      inputs: { x: matrix(40, 201, 'bf16') },
+      maxBindingBytes: 4096,
+    },
+    'dequantize-ragged': {
+      spec: dequantizeSpec(37, 301, schemeOf({ recipe: 'divide' }), 'bf16'),
+      inputs: { codes: matrix(37, 301, 'e4m3', 'finite', 1), scales: matrix(37, 3, 'f32', 'normal', 2) },
+    },
+    'dequantize-bits': {
+      spec: dequantizeSpec(37, 301, schemeOf({ recipe: 'divide' }), 'f16'),
+      inputs: {
+        codes: matrix(37, 301, 'e4m3', 'bits', 1),
+        scales: map(ones(37, 3), (bits, i) => bits + 0x800000 * (i % 9)),
+      },
+    },
+    requantize: {
+      spec: requantizeSpec(200, 131, schemeOf(), schemeOf({ tile: [128, 1] })),
+      inputs: { x: matrix(200, 131, 'bf16') },
+    },
+    'requantize-small-tiles': {
+      spec: requantizeSpec(48, 16, schemeOf(), schemeOf({ tile: [24, 1] })),
+      inputs: { x: map(matrix(48, 16, 'bf16'), (code, i) => (i < 384 ? code + 0x200 : code)) },
+    },
+    'requantize-split': {
+      spec: requantizeSpec(90, 131, schemeOf(), schemeOf({ tile: [128, 1] })),
+      inputs: { x: matrix(90, 131, 'bf16') },
+      maxBindingBytes: 8192,
+    },
+    gemm: plain,
+    'gemm-f32': gemmOf({}, 'e4m3', 'finite'),
+    // A few Infs of both signs, and zeros that they may meet.
+    'gemm-specials': {
+      ...specials,
+      inputs: {
+        ...specials.inputs,
+        a: map(specials.inputs.a!, (code, i) => (i % 61 === 0 ? (code & 0x80) | 0x7c : code)),
+        b: map(specials.inputs.b!, (code, i) => (i % 37 === 0 ? 0 : code)),
+      },
+    },
+    'gemm-c': { ...withC, inputs: { ...withC.inputs, c: matrix(21, 35, 'f32', 'normal', 5) } },
+    'gemm-unit-scales': gemmOf({}, 'e4m3', 'finite', true),
+    'gemm-bits': gemmOf({}, 'e5m2', 'bits', true),
+    // Few and small values in A, so that B's large ones meet zeros.
+    'gemm-sparse': {
+      ...sparse,
+      inputs: { ...sparse.inputs, a: map(sparse.inputs.a!, (code, i) => (i % 7 === 0 ? code & 0x87 : 0)) },
+    },
+    'gemm-split': { ...plain, maxBindingBytes: 8192 },
+    'gemm-paired': gemmOf({ arithmetic: { model: models.mmaSync } }, 'e4m3', 'finite', true),
+    'gemm-blackwell': gemmOf({ arithmetic: { model: models.blackwell } }, 'e4m3', 'finite', true),
+    'gemm-exact': gemmOf({ arithmetic: { model: models.exact } }, 'e5m2', 'finite', true),
+    'gemm-sequential': gemmOf({ arithmetic: { model: models.sequential } }, 'e4m3', 'finite', true),
+  } satisfies Record<string, MutantSpec>;
+}
+
+/** The specs on which mutants must be seen, by name. */
+export const mutantSpecs = build();
+
+export type MutantSpecName = keyof typeof mutantSpecs;
