@@ -1,7 +1,9 @@
 import { inputError } from '../errors.ts';
+import type { TensorCoreModel } from '../numerics/arithmetic.ts';
 import { formats } from '../numerics/formats.ts';
 import { powerOfTwoRecipes } from '../numerics/scale.ts';
 import type { Scheme } from '../numerics/scheme.ts';
+import { defaultOutliers } from './presets.ts';
 import type { GemmSpec, Input, Operand, ResolvedSpec } from './types.ts';
 
 /** Elements a matrix may have: indices must fit 31 bits on every device. */
@@ -9,6 +11,9 @@ const maxElements = 2 ** 31 - 1;
 
 /** Formats a generator of numbers gives; codes of narrower formats come from `bits` or `zero` alone. */
 const numberFormats = new Set(['bf16', 'f16', 'f32']);
+
+/** Generators that make numbers from a range: the others ignore `exponent`. */
+const scalable = new Set(['uniform', 'positive', 'normal', 'outlier-channels', 'outlier-tokens']);
 
 /** Refuses a filled spec that contradicts itself, with the path and the numbers. */
 export function checkSpec(spec: ResolvedSpec, where: string): void {
@@ -43,6 +48,7 @@ function checkGemm(spec: GemmSpec, check: Checker): void {
   check.elements('shape (m x n)', m, n);
   check.operand('a', spec.a);
   check.operand('b', spec.b);
+  check.model('arithmetic.model', spec.arithmetic.model);
   check.promotion('a', spec.a.scheme, spec);
   check.promotion('b', spec.b.scheme, spec);
   if (spec.c === undefined) return;
@@ -66,7 +72,28 @@ function checker(where: string) {
       );
     }
   };
+  const generator = (path: string, input: Input): void => {
+    if ('file' in input) return;
+    const { generate, exponent, share, factorExponent } = input;
+    if (exponent !== 0 && !scalable.has(generate)) {
+      refuse(`${path}.exponent`, `is ${exponent}, and ${generate} takes none`, 'leave it out');
+    }
+    if (generate.startsWith('outlier-')) return;
+    for (const [field, value, unset] of [
+      ['share', share, defaultOutliers.share],
+      ['factorExponent', factorExponent, defaultOutliers.factorExponent],
+    ] as const) {
+      if (value !== unset) {
+        refuse(
+          `${path}.${field}`,
+          `is ${value}, and ${generate} makes no outliers`,
+          'leave it out, or generate outlier-channels or outlier-tokens',
+        );
+      }
+    }
+  };
   const numbers = (path: string, input: Input): void => {
+    generator(path, input);
     if ('generate' in input && !numberFormats.has(input.dtype)) {
       refuse(`${path}.dtype`, `${input.dtype} is a code format, and these are numbers`, 'use bf16, f16 or f32');
     }
@@ -76,6 +103,13 @@ function checker(where: string) {
     const format = formats[it.format];
     if (it.overflow === 'ieee' && format.specials === 'finite') {
       refuse(`${path}.overflow`, `${it.format} has neither Inf nor NaN for ieee overflow`, 'use saturate');
+    }
+    if (it.seed !== 0 && it.rounding !== 'stochastic') {
+      refuse(
+        `${path}.seed`,
+        `is ${it.seed}, and rounding ${it.rounding} draws no random numbers`,
+        'leave it out, or round stochastic',
+      );
     }
     if (type === 'e8m0' && !powerOfTwoRecipes.has(recipe)) {
       refuse(
@@ -114,6 +148,7 @@ function checker(where: string) {
     };
     for (const field of ['codes', 'scales'] as const) {
       const input = it[field] as Input;
+      generator(`${path}.${field}`, input);
       if ('generate' in input && input.dtype !== wanted[field]) {
         refuse(
           `${path}.${field}.dtype`,
@@ -139,6 +174,15 @@ function checker(where: string) {
     if (it.input === undefined) codes(path, it);
     else numbers(`${path}.input`, it.input);
   };
+  const model = (path: string, it: TensorCoreModel): void => {
+    if (it.order === 'p4' && it.terms % 2 !== 0) {
+      refuse(
+        `${path}.terms`,
+        `is ${it.terms}, and order p4 takes pairs of products`,
+        'use an even number, or order linear',
+      );
+    }
+  };
   const promotion = (path: string, it: Scheme, spec: GemmSpec): void => {
     const { promoteEvery } = spec.arithmetic;
     const tile = it.tile[1];
@@ -158,5 +202,5 @@ function checker(where: string) {
       );
     }
   };
-  return { refuse, elements, numbers, scheme, operand, promotion };
+  return { refuse, elements, numbers, scheme, operand, model, promotion };
 }

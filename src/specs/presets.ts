@@ -21,6 +21,15 @@ export const defaultAmaxFloor: Readonly<Record<ScaleRecipe, number>> = {
   nvfp4: 0,
 };
 
+/** What outlier generators take where a spec says nothing: one line in a hundred, 64 times as large. */
+export const defaultOutliers = { share: 0.01, factorExponent: 6 } as const;
+
+/** Presets are shared by every spec that names them: nobody may change one. */
+function frozen<T>(value: T): T {
+  if (value !== null && typeof value === 'object') Object.values(Object.freeze(value)).forEach(frozen);
+  return value;
+}
+
 function scheme(
   format: FormatName,
   tile: readonly [number, number],
@@ -33,7 +42,7 @@ function scheme(
 }
 
 /** Quantization schemes by name. Sources: DeepSeek-V3 report 3.3, OCP MX 1.0, and the projects whose recipe each names. */
-export const schemePresets = {
+export const schemePresets = frozen({
   'activation-1x128': scheme('e4m3', [1, 128], 'divide'),
   'weight-128x128': scheme('e4m3', [128, 128], 'divide'),
   'activation-1x128-pow2': scheme('e4m3', [1, 128], 'pow2'),
@@ -60,7 +69,7 @@ export const schemePresets = {
   'e5m6-token': scheme('e5m6', [1, 0], 'pow2'),
   'per-token': scheme('e4m3', [1, 0], 'divide'),
   'per-tensor': scheme('e4m3', [0, 0], 'divide'),
-} as const satisfies Record<string, Scheme>;
+} as const satisfies Record<string, Scheme>);
 
 const aligned = (
   name: string,
@@ -75,7 +84,7 @@ const aligned = (
  * models reproduce recorded outputs of both devices (test/data/tensor-core). `hopper-mma-sync-fp8` is Hopper's emulation of the older
  * instruction on FP16 units; its f32 form is inferred from the f16 one.
  */
-export const modelPresets = {
+export const modelPresets = frozen({
   'hopper-wgmma-fp8': aligned('hopper-wgmma-fp8', 13, 32, 'e8m13'),
   'ada-mma-fp8': aligned('ada-mma-fp8', 13, 16, 'e8m13'),
   'blackwell-fp8': aligned('blackwell-fp8', 25, 32, 'f32-rz'),
@@ -91,7 +100,7 @@ export const modelPresets = {
     output: 'f32-rne',
     order: 'linear',
   },
-} as const satisfies Record<string, TensorCoreModel>;
+} as const satisfies Record<string, TensorCoreModel>);
 
 const deepgemm = (model: TensorCoreModel): Arithmetic => ({
   model,
@@ -106,7 +115,7 @@ const hopper = modelPresets['hopper-wgmma-fp8'];
  * How published kernels sum. `hopper-deepgemm` is DeepGEMM's SM90 1D2D kernel, `hopper-triton-v3` DeepSeek-V3's Triton kernel
  * (accumulator += dot * a_s * b_s). cuBLASLt is closed: `hopper-cublaslt` has its promotion interval and an assumed unfused promotion.
  */
-export const arithmeticPresets = {
+export const arithmeticPresets = frozen({
   'hopper-deepgemm': deepgemm(hopper),
   'hopper-triton-v3': { ...deepgemm(hopper), combine: 'a-then-b' },
   'hopper-cublaslt': { ...deepgemm(hopper), promote: 'unfused' },
@@ -115,7 +124,7 @@ export const arithmeticPresets = {
   'blackwell-deepgemm': deepgemm(modelPresets['blackwell-fp8']),
   exact: deepgemm(modelPresets.exact),
   f32: deepgemm(modelPresets['f32-sequential']),
-} as const satisfies Record<string, Arithmetic>;
+} as const satisfies Record<string, Arithmetic>);
 
 export type SchemePresetName = keyof typeof schemePresets;
 export type ModelPresetName = keyof typeof modelPresets;

@@ -2,7 +2,7 @@ import { inputError } from '../errors.ts';
 import type { Arithmetic, TensorCoreModel } from '../numerics/arithmetic.ts';
 import type { Scheme } from '../numerics/scheme.ts';
 import { checkSpec } from './check.ts';
-import { arithmeticPresets, defaultAmaxFloor, modelPresets, schemePresets } from './presets.ts';
+import { arithmeticPresets, defaultAmaxFloor, defaultOutliers, modelPresets, schemePresets } from './presets.ts';
 import {
   type AuthoredArithmetic,
   type AuthoredInput,
@@ -104,8 +104,8 @@ function fillInput(input: AuthoredInput): Input {
     seed: input.seed ?? 0,
     dtype: input.dtype ?? 'bf16',
     exponent: input.exponent ?? 0,
-    share: input.share ?? 0.01,
-    factorExponent: input.factorExponent ?? 6,
+    share: input.share ?? defaultOutliers.share,
+    factorExponent: input.factorExponent ?? defaultOutliers.factorExponent,
   };
 }
 
@@ -159,7 +159,7 @@ function required(path: string): never {
   throw inputError(`${path}: is missing`, 'missing-field', path, 'give it, or start from a preset with "preset"');
 }
 
-/** Refuses what no author writes: circles, great depth or size, keys that touch prototypes. */
+/** Refuses what no author writes: circles, great depth or size, keys that touch prototypes, values that JSON has not. */
 function refuseHostile(json: unknown, where: string): void {
   let nodes = 0;
   const refuse = (message: string, code: string): never => {
@@ -168,6 +168,7 @@ function refuseHostile(json: unknown, where: string): void {
   const visit = (value: unknown, depth: number): void => {
     if (depth > maxDepth) refuse(`the spec is nested deeper than ${maxDepth}`, 'too-deep');
     if (++nodes > maxNodes) refuse(`the spec has more than ${maxNodes} values`, 'too-large');
+    if (['bigint', 'function', 'symbol'].includes(typeof value)) refuse(`the spec holds a ${typeof value}`, 'not-json');
     if (value === null || typeof value !== 'object') return;
     for (const key of Object.keys(value)) {
       if (key === '__proto__') refuse('the spec has a field named __proto__', 'unknown-field');
