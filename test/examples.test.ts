@@ -1,0 +1,38 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { findDeno, findVulkanDrivers } from '../src/backends/machine.ts';
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+async function output(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
+  const { stdout } = await run(command, args, { cwd: root, env: { ...process.env, ...env }, timeout: 120_000 });
+  return stdout;
+}
+
+describe('the examples', () => {
+  it('quantize.mjs shows what promotion is for', async () => {
+    const text = await output(process.execPath, ['examples/node/quantize.mjs']);
+    expect(text).toContain('1x128 tiles: 16384 codes, 128 scales');
+    const loss = Number(/loses ([\d.]+) %/.exec(text)?.[1]);
+    expect(loss).toBeGreaterThan(3);
+    expect(loss).toBeLessThan(15);
+  }, 120_000);
+
+  it('check.mjs finds the kernel whose scales are combined in another order', async () => {
+    const text = await output(process.execPath, ['examples/own-kernel/check.mjs']);
+    expect(text).toMatch(/^[1-9]\d* of 192 elements differ\nd: .*first at/);
+  }, 120_000);
+
+  it("webgpu.ts gives the reference's bits on Deno's device", async () => {
+    const deno = findDeno();
+    expect(deno).toBeDefined();
+    const driver = findVulkanDrivers().find(({ software }) => software);
+    const env = driver ? { VK_DRIVER_FILES: driver.icd } : {};
+    expect(await output(deno!.path, ['run', '-A', 'examples/deno/webgpu.ts'], env)).toContain(
+      '0 of 512 elements differ',
+    );
+  }, 120_000);
+});
