@@ -179,7 +179,7 @@ async function runBinary(
     if (late) throw timeLimitError(name, timeout!);
     if (signal?.aborted || closing.aborted) throw interruptedError(name);
     if (code !== 0) throw runnerError(name, code, stderr);
-    return JSON.parse(stdout);
+    return parseAnswer(name, stdout);
   } finally {
     clearTimeout(timer);
     forget();
@@ -213,6 +213,14 @@ function collect(name: NativeName, child: ChildProcess): Promise<Ended> {
     });
     child.on('close', (code, signal) => resolve({ code: code ?? signal ?? 'unknown', stdout, stderr }));
   });
+}
+
+function parseAnswer(name: NativeName, stdout: string): unknown {
+  try {
+    return JSON.parse(stdout);
+  } catch {
+    throw runnerError(name, 0, `it printed no JSON object: ${stdout.slice(0, 200)}`);
+  }
 }
 
 /** What the runner said of its failure: one JSON object; anything else is a crash. */
