@@ -13,7 +13,7 @@ import {
   toleranceSection,
 } from './report/sections.ts';
 import { style } from './report/style.ts';
-import type { ParityEntry, ParityRun } from './suite.ts';
+import type { Difference, ParityEntry, ParityRun } from './suite.ts';
 
 export type { AbsentBackend, EvidenceLine } from './report/sections.ts';
 
@@ -46,16 +46,28 @@ const maxArticles = 12;
  */
 export function renderReport(input: ReportInput): string {
   const { run, tier } = input;
-  const articles = run.differences.slice(0, maxArticles);
-  const shown = new Set(articles.map(({ spec, backend }) => anchorOf(spec.label, backend)));
+  const differences = inTableOrder(run).slice(0, maxArticles);
+  const shown = new Set(differences.map(({ spec, backend }) => anchorOf(spec.label, backend)));
   const outcome = verdict(input);
   const page = html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"><title>${outcome.title} \u00b7 fp8lab parity</title><style>${trusted(style)}</style></head>
 <body><a class="skip" href="#results">Skip to the results</a>
-<header><p class="eyebrow">fp8lab parity, ${tier} tier</p><h1><span class="${outcome.tone}">${outcome.mark}</span> ${outcome.title}</h1><p class="lead">${outcome.text}</p>${facts(input)}</header>
-<main>${resultsSection(run, shown)}${tier === 'fast' && toleranceSection(run.entries)}${evidenceSection(input.evidence ?? [])}${failuresSection(run.entries)}${differencesSection(articles.map(differenceArticle), differing(run).length)}${backendsSection(run.identities, input.absent ?? [])}${digestsSection(input.digests ?? new Map())}</main>
-<footer>Made by fp8lab ${input.version}. ULP: steps between neighbouring values of the format. Bits count, so +0 and \u22120 differ, and so do two NaN with other payloads.</footer>
+<header><p class="eyebrow">fp8lab parity, ${tier} tier</p>
+<h1><span class="${outcome.tone}">${outcome.mark}</span> ${outcome.title}</h1>
+<p class="lead">${outcome.text}</p>
+${facts(input)}</header>
+<main>
+${resultsSection(run, shown)}
+${tier === 'fast' && toleranceSection(run.entries)}
+${evidenceSection(input.evidence ?? [])}
+${failuresSection(run.entries)}
+${differencesSection(differences.map(differenceArticle), differing(run).length)}
+${backendsSection(run.identities, input.absent ?? [])}
+${digestsSection(input.digests ?? new Map())}
+</main>
+<footer>Made by fp8lab ${input.version}. ULP: steps between neighbouring values of the format. Bits count, so +0 and \u22120 differ, and so do
+two NaN with other payloads.</footer>
 </body></html>
 `;
   return page.markup;
@@ -66,6 +78,13 @@ const compared = ({ entries }: ParityRun): ParityEntry[] =>
 
 const differing = (run: ParityRun): ParityEntry[] =>
   compared(run).filter(({ mismatches, comparison }) => mismatches > 0 || comparison?.equal === false);
+
+/** Differences as the table lists them; the run gives them as they came. */
+function inTableOrder({ entries, differences }: ParityRun): Difference[] {
+  const rank = new Map(entries.map(({ spec, backend }, i) => [`${spec} ${backend}`, i]));
+  const rankOf = ({ spec, backend }: Difference): number => rank.get(`${spec.label} ${backend}`) ?? entries.length;
+  return [...differences].sort((a, b) => rankOf(a) - rankOf(b));
+}
 
 interface Verdict {
   readonly tone: 'good' | 'bad' | 'warn';

@@ -2,6 +2,7 @@ import type { CodeValue } from '../compare.ts';
 import type { Operation, Sum, Trace, TraceSection, TraceStep } from '../trace/steps.ts';
 import { sumWords, termCells } from '../trace/text.ts';
 import { type Html, html, plural, powers } from './html.ts';
+import { tableAround, tableRows } from './table.ts';
 
 /** Products listed in one derivation; a page must stay small enough to open. */
 const maxTerms = 128;
@@ -16,9 +17,11 @@ export function derivation(trace: Trace): Html {
   const { sections } = trace;
   const whole = sections.length <= maxSections;
   const shown = whole ? sections : [...sections.slice(0, maxSections / 2), ...sections.slice(-maxSections / 2)];
+  const left = sections.length - shown.length;
+  const gap = html`<p class="muted">${plural(left, 'section')} between are left out to keep the page small.</p>`;
   const items = shown.map((section, i) => {
-    const gap = !whole && i === maxSections / 2;
-    return html`${gap && html`<p class="muted">${plural(sections.length - maxSections, 'section')} between are left out to keep the page small.</p>`}${sectionMarkup(section, sections.length > 6, i === 0, budget)}`;
+    const markup = sectionMarkup(section, sections.length > 6, i === 0, budget);
+    return left > 0 && i === maxSections / 2 ? [gap, markup] : markup;
   });
   return html`<div class="derivation">${items}</div>`;
 }
@@ -53,13 +56,15 @@ function sumMarkup(sum: Sum, budget: { terms: number }): Html {
 
 function termsMarkup(sum: Sum): Html {
   const { heads, rows } = termCells(sum);
-  const foot =
-    sum.total === undefined
-      ? undefined
-      : html`<tfoot><tr><th scope="row">C</th><td></td><td></td><td>${sum.accumulator.value}</td><td></td><td>${sum.accumulatorAligned ?? 0}</td><td>${sum.accumulatorCut ?? ''}</td></tr>
-<tr><th scope="row">sum</th><td></td><td></td><td></td><td></td><td>${sum.total}</td><td></td></tr></tfoot>`;
-  return html`<details class="terms"><summary>${plural(rows.length, 'product')}</summary><div class="scroll" tabindex="0" role="region" aria-label="Products k ${rows[0]?.[0] ?? ''} to ${rows.at(-1)?.[0] ?? ''}"><table>
-<thead><tr>${heads.map((head) => html`<th scope="col">${powers(head)}</th>`)}</tr></thead>
-<tbody>${rows.map((row) => html`<tr>${row.map((cell, i) => (i === 0 ? html`<th scope="row">${cell}</th>` : html`<td>${cell}</td>`))}</tr>`)}</tbody>
-${foot}</table></div></details>`;
+  const label = `Products k ${rows[0]?.[0] ?? ''} to ${rows.at(-1)?.[0] ?? ''}`;
+  const body = html`<tbody>${tableRows(heads, rows)}</tbody>${sumFoot(sum)}`;
+  return html`<details class="terms"><summary>${plural(rows.length, 'product')}</summary>${tableAround(label, heads, body)}</details>`;
+}
+
+/** The accumulator's own row and the total of an aligned sum. */
+function sumFoot(sum: Sum): Html | false {
+  if (sum.total === undefined) return false;
+  const heads = termCells(sum).heads;
+  const accumulator = ['C', '', '', sum.accumulator.value, '', sum.accumulatorAligned ?? 0, sum.accumulatorCut ?? ''];
+  return html`<tfoot>${tableRows(heads, [accumulator, ['sum', '', '', '', '', sum.total, '']])}</tfoot>`;
 }

@@ -1,15 +1,16 @@
 import { kernelOf } from '../../kernels/index.ts';
 import { materializeInputs } from '../../kernels/inputs.ts';
 import type { Tensors } from '../../tensors/tensor.ts';
-import type { ElementDifference, TensorComparison } from '../compare.ts';
+import type { CodeValue, ElementDifference, TensorComparison } from '../compare.ts';
 import { createTracer } from '../explain.ts';
 import type { Metrics } from '../metrics.ts';
 import { type Difference, errorData } from '../suite.ts';
 import type { Trace } from '../trace/steps.ts';
 import { derivation } from './derivation.ts';
-import { differenceMap, heatMapFigure } from './heat-map.ts';
+import { aspect, type DifferenceMap, differenceMap, heatMapFigure } from './heat-map.ts';
 import { histogramFigure } from './histogram.ts';
 import { count, type Html, html, measured, percent, plural } from './html.ts';
+import { table } from './table.ts';
 
 /** Elements of a tensor that are worked out. */
 const workedOut = 3;
@@ -22,11 +23,12 @@ export const anchorOf = (spec: string, backend: string): string =>
 export function differenceArticle(difference: Difference): Html {
   const { spec, backend, comparison } = difference;
   const trace = lazyTracer(difference);
-  const title = anchorOf(spec.label, backend);
+  const anchor = anchorOf(spec.label, backend);
+  const { description } = spec.spec;
   const differing = comparison.tensors.filter(({ status }) => status !== 'equal');
-  return html`<article class="card" id="${title}" aria-labelledby="${title}-title">
-<h3 id="${title}-title">${spec.label} on ${backend}</h3>
-<p class="muted">${count(comparison.mismatches)} of ${plural(comparison.elements, 'element')} differ${spec.spec.description && html`. ${spec.spec.description}`}</p>
+  return html`<article class="card" id="${anchor}" aria-labelledby="${anchor}-title">
+<h3 id="${anchor}-title">${spec.label} on ${backend}</h3>
+<p class="muted">${count(comparison.mismatches)} of ${plural(comparison.elements, 'element')} differ. ${description}</p>
 ${differing.map((tensor) => tensorSection(tensor, difference, trace))}
 </article>`;
 }
@@ -55,13 +57,21 @@ function tensorSection(tensor: TensorComparison, difference: Difference, derive:
   if (metrics === undefined || worst === undefined || expected === undefined || actual === undefined) {
     return html`${head}<p class="bad">${problem}</p>`;
   }
-  return html`${head}${difference.comparison.tensors.length > 1 && html`<p>${count(tensor.mismatches)} of ${plural(tensor.elements, 'element')} differ.</p>`}
-<div class="figures">${heatMapFigure(differenceMap(expected, actual))}<div>${histogramFigure(metrics)}
-<h5>Error metrics</h5>${metricsList(metrics)}</div></div>
+  const several = difference.comparison.tensors.length > 1;
+  return html`${head}${several && html`<p>${count(tensor.mismatches)} of ${plural(tensor.elements, 'element')} differ.</p>`}
+${figures(differenceMap(expected, actual), metrics)}
 <h5>Elements furthest apart</h5>${elementsTable(worst)}
 <h5>Worked out by hand</h5>
 <p class="muted">The reference's arithmetic of ${worst.length > 1 ? 'the elements' : 'the element'} furthest apart, operation by operation.</p>
 ${worst.slice(0, workedOut).map((element, i) => workedElement(name, element, derive, i === 0))}`;
+}
+
+/** Map, histogram and metrics: beside a map as high as it is wide there is room for the metrics, below a flat one there is not. */
+function figures(map: DifferenceMap, metrics: Metrics): Html {
+  const list = html`<h5>Error metrics</h5>${metricsList(metrics)}`;
+  return aspect(map) > 1.8
+    ? html`<div class="figures">${heatMapFigure(map)}${histogramFigure(metrics)}</div>${list}`
+    : html`<div class="figures">${heatMapFigure(map)}<div>${histogramFigure(metrics)}${list}</div></div>`;
 }
 
 const place = (coordinates: readonly number[]): string => `[${coordinates.join(', ')}]`;
@@ -70,20 +80,31 @@ const distance = ({ ulps }: ElementDifference): string =>
   ulps === null ? 'NaN' : `${ulps > 0 ? '+' : ''}${count(ulps)}`.replace('-', '\u2212');
 
 function elementsTable(worst: readonly ElementDifference[]): Html {
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Elements furthest apart"><table>
-<thead><tr><th scope="col">at</th><th scope="col">expected</th><th scope="col">bits</th><th scope="col">got</th><th scope="col">bits</th><th scope="col">ULP</th></tr></thead>
-<tbody>${worst.map(
-    (element) =>
-      html`<tr><th scope="row">${place(element.coordinates)}</th><td>${element.expected.value}</td><td><code>${element.expected.code}</code></td><td>${element.actual.value}</td><td><code>${element.actual.code}</code></td><td>${distance(element)}</td></tr>`,
-  )}</tbody></table></div>`;
+  const rows = worst.map((element) => [
+    place(element.coordinates),
+    element.expected.value,
+    html`<code>${element.expected.code}</code>`,
+    element.actual.value,
+    html`<code>${element.actual.code}</code>`,
+    distance(element),
+  ]);
+  return table('Elements furthest apart', ['at', 'expected', 'bits', 'got', 'bits', 'ULP'], rows);
 }
 
 function workedElement(name: string, element: ElementDifference, derive: Derive, open: boolean): Html {
-  const trace = derive(name, element);
   const { coordinates, expected, actual } = element;
-  return html`<details class="element"${open && html` open`}><summary>${name}${place(coordinates)}: expected ${expected.value} <code>${expected.code}</code>, got ${actual.value} <code>${actual.code}</code></summary>
-${typeof trace === 'string' ? html`<p class="muted">It cannot be worked out here: ${trace}.</p>` : derivation(trace)}
-</details>`;
+  const side = ({ code, value }: CodeValue): Html => html`${value} <code>${code}</code>`;
+  return html`<details class="element"${open && html` open`}>
+<summary>${name}${place(coordinates)}: expected ${side(expected)}, got ${side(actual)}</summary>
+${working(derive(name, element), expected)}</details>
+`;
+}
+
+/** The derivation, or why there is none; one that ends elsewhere than the reference did is a fault of fp8lab's own, and said to be. */
+function working(trace: Trace | string, expected: CodeValue): Html {
+  if (typeof trace === 'string') return html`<p class="muted">It cannot be worked out here: ${trace}.</p>`;
+  const agrees = trace.result.code === expected.code;
+  return html`${!agrees && html`<p class="bad">This derivation ends in ${trace.result.code}, the reference gave ${expected.code}: a fault in fp8lab. Please report it with the spec.</p>`}${derivation(trace)}`;
 }
 
 /** Metrics as terms and numbers; those that are of no account are left out. */

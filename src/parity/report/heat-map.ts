@@ -89,7 +89,7 @@ function ticks(extent: number, wanted: number): number[] {
 }
 
 /** Width over height of the picture: that of the matrix, within bounds that keep thin ones readable. */
-function aspect(map: DifferenceMap): number {
+export function aspect(map: DifferenceMap): number {
   return Math.min(Math.max(map.gridColumns / map.gridRows, 0.5), 5);
 }
 

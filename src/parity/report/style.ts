@@ -45,7 +45,7 @@ dl.wide > div { grid-column: 1 / -1; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .42rem .9rem; text-align: right; white-space: nowrap; vertical-align: top; }
 th { font-weight: 500; }
-thead th { color: var(--muted); font-size: .84rem; border-bottom: 1px solid var(--line); vertical-align: bottom; }
+thead th { white-space: normal; color: var(--muted); font-size: .84rem; border-bottom: 1px solid var(--line); vertical-align: bottom; }
 tbody tr + tr > * { border-top: 1px solid color-mix(in srgb, var(--line) 60%, transparent); }
 th[scope=row], thead th:first-child { text-align: left; }
 tbody th[scope=rowgroup] { text-align: left; font-weight: 600; padding-top: 1.1rem; border-top: 0 !important; }
@@ -86,7 +86,7 @@ summary::marker { color: var(--muted); }
 .terms td, .terms th { padding: .18rem .7rem; text-align: right !important; }
 .terms tfoot tr:first-child > * { border-top: 1px solid var(--line); }
 .value { font-variant-numeric: tabular-nums; }
-.digest { font-size: .8rem; }
+.digest table { font-size: .8rem; }
 @media (max-width: 34rem) { .figures dl { grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); } th, td { padding-inline: .6rem; } table { font-size: .88rem; } }
 @media print { body { background: #fff; } details:not([open]) > *:not(summary) { display: none; } .card { break-inside: avoid; } }
 `;
