@@ -1,5 +1,5 @@
 import { lstat, mkdir, readdir, readFile, realpath } from 'node:fs/promises';
-import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 import { Fp8labError, inputError } from '../errors.ts';
 import {
   createSafetensors,
@@ -362,10 +362,4 @@ export function copyTransform(source: Located): Transform {
       );
     },
   };
-}
-
-/** A path as it is shown: relative to the working folder where that is shorter. */
-export function shownPath(path: string): string {
-  const short = relative(process.cwd(), path);
-  return short.length < path.length && !short.startsWith('..') ? short : path;
 }

@@ -98,20 +98,26 @@ function compare(
   let saturated = 0;
   let underflowed = 0;
   let lost = 0;
-  let i = 0;
+  const across = tiles.right - tiles.left;
   for (let row = slice.top; row < slice.bottom; row++) {
-    const line = (Math.floor(row / tiling.tileRows) - tiles.top) * (tiles.right - tiles.left) - tiles.left;
-    for (let column = slice.left; column < slice.left + width; column++, i++) {
-      const factor = factors[line + Math.floor(column / tiling.tileColumns)]!;
-      const code = codes[i]!;
-      const value = values[i]!;
-      const back = decoded[code]! * factor;
-      const difference = value - back;
-      if (Number.isFinite(difference)) error += difference * difference;
-      else if (Number.isNaN(back)) lost++;
-      const magnitude = code & magnitudeMask;
-      if (magnitude === 0 && value !== 0) underflowed++;
-      if (magnitude === format.maxCode && Math.abs(value) > (format.max + step / 2) * factor) saturated++;
+    const line = (Math.floor(row / tiling.tileRows) - tiles.top) * across;
+    const start = (row - slice.top) * width - slice.left;
+    for (let tile = 0; tile < across; tile++) {
+      const factor = factors[line + tile]!;
+      const limit = (format.max + step / 2) * factor;
+      const first = Math.max((tiles.left + tile) * tiling.tileColumns, slice.left);
+      const end = start + Math.min((tiles.left + tile + 1) * tiling.tileColumns, slice.right);
+      for (let i = start + first; i < end; i++) {
+        const value = values[i]!;
+        const back = decoded[codes[i]!]! * factor;
+        const difference = value - back;
+        const square = difference * difference;
+        if (square < Number.POSITIVE_INFINITY) error += square;
+        else if (Number.isNaN(back)) lost++;
+        const magnitude = codes[i]! & magnitudeMask;
+        if (magnitude === 0 && value !== 0) underflowed++;
+        if (magnitude === format.maxCode && Math.abs(value) > limit) saturated++;
+      }
     }
   }
   return { error, saturated, underflowed, lost };

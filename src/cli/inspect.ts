@@ -14,7 +14,7 @@ export interface InspectOptions {
   readonly path: string;
   /** Scheme presets to try; the usual ones for weights where none is given. */
   readonly schemes?: readonly string[];
-  /** Elements looked at in each tensor, about; 0 for all. Default 4194304. */
+  /** Elements looked at in each tensor, about; 0 for all. Default 1048576. */
   readonly sample?: string | number;
   readonly workers?: string | number;
   readonly json?: boolean;
@@ -32,7 +32,7 @@ export const usualSchemes = [
   'nvfp4',
 ];
 
-const defaultSample = 2 ** 22;
+const defaultSample = 2 ** 20;
 
 /** Prints what is in a file or checkpoint and what quantizing it would do. */
 export async function inspectCommand(options: InspectOptions, io: Io): Promise<number> {
