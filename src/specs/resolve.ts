@@ -148,15 +148,15 @@ function fillModel(model: keyof typeof modelPresets | AuthoredModel): TensorCore
   return {
     name,
     kind,
-    fractionBits: model.fractionBits ?? required('arithmetic.model.fractionBits'),
-    terms: model.terms ?? required('arithmetic.model.terms'),
+    fractionBits: model.fractionBits || required('arithmetic.model.fractionBits'),
+    terms: model.terms || required('arithmetic.model.terms'),
     output: model.output ?? 'f32-rz',
     order: model.order ?? 'linear',
   };
 }
 
 function required(path: string): never {
-  throw inputError(`${path}: is missing`, 'missing-field', path, 'give it, or start from a preset with "preset"');
+  throw inputError(`${path}: is missing or 0`, 'missing-field', path, 'give it, or start from a preset with "preset"');
 }
 
 /** Refuses what no author writes: circles, great depth or size, keys that touch prototypes, values that JSON has not. */

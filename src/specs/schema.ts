@@ -126,8 +126,18 @@ const operand = z
 const modelObject = z.strictObject({
   name: z.string().min(1).max(64).optional().describe('Default custom.'),
   kind: z.enum(['aligned', 'exact', 'sequential']).optional().describe('Default aligned.'),
-  fractionBits: z.int().min(1).max(35).optional().describe('F: fraction bits kept below the largest exponent.'),
-  terms: z.int().min(1).max(64).optional().describe('L: products of one fused sum.'),
+  fractionBits: z
+    .int()
+    .min(0)
+    .max(35)
+    .optional()
+    .describe('F: fraction bits kept below the largest exponent. At least 1; 0 where kind is not aligned.'),
+  terms: z
+    .int()
+    .min(0)
+    .max(64)
+    .optional()
+    .describe('L: products of one fused sum. At least 1; 0 where kind is not aligned.'),
   output: z.enum(['e8m13', 'f32-rz', 'f32-rne', 'f16-rne']).optional().describe('Default f32-rz.'),
   order: z.enum(['linear', 'p4']).optional().describe('Default linear.'),
 });
@@ -203,6 +213,9 @@ const gemm = z.strictObject({
 
 /** Everything a spec file may say, before presets and defaults are filled in. */
 export const specSchema = z.discriminatedUnion('kernel', [quantize, dequantize, requantize, gemm]);
+
+/** Names of the kernels, in the order that tables show them. */
+export const kernelNames = specSchema.options.map(({ shape }) => shape.kernel.value);
 
 /** A spec as its author writes it. */
 export type AuthoredSpec = z.infer<typeof specSchema>;
