@@ -169,13 +169,21 @@ describe('the report', () => {
 
   it('results that differ from the evidence are in the verdict and come first', () => {
     const evidence = [
-      { spec: 'gemm/a', backend: 'webgpu:node', equal: true, message: 'native:cuda' },
-      { spec: 'gemm/b', backend: 'webgpu:node', equal: false, message: 'd: bytes differ' },
+      { spec: 'gemm/a', backend: 'webgpu:node', recorder: 'native:cuda, NVIDIA H200', equal: true, message: '' },
+      {
+        spec: 'gemm/b',
+        backend: 'webgpu:node',
+        recorder: 'native:cuda, NVIDIA H200',
+        equal: false,
+        message: 'd: bytes differ',
+      },
     ];
     const entries = input.run.entries.filter(({ mismatches, error }) => mismatches === 0 && error === undefined);
     const held = parse(renderReport({ ...input, evidence, run: { ...input.run, entries, differences: [] } }));
     expect(texts('h1', held)[0]).toContain('1 result differs from the evidence');
-    expect(texts('#evidence ~ details tbody tr', held)[0]).toContain('≠ differs d: bytes differ');
+    expect(texts('#evidence ~ details tbody tr', held)[0]).toContain(
+      'native:cuda, NVIDIA H200≠ differs d: bytes differ',
+    );
   });
 
   it('an element that cannot be worked out says why and spoils nothing else', () => {

@@ -126,7 +126,7 @@ export function toleranceSection(entries: readonly ParityEntry[]): Html | false 
 <p class="muted">The fast tier uses the adapter's own f32. Its results are measured against the exact ones, not judged. ULP and error over RMS
 are the largest of all elements; worst tile is the largest norm of the error over that of the values in a tile of 128 by 128. calc_diff stands for
 comparison only: it sees neither one wrong tile nor a missing promotion.</p>
-${table('Distance from the exact tier', [...columns, 'worst tile', 'one-sided', 'calc_diff'], rows, 'results')}`;
+${table('Distance from the exact tier', [...columns, 'worst tile', 'one-sided', 'calc_diff'], rows, 'results dense')}`;
 }
 
 function toleranceCells(metrics: Metrics): string[] {
@@ -145,7 +145,10 @@ function toleranceCells(metrics: Metrics): string[] {
 export interface EvidenceLine {
   readonly spec: string;
   readonly backend: string;
+  /** Who recorded the evidence: `native:cuda, NVIDIA H200`. */
+  readonly recorder: string;
   readonly equal: boolean;
+  /** What differs; empty where nothing does. */
   readonly message: string;
 }
 
@@ -155,11 +158,11 @@ export function evidenceSection(lines: readonly EvidenceLine[]): Html | false {
   const equal = lines.filter((line) => line.equal).length;
   const rows = [...lines]
     .sort((a, b) => Number(a.equal) - Number(b.equal))
-    .map((line) => [line.spec, line.backend, html`${outcomeMark(line.equal)} ${line.message}`]);
+    .map((line) => [line.spec, line.backend, line.recorder, html`${outcomeMark(line.equal)} ${line.message}`]);
   return html`<h2 id="evidence">Recorded evidence</h2>
 <p>${count(equal)} of ${plural(lines.length, 'result')} equal to the evidence.</p>
 <details${equal < lines.length && html` open`}><summary>All results</summary>
-${table('Recorded evidence', ['spec', 'backend', { text: 'outcome' }], rows)}</details>`;
+${table('Recorded evidence', ['spec', 'backend', { text: 'recorded by' }, { text: 'outcome' }], rows)}</details>`;
 }
 
 function outcomeMark(equal: boolean): Html {

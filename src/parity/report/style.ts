@@ -53,6 +53,7 @@ td small { font-size: .8rem; }
 th.text, td.text { text-align: left; white-space: normal; min-width: 12rem; }
 sup { font-size: .75em; line-height: 0; }
 .results th[scope=row] { position: sticky; left: 0; background: var(--surface); min-width: 8rem; max-width: 46vw; white-space: normal; }
+.dense th, .dense td { padding-inline: .6rem; }
 .card { border: 1px solid var(--line); border-radius: 8px; background: var(--surface); padding: clamp(1rem, 3vw, 1.75rem); margin: 1.25rem 0; }
 .card .scroll { background: transparent; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 1.75rem 2.5rem; margin: 1rem 0 1.5rem; }

@@ -1,4 +1,3 @@
-import { inputError } from '../../errors.ts';
 import { dequantizeWords, quantizedOperand, tileFactors } from '../../kernels/dequantize/reference.ts';
 import { type Quantized, widen } from '../../kernels/quantize/reference.ts';
 import { requireTensor, tileGrid } from '../../kernels/tiles.ts';
@@ -7,6 +6,7 @@ import type { Scheme } from '../../numerics/scheme.ts';
 import type {
   DequantizeSpec,
   GemmSpec,
+  KernelName,
   Operand,
   QuantizeSpec,
   RequantizeSpec,
@@ -21,25 +21,18 @@ import { f32, f32Value, type Quantity, quantity, Recorder, type TraceSection } f
 /** Derives elements of a spec's results; what all elements share is made once. */
 export type Tracer = (tensor: string, coordinates: readonly number[]) => Derivation;
 
+type SpecOf<K extends KernelName> = Extract<ResolvedSpec, { readonly kernel: K }>;
+
+const tracers: { readonly [K in KernelName]: (spec: SpecOf<K>, inputs: Tensors) => Tracer } = {
+  quantize: quantizeTracer,
+  dequantize: dequantizeTracer,
+  requantize: requantizeTracer,
+  gemm: gemmTracer,
+};
+
 /** A tracer of a spec over its inputs. */
 export function kernelTracer(spec: ResolvedSpec, inputs: Tensors): Tracer {
-  switch (spec.kernel) {
-    case 'quantize':
-      return quantizeTracer(spec, inputs);
-    case 'dequantize':
-      return dequantizeTracer(spec, inputs);
-    case 'requantize':
-      return requantizeTracer(spec, inputs);
-    case 'gemm':
-      return gemmTracer(spec, inputs);
-    default:
-      throw inputError(
-        `results of ${(spec as ResolvedSpec).kernel} cannot be derived step by step`,
-        'no-trace',
-        (spec as ResolvedSpec).kernel,
-        'trace quantize, dequantize, requantize or gemm',
-      );
-  }
+  return (tracers[spec.kernel] as (spec: ResolvedSpec, inputs: Tensors) => Tracer)(spec, inputs);
 }
 
 /** A high-precision tensor as the source of a quantization. */

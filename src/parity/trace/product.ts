@@ -150,7 +150,7 @@ const outputWords: Readonly<Record<TensorCoreModel['output'], string>> = {
 
 function outputNote(model: TensorCoreModel, sum: number, value: number): string {
   const words = outputWords[model.output];
-  return sum === value ? `${words}: nothing was cut off` : `${words}: ${formatExact(sum)} gives ${formatValue(value)}`;
+  return sum === value ? `${words}: no bit lost` : `${words}: ${formatExact(sum)} gives ${formatValue(value)}`;
 }
 
 function exactSum(rows: Rows, start: number, count: number): Sum {
