@@ -16,7 +16,14 @@ export { decode, encode, encodeFormats, isInfCode, isNanCode, roundings } from '
 export { type Format, type FormatName, formats, type Overflow, type Rounding } from './numerics/formats.ts';
 export type { ScaleLayout, ScaleRecipe, ScaleType, Scheme } from './numerics/scheme.ts';
 export { blockSum } from './numerics/tensor-core.ts';
-export { type Comparison, compareResults, describeTensor } from './parity/compare.ts';
+export {
+  type Comparison,
+  compareResults,
+  compareTensors,
+  describeTensor,
+  type TensorComparison,
+} from './parity/compare.ts';
+export { createTracer, renderTrace, type Trace, traceElement } from './parity/explain.ts';
 export { canonicalJson, specIdentity } from './specs/canonical.ts';
 export {
   arithmeticPreset,
