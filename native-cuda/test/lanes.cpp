@@ -179,7 +179,7 @@ FP8LAB_TEST("lanes", "vector sums of an aligned model are the model's, for every
   for (const FormatId id : {FormatId::e4m3, FormatId::e5m2, FormatId::e2m1, FormatId::e3m2}) {
     for (const int fraction_bits : {5, 13, 14, 22, 25, 28}) {
       for (const auto& [terms, count] : {std::pair<i64, i64>{32, 128}, {16, 128}, {4, 33}, {5, 31}, {64, 100}}) {
-        for (const StepOutput output : {StepOutput::e8m13, StepOutput::f32_rz, StepOutput::f32_rne}) {
+        for (const StepOutput output : {StepOutput::e8m13, StepOutput::f32_rz, StepOutput::f32_rne, StepOutput::f16_rne}) {
           const TermOrder order = seed % 3 == 0 ? TermOrder::p4 : TermOrder::linear;
           const Model model{ModelKind::aligned, fraction_bits, terms, output, order};
           const Block block = random_block(id, model, 5, count, seed++);

@@ -41,8 +41,7 @@ bool fits_aligned(const GemmPlan& plan, int low, int high, int own) {
   const int fraction_bits = plan.model.fraction_bits;
   const int count_bits = bit_length(static_cast<u64>(plan.blocks.front().count));
   const int top = high + 2 + count_bits;
-  const int limit = plan.model.output == StepOutput::f16_rne ? 14 : 126;
-  return fraction_bits <= 28 && low - own >= -126 && low >= fraction_bits - 126 && top <= limit;
+  return fraction_bits <= 28 && low - own >= -126 && low >= fraction_bits - 126 && top <= 126;
 }
 
 Path choose_path(const GemmPlan& plan, int low, int high, int own) {

@@ -254,7 +254,11 @@ template <int rows, bool small>
         }
       }
       for (int r = 0; r < rows; r++) {
-        for (int i = 0; i < width; i++) sums[r][i] = bits_float(round_step(wide[r][i], top[r][i] - block.fraction_bits, block.output));
+        for (int i = 0; i < width; i++) {
+          // f16 accumulators overflow: to finite terms an infinite sum stays what it is.
+          if ((float_bits(sums[r][i]) & magnitude_mask) == inf_bits) continue;
+          sums[r][i] = bits_float(round_step(wide[r][i], top[r][i] - block.fraction_bits, block.output));
+        }
       }
     }
   }
