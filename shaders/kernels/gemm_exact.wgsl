@@ -37,12 +37,15 @@ fn exact_sum(start: Start, row: u32, column: u32, words: u32) -> u32 {
     let mask = select(0u, 0xffffffffu, ((x ^ y) & OPERAND_SIGN) != 0u);
     var carry = mask & 1u;
     let first = shift >> 5u;
-    for (var limb = first; limb < LIMBS; limb++) {
+    // From the first limb on, though lower ones stay as they are: a constant count is unrolled, and spares turns where loops are counted.
+    for (var limb = 0u; limb < LIMBS; limb++) {
       let part = select(select(0u, high, limb == first + 1u), low, limb == first) ^ mask;
       let partial = limbs[limb] + part;
       let sum = partial + carry;
-      carry = select(0u, 1u, partial < part || sum < partial);
-      limbs[limb] = sum;
+      if (limb >= first) {
+        carry = select(0u, 1u, partial < part || sum < partial);
+        limbs[limb] = sum;
+      }
     }
   }
   let negative = limbs[LIMBS - 1] > MAGNITUDE;
