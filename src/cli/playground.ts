@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { packageRoot } from '../backends/machine.ts';
 import { exitCodes, Fp8labError } from '../errors.ts';
 import type { Io } from './io.ts';
+import { serveFolder } from './static-server.ts';
 
 /** Options of `fp8lab playground`. */
 export interface PlaygroundOptions {
@@ -20,14 +21,8 @@ export async function playgroundCommand(options: PlaygroundOptions, io: Io): Pro
       fix: 'npm run build',
     });
   }
-  const { preview } = await import('vite');
-  const server = await preview({
-    configFile: false,
-    logLevel: 'silent',
-    build: { outDir },
-    preview: { host: '127.0.0.1', port: options.port ?? 0, strictPort: options.port !== undefined },
-  });
-  io.stdout(`${server.resolvedUrls?.local[0] ?? ''}\n`);
+  const server = await serveFolder(outDir, options.port ?? 0);
+  io.stdout(`${server.address}\n`);
   io.stderr('Ctrl-C ends it\n');
   await new Promise<void>((resolve) => {
     if (io.signal.aborted) resolve();
