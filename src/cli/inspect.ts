@@ -2,17 +2,17 @@ import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { inspectCheckpoint, type SchemeReport, type TensorReport } from '../checkpoint/inspect.ts';
 import { createPool, defaultWorkers } from '../checkpoint/pool.ts';
 import { exitCodes } from '../errors.ts';
-import { schemePreset } from '../specs/presets.ts';
 import { shortName } from '../tensors/header.ts';
 import type { Io } from './io.ts';
 import { parseCount } from './part.ts';
 import { startProgress } from './progress.ts';
+import { schemeOf } from './scheme.ts';
 import { table } from './table.ts';
 
 /** Options of `fp8lab inspect FILE|FOLDER`. */
 export interface InspectOptions {
   readonly path: string;
-  /** Scheme presets to try; the usual ones for weights where none is given. */
+  /** Scheme presets, or JSON files of schemes, to try; the usual ones for weights where none is given. */
   readonly schemes?: readonly string[];
   /** Elements looked at in each tensor, about; 0 for all. Default 1048576. */
   readonly sample?: string | number;
@@ -37,7 +37,7 @@ const defaultSample = 2 ** 20;
 /** Prints what is in a file or checkpoint and what quantizing it would do. */
 export async function inspectCommand(options: InspectOptions, io: Io): Promise<number> {
   const names = options.schemes?.length ? options.schemes : usualSchemes;
-  const candidates = names.map((name) => ({ name, scheme: schemePreset(name, '--scheme') }));
+  const candidates = await Promise.all(names.map((name) => schemeOf(name, '--schemes')));
   const sample = parseCount(options.sample ?? defaultSample, '--sample', 0);
   const workers = options.workers === undefined ? defaultWorkers() : parseCount(options.workers, '--workers', 0);
   const checkpoint = await openCheckpoint(options.path);
@@ -51,7 +51,13 @@ export async function inspectCommand(options: InspectOptions, io: Io): Promise<n
       bar?.update(++done, shortName(name));
     });
     bar?.stop();
-    const json = { schemaVersion: 1, path: options.path, sample, schemes: names, tensors: tensors.map(printable) };
+    const json = {
+      schemaVersion: 1,
+      path: options.path,
+      sample,
+      schemes: candidates.map(({ name }) => name),
+      tensors: tensors.map(printable),
+    };
     io.stdout(options.json ? `${JSON.stringify(json, null, 2)}\n` : textReport(tensors));
   } finally {
     bar?.stop();

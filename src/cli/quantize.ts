@@ -1,13 +1,13 @@
 import { planQuantize } from '../checkpoint/quantize.ts';
 import { selectionOf } from '../checkpoint/selection.ts';
-import { schemePreset } from '../specs/presets.ts';
 import { shortName } from '../tensors/header.ts';
 import { type ConversionOptions, runConversion } from './conversion.ts';
 import type { Io } from './io.ts';
+import { schemeOf } from './scheme.ts';
 
 /** Options of `fp8lab quantize IN OUT`. */
 export interface QuantizeCommandOptions extends ConversionOptions {
-  /** Name of a scheme preset. */
+  /** Name of a scheme preset, or a JSON file of a scheme. */
   readonly scheme: string;
   /** Globs of tensor names; given, they replace the default choice. */
   readonly include?: readonly string[];
@@ -17,18 +17,18 @@ export interface QuantizeCommandOptions extends ConversionOptions {
 
 /** Quantizes the weights of a safetensors file or checkpoint folder. Exit code 1 where `--verify` finds a difference. */
 export async function quantizeCommand(options: QuantizeCommandOptions, io: Io): Promise<number> {
-  const scheme = schemePreset(options.scheme, '--scheme');
+  const { name, scheme } = await schemeOf(options.scheme, '--scheme');
   const selection = selectionOf(options.include, options.exclude);
   return runConversion(
     options,
     io,
-    (checkpoint) => planQuantize(checkpoint, scheme, options.scheme, selection),
+    (checkpoint) => planQuantize(checkpoint, scheme, name, selection),
     ({ quantized, unfit, layout }) => ({
       lines: [
-        `quantized: ${quantized.length} weights by ${options.scheme}, ${layout} layout`,
+        `quantized: ${quantized.length} weights by ${name}, ${layout} layout`,
         ...unfit.map(({ name, reason }) => `left as it is: ${shortName(name)}, ${reason}`),
       ],
-      json: { scheme: options.scheme, layout, quantized, unfit },
+      json: { scheme: name, layout, quantized, unfit },
     }),
   );
 }

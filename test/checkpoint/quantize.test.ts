@@ -218,13 +218,31 @@ describe('quantizing a checkpoint', () => {
     }
   });
 
+  it('a scheme of its own comes from a file', async () => {
+    const { folder, input, output } = await small();
+    const file = join(folder, 'fine.json');
+    writeFileSync(file, JSON.stringify({ format: 'e4m3', tile: [64, 64], scale: { type: 'f32', recipe: 'v32' } }));
+    expect(await quantize(input, output, { scheme: file, verify: true })).toMatchObject({
+      scheme: 'fine',
+      verified: { mismatches: 0 },
+    });
+    const config = JSON.parse(readFileSync(join(output, 'config.json'), 'utf8'));
+    expect(config.quantization_config.weight_block_size).toEqual([64, 64]);
+    await expect(quantize(input, output, { scheme: join(folder, 'none.json') })).rejects.toMatchObject({
+      code: 'missing-file',
+    });
+  });
+
   it('schemes no checkpoint can hold, quantized checkpoints and wrong options are refused', async () => {
     const { folder, input, output } = await small();
     await expect(quantize(input, output, { scheme: 'e5m6-token' })).rejects.toMatchObject({
       code: 'scheme-without-layout',
       exitCode: 2,
     });
-    await expect(quantize(input, output, { scheme: 'weight-128' })).rejects.toMatchObject({ code: 'unknown-preset' });
+    await expect(quantize(input, output, { scheme: 'weight-128' })).rejects.toMatchObject({
+      code: 'unknown-preset',
+      exitCode: 2,
+    });
     await expect(quantize(input, output, { part: '3/2' })).rejects.toMatchObject({ code: 'bad-part', exitCode: 2 });
     await expect(quantize(input, `${output}.safetensors`)).rejects.toMatchObject({ code: 'output-not-a-folder' });
     await quantize(input, output);

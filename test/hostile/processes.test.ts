@@ -78,6 +78,36 @@ describe('quantize as a process', () => {
     expect(partials(rough)).toEqual([]);
   });
 
+  it('its memory stays far below the size of what it converts', async (context) => {
+    if (!existsSync('/proc/self/status')) return context.skip('reads /proc');
+    const folder = temporaryFolder();
+    const input = await large(folder);
+    const { child, outcome } = start(node, [cliFile, ...quantizeArgs(input, join(folder, 'out'))]);
+    let peak = 0;
+    while (child.exitCode === null && child.signalCode === null) {
+      const status = readStatus(child.pid!);
+      peak = Math.max(peak, Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024);
+      await sleep(20);
+    }
+    expect(await outcome).toMatchObject({ code: 0 });
+    expect(peak).toBeGreaterThan(30);
+    expect(peak).toBeLessThan(400);
+  });
+
+  it('two runs at once on one output end in a whole checkpoint', async () => {
+    const folder = temporaryFolder();
+    const input = await large(folder);
+    const [both, calm] = [join(folder, 'both'), join(folder, 'calm')];
+    await fp8lab(...quantizeArgs(input, calm));
+    const runs = [1, 2].map(() => fp8lab(...quantizeArgs(input, both)));
+    const codes = (await Promise.all(runs)).map(({ code }) => code);
+    expect(codes).toContain(0);
+    expect(await fp8lab(...quantizeArgs(input, both))).toMatchObject({ code: 0 });
+    const [wanted, got] = [visible(calm), visible(both)];
+    expect(Object.keys(got)).toEqual(Object.keys(wanted));
+    for (const name of Object.keys(wanted)) expect(Buffer.compare(got[name]!, wanted[name]!)).toBe(0);
+  });
+
   it('Ctrl-C removes the file in the making and exits with 130', async () => {
     const folder = temporaryFolder();
     const input = await large(folder);
@@ -157,6 +187,15 @@ describe('quantize as a process', () => {
     ]);
   });
 });
+
+/** What the system tells of a process; empty once it is gone. */
+function readStatus(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'utf8');
+  } catch {
+    return '';
+  }
+}
 
 /** The words before a command that run it without root's rights; undefined where there are none. */
 function userCommand(): string[] | undefined {
