@@ -1,5 +1,12 @@
 import { InvalidArgumentError } from 'commander';
 
+/** Parses a TCP port. */
+export function portNumber(text: string): number {
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port >= 1 && port <= 65535) return port;
+  throw new InvalidArgumentError('--port needs a whole number from 1 to 65535.');
+}
+
 /** A parser of option values that must be positive numbers. */
 export function positiveNumber(option: string): (text: string) => number {
   return (text) => {

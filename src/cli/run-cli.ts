@@ -2,7 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { exitCodes, Fp8labError } from '../errors.ts';
 import { addFileCommands } from './file-commands.ts';
 import type { Io } from './io.ts';
-import { positiveNumber } from './options.ts';
+import { portNumber, positiveNumber } from './options.ts';
 import { parsePart } from './part.ts';
 import { packageVersion } from './version.ts';
 
@@ -101,20 +101,24 @@ function addSpec(program: Command, io: Io, finish: Finish): void {
     .description('print a spec with every field filled, and its identity')
     .argument('<spec>', 'spec file or shipped name')
     .addOption(json())
+    .addHelpText('before', examples(['spec resolve gemm/dsv3-wgrad', 'spec resolve my-spec.json --json']))
     .action(async (name, options) => finish(await (await import('./spec.ts')).specResolveCommand(name, options, io)));
   spec
     .command('list')
     .description('list the shipped specs')
     .addOption(json())
+    .addHelpText('before', examples(['spec list', 'spec list --json']))
     .action(async (options) => finish(await (await import('./spec.ts')).specListCommand(options, io)));
   spec
     .command('presets')
     .description('list the schemes, arithmetics and tensor-core models that have names')
     .addOption(json())
+    .addHelpText('before', examples(['spec presets', 'spec presets --json']))
     .action(async (options) => finish(await (await import('./spec.ts')).specPresetsCommand(options, io)));
   spec
     .command('schema')
     .description('print the JSON Schema of specs')
+    .addHelpText('before', examples(['spec schema > fp8lab.schema.json']))
     .action(async () => finish(await (await import('./spec.ts')).specSchemaCommand(io)));
 }
 
@@ -143,7 +147,7 @@ function addMachine(program: Command, io: Io, finish: Finish): void {
   program
     .command('playground')
     .description('serve the page on this machine')
-    .addOption(new Option('--port <n>', 'port; default: any free one').argParser(positiveNumber('--port')))
+    .addOption(new Option('--port <n>', 'port; default: any free one').argParser(portNumber))
     .addHelpText('before', examples(['playground']))
     .action(async (options) => finish(await (await import('./playground.ts')).playgroundCommand(options, io)));
 }
@@ -192,6 +196,15 @@ export function tellError(error: unknown, asJson: boolean, io: Io): number {
   return error.exitCode;
 }
 
+function usageError(error: CommanderError, argv: readonly string[]): Fp8labError {
+  return new Fp8labError(error.message.replace(/^error: /, '').replace(/\s+/g, ' '), {
+    kind: 'usage',
+    code: error.code.replace(/^commander\./, '').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
+    where: argv[0] ?? 'fp8lab',
+    fix: 'run the command with -h for its options',
+  });
+}
+
 /** Runs the command line on arguments (without node and script). Never exits the process; gives the exit code. */
 export async function runCli(argv: readonly string[], io: Io): Promise<{ code: number }> {
   let code: number = exitCodes.ok;
@@ -206,7 +219,11 @@ export async function runCli(argv: readonly string[], io: Io): Promise<{ code: n
     await program.parseAsync([...argv], { from: 'user' });
     return { code };
   } catch (error) {
-    if (error instanceof CommanderError) return { code: error.exitCode === 0 ? exitCodes.ok : exitCodes.usage };
-    return { code: tellError(error, argv.includes('--json'), io) };
+    const asJson = argv.includes('--json');
+    if (!(error instanceof CommanderError)) return { code: tellError(error, asJson, io) };
+    if (error.exitCode === 0) return { code: exitCodes.ok };
+    // Commander has told it on stderr; a reader of JSON gets it as an object too.
+    if (asJson) tellError(usageError(error, argv), true, io);
+    return { code: exitCodes.usage };
   }
 }

@@ -58,6 +58,12 @@ describe('help and usage', () => {
     expect(out).toContain('Usage: fp8lab');
   });
 
+  it.each(['resolve', 'list', 'presets', 'schema'])('spec %s -h begins with examples', async (name) => {
+    const { code, out } = await cli(`spec ${name} -h`);
+    expect(code).toBe(0);
+    expect(out).toMatch(new RegExp(`^Examples:\n {2}\\$ fp8lab spec ${name}`));
+  });
+
   it('help lists every command and the exit codes', async () => {
     const { code, out } = await cli('--help');
     expect(code).toBe(0);
@@ -81,6 +87,7 @@ describe('help and usage', () => {
     ['parity --tier exakt', 'exact'],
     ['parity --timeout soon', 'positive number'],
     ['parity --part 3/2', '--part'],
+    ['playground --port 99999', '65535'],
     ['parity --backends reference,webgpu:bun', 'webgpu:deno'],
   ])('%s is a usage error that names %s', async (args, words) => {
     const { code, err } = await cli(args);
@@ -110,6 +117,15 @@ describe('errors', () => {
     expect(code).toBe(4);
     expect(err).toBe('');
     expect(JSON.parse(out)).toMatchObject({ schemaVersion: 1, error: { code: 'no-such-spec', where: 'no-such-spec' } });
+  });
+
+  it('of usage are an object too with --json', async () => {
+    const { code, out } = await cli('pariti --json');
+    expect(code).toBe(2);
+    expect(JSON.parse(out)).toMatchObject({
+      schemaVersion: 1,
+      error: { code: 'unknown-command', message: expect.stringContaining('parity') },
+    });
   });
 
   it('JSON that does not parse is told with its line and column', async () => {
