@@ -42,24 +42,37 @@ function buildNative() {
 
 const discovery = (name) => import(pathToFileURL(inProject('dist', `${name}.js`)).href);
 
-function run(command) {
-  say(command);
-  // Installers ask nothing when there is nobody to answer.
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+/** The lines of an installer's output that say why it failed: Puppeteer prints its whole manual, apt-get every package. */
+function reasonOf({ status, error, stdout, stderr }) {
+  const lines = `${stdout}\n${stderr}`
+    .split('\n')
+    .filter((line) => /^E: |Error:|Provider:|npm error/.test(line.trim()));
   return (
-    spawnSync(command, { shell: true, cwd: inProject(), env, stdio: ['ignore', process.stderr, process.stderr] })
-      .status === 0
+    lines
+      .slice(0, 4)
+      .map((line) => line.trim())
+      .join(' ') ||
+    error?.message ||
+    `exit code ${status}`
   );
 }
 
-/** Puppeteer's own installer prints its whole manual after a failure: of that, only the reason is passed on. */
-function installChrome(command) {
-  say(command);
-  const { status, stdout, stderr } = spawnSync(command, { shell: true, cwd: inProject(), encoding: 'utf8' });
-  if (status === 0) return true;
-  const reason = `${stdout}\n${stderr}`.split('\n').filter((line) => /Error:|Provider:/.test(line));
-  say(`that did not work: ${reason.map((line) => line.trim()).join(' ') || `exit code ${status}`}`);
-  return false;
+/** Runs an installer without its chatter. Returns true where it worked. */
+function run(command) {
+  say(`${command} (a minute or two)`);
+  // Installers ask nothing when there is nobody to answer.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const options = {
+    shell: true,
+    cwd: inProject(),
+    env,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  };
+  const done = spawnSync(command, options);
+  if (done.status !== 0) say(`that did not work: ${reasonOf(done)}`);
+  return done.status === 0;
 }
 
 const hasApt = () => existsSync('/usr/bin/apt-get');
@@ -68,9 +81,8 @@ const hasApt = () => existsSync('/usr/bin/apt-get');
 function mend(finding, machine, puppeteerInstall) {
   // Only the user can change the user's own environment.
   if (finding.command.startsWith('unset ')) return false;
-  if (finding.command === puppeteerInstall) return installChrome(puppeteerInstall);
   if (!finding.needsRoot || (machine.root && hasApt())) return run(finding.command);
-  return finding.what === 'browser' && machine.puppeteer && installChrome(puppeteerInstall);
+  return finding.what === 'browser' && machine.puppeteer && run(puppeteerInstall);
 }
 
 /** One command that mends all that is left. */
