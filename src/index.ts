@@ -34,7 +34,19 @@ export {
   schemePresets,
 } from './specs/presets.ts';
 export { resolveScheme, resolveSpec } from './specs/resolve.ts';
-export type { GemmSpec, KernelName, QuantizeSpec, ResolvedSpec } from './specs/types.ts';
+export type { AuthoredSpec } from './specs/schema.ts';
+export type {
+  DequantizeSpec,
+  FileInput,
+  GemmSpec,
+  GeneratedInput,
+  Input,
+  KernelName,
+  Operand,
+  QuantizeSpec,
+  RequantizeSpec,
+  ResolvedSpec,
+} from './specs/types.ts';
 export { blobSource, bufferSource } from './tensors/byte-source.ts';
 export { generate } from './tensors/generate.ts';
 export { browserLimits } from './tensors/header.ts';
