@@ -55,6 +55,7 @@ i64 packed_bytes(DType dtype, i64 count) { return is_e5m6(dtype) ? (count + 7) /
 bool fills_lanes(DType dtype) { return info_of(dtype).bits % 8 == 0 && !is_e5m6(dtype); }
 
 void pack(const Lanes& lanes, DType dtype, u8* bytes) {
+  if (lanes.count() == 0) return;
   if (is_e5m6(dtype)) {
     pack_e5m6(lanes, bytes);
   } else if (fills_lanes(dtype)) {
@@ -65,6 +66,7 @@ void pack(const Lanes& lanes, DType dtype, u8* bytes) {
 }
 
 void unpack(const u8* bytes, DType dtype, Lanes& lanes) {
+  if (lanes.count() == 0) return;
   if (is_e5m6(dtype)) {
     unpack_e5m6(bytes, lanes);
   } else if (fills_lanes(dtype)) {

@@ -456,6 +456,12 @@ Tensors read_tensors(const std::string& path) {
 void write_tensors(const std::string& path, const Tensors& tensors, const std::map<std::string, std::string>& metadata, Packing packing) {
   const std::vector<Stored> order = file_order(tensors, packing);
   const std::filesystem::path target(path);
+  // A rename would put a file in the place of a device, a pipe or a folder.
+  std::error_code ignored;
+  const auto status = std::filesystem::symlink_status(target, ignored);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status) && !std::filesystem::is_symlink(status)) {
+    throw Error(ErrorKind::environment, "not-a-file", "there is something of this name that is no file", path, "name a file");
+  }
   const std::string unique = std::to_string(::getpid()) + "." + std::to_string(std::random_device{}());
   const std::string temporary = (target.parent_path() / ("." + target.filename().string() + "." + unique + ".partial")).string();
   const Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));

@@ -1,5 +1,6 @@
 // safetensors files: what is written is read back, what is wrong is refused with its code, and nothing is left half-written.
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -86,8 +87,11 @@ FP8LAB_TEST("files", "a write that fails leaves neither a file nor a part of one
   const Tensors tensors = every_dtype({2, 8});
   check_equal(error_code([&] { write_tensors(folder.file("missing/a"), tensors, {}); }), std::string("missing-folder"), "no folder");
   fs::create_directories(folder.path / "taken" / "inside");
-  check_equal(error_code([&] { write_tensors(folder.file("taken"), tensors, {}); }), std::string("write-failed"), "a folder in the way");
-  check_equal(static_cast<int>(std::distance(fs::directory_iterator(folder.path), {})), 1, "entries in the folder");
+  check_equal(error_code([&] { write_tensors(folder.file("taken"), tensors, {}); }), std::string("not-a-file"), "a folder in the way");
+  check_equal(::mkfifo(folder.file("pipe").c_str(), 0600), 0, "mkfifo");
+  check_equal(error_code([&] { write_tensors(folder.file("pipe"), tensors, {}); }), std::string("not-a-file"), "a pipe in the way");
+  check_equal(error_code([&] { read_tensors(folder.file("pipe")); }), std::string("not-a-file"), "a pipe to read");
+  check_equal(static_cast<int>(std::distance(fs::directory_iterator(folder.path), {})), 2, "entries in the folder");
 }
 
 struct Refusal {

@@ -45,6 +45,11 @@ bool has_special(const Side& side, i64 row, const BlockPlan& block) {
   return false;
 }
 
+/** Sequential sums take Inf and NaN as floats do; the others are done again where there are any. */
+const std::vector<float>& packed_values(const Side& side, const GemmPlan& plan) {
+  return plan.path == Path::sequential ? side.table.values : side.table.finite_values;
+}
+
 Panel pack_panel(const Side& a, const GemmPlan& plan, i64 first, i64 rows, int threads) {
   const i64 stride = plan.packed_k;
   const auto blocks = static_cast<i64>(plan.blocks.size());
@@ -52,13 +57,14 @@ Panel pack_panel(const Side& a, const GemmPlan& plan, i64 first, i64 rows, int t
   panel.values.resize(static_cast<std::size_t>(rows * stride));
   panel.exponents.resize(plan.path == Path::aligned ? panel.values.size() : 0);
   panel.special.resize(static_cast<std::size_t>(a.range.special ? rows * blocks : 0));
+  const std::vector<float>& values = packed_values(a, plan);
   parallel_for(threads, rows, [&](i64 r) {
     with_codes(a.tensor.lanes, [&](const auto* codes) {
       const auto* row = codes + (first + r) * a.k();
       for (i64 i = 0; i < stride; i++) {
         const i64 k = plan.order[static_cast<std::size_t>(i)];
         const auto at = static_cast<std::size_t>(r * stride + i);
-        panel.values[at] = k < 0 ? 0.0f : a.table.values[row[k]];
+        panel.values[at] = k < 0 ? 0.0f : values[row[k]];
         if (!panel.exponents.empty()) panel.exponents[at] = k < 0 ? zero_exponent : a.table.exponents[row[k]];
       }
     });
@@ -73,13 +79,14 @@ ColumnGroup pack_group(const Side& b, const GemmPlan& plan, i64 first) {
   ColumnGroup columns{first, std::min<i64>(group, b.tensor.shape[0] - first), {}, {}, {}};
   columns.values.assign(static_cast<std::size_t>(plan.packed_k * group), 0.0f);
   columns.exponents.assign(plan.path == Path::aligned ? columns.values.size() : 0, zero_exponent);
+  const std::vector<float>& values = packed_values(b, plan);
   with_codes(b.tensor.lanes, [&](const auto* codes) {
     for (i64 i = 0; i < plan.packed_k; i++) {
       const i64 k = plan.order[static_cast<std::size_t>(i)];
       if (k < 0) continue;
       for (i64 column = 0; column < columns.count; column++) {
         const auto code = codes[(first + column) * b.k() + k];
-        columns.values[static_cast<std::size_t>(i * group + column)] = b.table.values[code];
+        columns.values[static_cast<std::size_t>(i * group + column)] = values[code];
         if (!columns.exponents.empty()) {
           columns.exponents[static_cast<std::size_t>(((i / 2) * group + column) * 2 + i % 2)] = b.table.exponents[code];
         }

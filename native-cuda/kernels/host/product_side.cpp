@@ -11,12 +11,14 @@ namespace {
 
 CodeTable code_table(const Format& format, int width) {
   const std::size_t size = std::size_t{1} << (8 * width);
-  CodeTable table{std::vector<float>(size), std::vector<std::int16_t>(size), std::vector<Operand>(size)};
+  CodeTable table{std::vector<float>(size), std::vector<float>(size), std::vector<std::int16_t>(size), std::vector<Operand>(size)};
   for (u32 lane = 0; lane < size; lane++) {
     const u32 code = lane & ((1u << format.bits) - 1);
     const Operand operand = decode_operand(code, format);
     table.values[lane] = bits_float(decode(code, format));
-    table.exponents[lane] = operand.significand == 0 ? zero_exponent : static_cast<std::int16_t>(operand.exponent);
+    const bool finite = operand.special == Special::none;
+    table.finite_values[lane] = finite ? table.values[lane] : 0.0f;
+    table.exponents[lane] = finite && operand.significand != 0 ? static_cast<std::int16_t>(operand.exponent) : zero_exponent;
     table.operands[lane] = operand;
   }
   return table;

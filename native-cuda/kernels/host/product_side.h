@@ -12,6 +12,8 @@ namespace fp8lab::host {
 /** What a format's codes are in products. */
 struct CodeTable {
   std::vector<float> values;
+  /** The same with zeros for Inf and NaN, which the integer sums of the vector kernels cannot hold. */
+  std::vector<float> finite_values;
   /** Exponents for the vector kernels: zeros have lanes.h's zero_exponent. */
   std::vector<std::int16_t> exponents;
   std::vector<Operand> operands;
