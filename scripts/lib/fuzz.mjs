@@ -179,7 +179,7 @@ function mutateSpec(spec, specs, random) {
   const key = keys.length > 0 ? random.pick(keys) : 'x';
   switch (random.below(6)) {
     case 0:
-      if (Array.isArray(target)) target.splice(Number(key), 1);
+      if (Array.isArray(target)) target.pop();
       else delete target[key];
       break;
     case 1:
