@@ -8,9 +8,9 @@ export function emptyReport(): TestReport;
 export function mergeReports(reports: TestReport[]): TestReport;
 export function readVitestReport(json: object): TestReport;
 export function readJUnitReport(xml: string): TestReport;
-export function unlistedSkips(
+export function sortSkips(
   skipped: TestReport['skipped'],
   allowed: object[],
   platform?: string,
-): TestReport['skipped'];
+): { listed: TestReport['skipped']; unlisted: TestReport['skipped'] };
 export function summaryLine(report: TestReport): string;

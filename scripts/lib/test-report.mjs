@@ -59,13 +59,20 @@ export function readJUnitReport(xml) {
 }
 
 /**
- * Skips that are not on the list. An entry `{test, reason, platforms}` matches a name exactly, or by its beginning where `test` ends in
- * `*`, and only on its platforms where it names some.
+ * Holds skips against the list: those that are on it, with their reasons, and those that are not. An entry `{test, reason, platforms}`
+ * matches a name exactly, or by its beginning where `test` ends in `*`, and only on its platforms where it names some.
  */
-export function unlistedSkips(skipped, allowed, platform = process.platform) {
+export function sortSkips(skipped, allowed, platform = process.platform) {
   const isFor = ({ platforms }) => platforms === undefined || platforms.includes(platform);
   const matches = ({ test }, name) => (test.endsWith('*') ? name.startsWith(test.slice(0, -1)) : name === test);
-  return skipped.filter(({ name }) => !allowed.some((entry) => isFor(entry) && matches(entry, name)));
+  const listed = [];
+  const unlisted = [];
+  for (const { name, reason } of skipped) {
+    const entry = allowed.find((candidate) => isFor(candidate) && matches(candidate, name));
+    if (entry === undefined) unlisted.push({ name, reason });
+    else listed.push({ name, reason: reason || entry.reason || '' });
+  }
+  return { listed, unlisted };
 }
 
 /** The line that ends every test run. */

@@ -3,8 +3,8 @@ import {
   mergeReports,
   readJUnitReport,
   readVitestReport,
+  sortSkips,
   summaryLine,
-  unlistedSkips,
 } from '../../scripts/lib/test-report.mjs';
 
 const file = (status: string, tests: object[], message = '') => ({
@@ -70,9 +70,21 @@ describe('counting tests', () => {
       { name: 'suite b', reason: '' },
       { name: 'other', reason: '' },
     ];
-    const unlisted = (allowed: object[]) => unlistedSkips(skipped, allowed, 'linux').map(({ name }) => name);
+    const unlisted = (allowed: object[]) => sortSkips(skipped, allowed, 'linux').unlisted.map(({ name }) => name);
     expect(unlisted([])).toEqual(['suite a', 'suite b', 'other']);
     expect(unlisted([{ test: 'suite *' }])).toEqual(['other']);
     expect(unlisted([{ test: 'suite a' }, { test: 'other', platforms: ['darwin'] }])).toEqual(['suite b', 'other']);
+  });
+
+  it('gives a listed skip the reason of the list where the runner told none', () => {
+    const skipped = [
+      { name: 'a', reason: '' },
+      { name: 'b', reason: 'own' },
+    ];
+    const allowed = [
+      { test: 'a', reason: 'listed' },
+      { test: 'b', reason: 'listed' },
+    ];
+    expect(sortSkips(skipped, allowed).listed.map(({ reason }) => reason)).toEqual(['listed', 'own']);
   });
 });
