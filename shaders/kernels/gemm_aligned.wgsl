@@ -4,8 +4,8 @@
 #include "numerics/aligned_narrow.wgsl"
 #include "kernels/gemm_special.wgsl"
 
-fn block_sum(start: Start, words: u32) -> Piece {
-  var sum = Piece();
+fn block_sum(before: Piece, start: Start, words: u32) -> Piece {
+  var sum = before;
   for (var at = 0u; at < words; at += TERMS) {
     sum = fused_sum(sum, Start(start.a + at, start.b + at));
   }

@@ -15,6 +15,10 @@ struct Parameters {
   block_words: u32,
   // k of a block, for the scales.
   block: u32,
+  // Words that this dispatch sums: a long k is cut over several, for drivers bound the time of one, and lavapipe the turns of its loops
+  // (65535 in all, after which it leaves them silently).
+  first_word: u32,
+  last_word: u32,
   // Where this piece begins in A's and B's rows.
   first_row: u32,
   first_column: u32,
@@ -34,6 +38,8 @@ struct Parameters {
 @group(0) @binding(3) var<storage, read> a_factors: array<u32>;
 @group(0) @binding(4) var<storage, read> b_factors: array<u32>;
 @group(0) @binding(5) var<storage, read_write> product: array<vec4<u32>>;
+// Sums of a block that goes on in the next dispatch; a single word where blocks are not cut.
+@group(0) @binding(6) var<storage, read_write> unfinished: array<vec4<u32>>;
 
 // Four rows of four columns.
 alias Piece = array<vec4<u32>, 4>;
@@ -78,7 +84,7 @@ fn promote_piece(sums: Piece, partials: Piece, row: u32, column: u32, k: u32) ->
   return after;
 }
 
-// The including file says how a block is summed: fn block_sum(start: Start, words: u32) -> Piece.
+// The including file says how products are added to a block's sums: fn block_sum(before: Piece, start: Start, words: u32) -> Piece.
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn multiply(
   @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -91,17 +97,37 @@ fn multiply(
   if (group >= parameters.row_groups) {
     return;
   }
-  var sums = Piece();
-  var k = 0u;
-  for (var word = 0u; word < parameters.row_words; word += parameters.block_words) {
-    let words = min(parameters.block_words, parameters.row_words - word);
-    let start = Start(group * parameters.row_words + word, column_group * parameters.row_words + word);
-    sums = promote_piece(sums, block_sum(start, words), 4u * group, 4u * column_group, k);
-    k += parameters.block;
-  }
+  let row_words = parameters.row_words;
+  let block_words = parameters.block_words;
   let out = 4u * group * parameters.column_groups + column_group;
+  let next = parameters.column_groups;
+  var sums = Piece();
+  var partial = Piece();
+  if (parameters.first_word > 0u) {
+    sums = Piece(product[out], product[out + next], product[out + 2u * next], product[out + 3u * next]);
+  }
+  if (parameters.first_word % block_words != 0u) {
+    partial = Piece(unfinished[out], unfinished[out + next], unfinished[out + 2u * next], unfinished[out + 3u * next]);
+  }
+  var word = parameters.first_word;
+  while (word < parameters.last_word) {
+    let block = word / block_words;
+    let end = min((block + 1u) * block_words, row_words);
+    let stop = min(end, parameters.last_word);
+    partial = block_sum(partial, Start(group * row_words + word, column_group * row_words + word), stop - word);
+    if (stop == end) {
+      sums = promote_piece(sums, partial, 4u * group, 4u * column_group, block * parameters.block);
+      partial = Piece();
+    } else {
+      unfinished[out] = partial[0];
+      unfinished[out + next] = partial[1];
+      unfinished[out + 2u * next] = partial[2];
+      unfinished[out + 3u * next] = partial[3];
+    }
+    word = stop;
+  }
   product[out] = sums[0];
-  product[out + parameters.column_groups] = sums[1];
-  product[out + 2u * parameters.column_groups] = sums[2];
-  product[out + 3u * parameters.column_groups] = sums[3];
+  product[out + next] = sums[1];
+  product[out + 2u * next] = sums[2];
+  product[out + 3u * next] = sums[3];
 }

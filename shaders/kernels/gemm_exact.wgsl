@@ -1,78 +1,106 @@
 // A block summed without any error and rounded once: a fixed-point accumulator as wide as the formats' products and the block need.
+// The host does not cut a block of this model over dispatches.
 #include "kernels/gemm_common.wgsl"
 #include "numerics/operand.wgsl"
 #include "kernels/gemm_special.wgsl"
 
-fn block_sum(start: Start, words: u32) -> Piece {
-  var result = Piece();
-  for (var row = 0u; row < 4u; row++) {
-    for (var column = 0u; column < 4u; column++) {
-      result[row][column] = exact_sum(start, row, column, words);
-    }
-  }
+// Accumulators of four columns: signed digits of weight 2^(16 i + LAST_WEIGHT), the last bit of the smallest product being bit 0. Terms are
+// added to two digits and carried only now and then: a carry through all digits at every term would be most of the work.
+alias Digits = array<vec4<i32>, DIGITS>;
+
+// A term is below 2^21 in its upper digit: 2^9 of them and a carried digit stay below 2^31.
+const TERMS_BETWEEN_CARRIES = 512u;
+
+fn block_sum(before: Piece, start: Start, words: u32) -> Piece {
+  var row0 = Digits();
+  var row1 = Digits();
+  var row2 = Digits();
+  var row3 = Digits();
   var marks = vec4<u32>();
   for (var i = 0u; i < words; i++) {
-    marks |= a[start.a + i] | b[start.b + i];
+    let x = a[start.a + i];
+    let y = b[start.b + i];
+    marks |= x | y;
+    add_products(&row0, x.x, y);
+    add_products(&row1, x.y, y);
+    add_products(&row2, x.z, y);
+    add_products(&row3, x.w, y);
+    if (i % TERMS_BETWEEN_CARRIES == TERMS_BETWEEN_CARRIES - 1u || i == words - 1u) {
+      carry_digits(&row0);
+      carry_digits(&row1);
+      carry_digits(&row2);
+      carry_digits(&row3);
+    }
+  }
+  var result = before;
+  for (var column = 0u; column < 4u; column++) {
+    result[0][column] = rounded_digits(&row0, column);
+    result[1][column] = rounded_digits(&row1, column);
+    result[2][column] = rounded_digits(&row2, column);
+    result[3][column] = rounded_digits(&row3, column);
   }
   if (((marks.x | marks.y | marks.z | marks.w) & OPERAND_SPECIAL) != 0u) {
-    return with_specials(result, Piece(), start, words);
+    return with_specials(result, before, start, words);
   }
   return result;
 }
 
-// Two's complement, least limb first; bit 0 has the weight 2^LAST_WEIGHT, the last bit of the smallest product.
-fn exact_sum(start: Start, row: u32, column: u32, words: u32) -> u32 {
-  var limbs: array<u32, LIMBS>;
-  for (var i = 0u; i < words; i++) {
-    let x = a[start.a + i][row];
-    let y = b[start.b + i][column];
-    let magnitude = (x & OPERAND_SIGNIFICAND) * (y & OPERAND_SIGNIFICAND);
-    if (magnitude == 0u || ((x | y) & OPERAND_SPECIAL) != 0u) {
-      continue;
-    }
-    let shift = u32(i32((x + y) >> 16u) - 2 * OPERAND_BIAS - A_MANTISSA_BITS - B_MANTISSA_BITS - LAST_WEIGHT);
-    let low = magnitude << (shift & 31u);
-    let high = (magnitude >> 1u) >> (31u - (shift & 31u));
-    // A negative term is added as its complement and a carry of one.
-    let mask = select(0u, 0xffffffffu, ((x ^ y) & OPERAND_SIGN) != 0u);
-    var carry = mask & 1u;
-    let first = shift >> 5u;
-    // From the first limb on, though lower ones stay as they are: a constant count is unrolled, and spares turns where loops are counted.
-    for (var limb = 0u; limb < LIMBS; limb++) {
-      let part = select(select(0u, high, limb == first + 1u), low, limb == first) ^ mask;
-      let partial = limbs[limb] + part;
-      let sum = partial + carry;
-      if (limb >= first) {
-        carry = select(0u, 1u, partial < part || sum < partial);
-        limbs[limb] = sum;
-      }
-    }
+fn add_products(digits: ptr<function, Digits>, x: u32, y: vec4<u32>) {
+  let magnitude = vec4(x & OPERAND_SIGNIFICAND) * (y & vec4(OPERAND_SIGNIFICAND));
+  let exponent = vec4<i32>((vec4(x) + y) >> vec4(16u)) - vec4(i32(2 * OPERAND_BIAS + A_MANTISSA_BITS + B_MANTISSA_BITS + LAST_WEIGHT));
+  // Of a zero the exponent means nothing, and of a special neither: its sum is replaced.
+  let place = select(clamp(exponent, vec4(0), vec4(i32(16 * DIGITS - 32))), vec4(0), magnitude == vec4(0u));
+  let offset = vec4<u32>(place & vec4(15));
+  let first = place >> vec4(4u);
+  let mask = vec4(0) - vec4<i32>(((vec4(x) ^ y) >> vec4(12u)) & vec4(1u));
+  let low = (vec4<i32>((magnitude << offset) & vec4(0xffffu)) ^ mask) - mask;
+  let high = (vec4<i32>(magnitude >> (vec4(16u) - offset)) ^ mask) - mask;
+  (*digits)[first.x].x += low.x;
+  (*digits)[first.y].y += low.y;
+  (*digits)[first.z].z += low.z;
+  (*digits)[first.w].w += low.w;
+  (*digits)[first.x + 1].x += high.x;
+  (*digits)[first.y + 1].y += high.y;
+  (*digits)[first.z + 1].z += high.z;
+  (*digits)[first.w + 1].w += high.w;
+}
+
+// All digits but the last come to 0..65535; the last keeps the sign.
+fn carry_digits(digits: ptr<function, Digits>) {
+  var carry = vec4<i32>();
+  for (var i = 0; i < DIGITS - 1; i++) {
+    let value = (*digits)[i] + carry;
+    (*digits)[i] = value & vec4(0xffff);
+    carry = value >> vec4(16u);
   }
-  let negative = limbs[LIMBS - 1] > MAGNITUDE;
-  if (negative) {
-    var carry = 1u;
-    for (var limb = 0u; limb < LIMBS; limb++) {
-      limbs[limb] = ~limbs[limb] + carry;
-      carry = select(0u, carry, limbs[limb] == 0u);
-    }
+  (*digits)[DIGITS - 1] += carry;
+}
+
+fn rounded_digits(accumulators: ptr<function, Digits>, column: u32) -> u32 {
+  var digits: array<u32, DIGITS>;
+  let negative = (*accumulators)[DIGITS - 1][column] < 0;
+  var carry = select(0u, 1u, negative);
+  let mask = 0u - carry;
+  for (var i = 0; i < DIGITS; i++) {
+    let digit = ((u32((*accumulators)[i][column]) ^ mask) & 0xffffu) + carry;
+    digits[i] = digit & 0xffffu;
+    carry = digit >> 16u;
   }
-  var top = LIMBS - 1u;
-  while (top > 0u && limbs[top] == 0u) {
-    top -= 1u;
+  var top = DIGITS - 1;
+  while (top > 2 && digits[top] == 0u) {
+    top -= 1;
   }
-  if (limbs[top] == 0u) {
+  // The three digits from the first nonzero one on, or the lowest three.
+  let upper = (digits[top] << 16u) | digits[top - 1];
+  let lower = digits[top - 2];
+  if ((upper | lower) == 0u) {
     return 0u;
   }
-  let zeros = countLeadingZeros(limbs[top]);
-  var significand = limbs[top] << zeros;
   var rest = 0u;
-  if (top > 0u) {
-    significand |= (limbs[top - 1u] >> 1u) >> (31u - zeros);
-    rest = limbs[top - 1u] << zeros;
-    for (var limb = 0u; limb + 1u < top; limb++) {
-      rest |= limbs[limb];
-    }
+  for (var i = 0; i < top - 2; i++) {
+    rest |= digits[i];
   }
-  let exponent = 32 * i32(top) + 31 - i32(zeros) + LAST_WEIGHT;
-  return float_pack(select(0u, SIGN_BIT, negative), exponent, significand | select(0u, 1u, rest != 0u));
+  // 48 bits above 16 zeros: room for a mark of what lies below.
+  let value = vec2((lower << 16u) | select(0u, 1u, rest != 0u), upper);
+  return float_from_u64(select(0u, SIGN_BIT, negative), 16 * (top - 3) + LAST_WEIGHT, value);
 }

@@ -2,11 +2,11 @@
 // adapters that most machines without a GPU have, a barrier costs more than the loads that it saves.
 #include "kernels/gemm_common.wgsl"
 
-fn block_sum(start: Start, words: u32) -> Piece {
-  var r0 = vec4<f32>();
-  var r1 = vec4<f32>();
-  var r2 = vec4<f32>();
-  var r3 = vec4<f32>();
+fn block_sum(before: Piece, start: Start, words: u32) -> Piece {
+  var r0 = bitcast<vec4<f32>>(before[0]);
+  var r1 = bitcast<vec4<f32>>(before[1]);
+  var r2 = bitcast<vec4<f32>>(before[2]);
+  var r3 = bitcast<vec4<f32>>(before[3]);
   for (var i = 0u; i < words; i++) {
     let x = bitcast<vec4<f32>>(a[start.a + i]);
     let y = bitcast<vec4<f32>>(b[start.b + i]);

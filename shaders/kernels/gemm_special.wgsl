@@ -1,50 +1,48 @@
-// NaN and Inf among the operands of a fused sum, one output at a time: rare, and looked for only where a word or the accumulator is marked.
+// NaN and Inf among the operands of a fused sum, rare, and looked for only where a word or the accumulator is marked.
 
 const HAS_PLUS = 1u;
 const HAS_MINUS = 2u;
 const HAS_NAN = 4u;
 
-fn special_bits(state: u32) -> u32 {
-  if (state >= HAS_NAN || state == (HAS_PLUS | HAS_MINUS)) {
-    return NAN_BITS;
-  }
-  return select(INFINITY_BITS, SIGN_BIT | INFINITY_BITS, state == HAS_MINUS);
+fn special_bits(finite: vec4<u32>, state: vec4<u32>) -> vec4<u32> {
+  let undefined = (state >= vec4(HAS_NAN)) | (state == vec4(HAS_PLUS | HAS_MINUS));
+  let infinity = select(vec4(INFINITY_BITS), vec4(SIGN_BIT | INFINITY_BITS), state == vec4(HAS_MINUS));
+  return select(select(infinity, vec4(NAN_BITS), undefined), finite, state == vec4(0u));
 }
 
-fn special_of_value(bits: u32) -> u32 {
-  if (is_nan(bits)) {
-    return HAS_NAN;
-  }
-  if (is_infinite(bits)) {
-    return select(HAS_PLUS, HAS_MINUS, bits > MAGNITUDE);
-  }
-  return 0u;
+fn special_of_values(bits: vec4<u32>) -> vec4<u32> {
+  let magnitude = bits & vec4(MAGNITUDE);
+  let infinite = select(vec4(HAS_PLUS), vec4(HAS_MINUS), bits > vec4(MAGNITUDE));
+  let special = select(infinite, vec4(HAS_NAN), magnitude > vec4(INFINITY_BITS));
+  return select(vec4(0u), special, magnitude >= vec4(INFINITY_BITS));
 }
 
-fn special_of_product(x: u32, y: u32) -> u32 {
-  if (((x | y) & OPERAND_SPECIAL) == 0u) {
-    return 0u;
-  }
-  if (((x | y) & OPERAND_NAN) != 0u || (x & OPERAND_SIGNIFICAND) == 0u || (y & OPERAND_SIGNIFICAND) == 0u) {
-    return HAS_NAN;
-  }
-  return select(HAS_PLUS, HAS_MINUS, ((x ^ y) & OPERAND_SIGN) != 0u);
+fn special_of_products(x: u32, y: vec4<u32>) -> vec4<u32> {
+  let either = vec4(x) | y;
+  let zero = vec4((x & OPERAND_SIGNIFICAND) == 0u) | ((y & vec4(OPERAND_SIGNIFICAND)) == vec4(0u));
+  let infinite = select(vec4(HAS_PLUS), vec4(HAS_MINUS), ((vec4(x) ^ y) & vec4(OPERAND_SIGN)) != vec4(0u));
+  let special = select(infinite, vec4(HAS_NAN), zero | ((either & vec4(OPERAND_NAN)) != vec4(0u)));
+  return select(vec4(0u), special, (either & vec4(OPERAND_SPECIAL)) != vec4(0u));
 }
 
 // Puts the special results of a sum of `count` products and `before` in the place of finite ones.
 fn with_specials(finite: Piece, before: Piece, start: Start, count: u32) -> Piece {
-  var result = finite;
-  var accumulator = before;
-  for (var row = 0u; row < 4u; row++) {
-    for (var column = 0u; column < 4u; column++) {
-      var state = special_of_value(accumulator[row][column]);
-      for (var i = 0u; i < count; i++) {
-        state |= special_of_product(a[start.a + i][row], b[start.b + i][column]);
-      }
-      if (state != 0u) {
-        result[row][column] = special_bits(state);
-      }
-    }
+  var state0 = special_of_values(before[0]);
+  var state1 = special_of_values(before[1]);
+  var state2 = special_of_values(before[2]);
+  var state3 = special_of_values(before[3]);
+  for (var i = 0u; i < count; i++) {
+    let x = a[start.a + i];
+    let y = b[start.b + i];
+    state0 |= special_of_products(x.x, y);
+    state1 |= special_of_products(x.y, y);
+    state2 |= special_of_products(x.z, y);
+    state3 |= special_of_products(x.w, y);
   }
-  return result;
+  return Piece(
+    special_bits(finite[0], state0),
+    special_bits(finite[1], state1),
+    special_bits(finite[2], state2),
+    special_bits(finite[3], state3),
+  );
 }

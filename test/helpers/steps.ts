@@ -78,13 +78,14 @@ export async function stepsOnGpu(
     entryPoint: 'diagonal_steps',
     constants: plan.constants,
     substitutes: plan.substitutes,
-    uniforms: [groups, 0, layout.rowWords, layout.blockWords, ...new Array(11).fill(1)],
+    uniforms: [groups, 0, layout.rowWords, layout.blockWords, k, 0, layout.rowWords, ...new Array(10).fill(1)],
     buffers: [
       { buffer: packed[0]!, access: 'read' },
       { buffer: packed[1]!, access: 'read' },
       { buffer: gpu.upload(new Uint32Array(1)), access: 'read' },
       { buffer: gpu.upload(new Uint32Array(1)), access: 'read' },
       { buffer: product, access: 'read_write' },
+      { buffer: gpu.allocate(4), access: 'read_write' },
     ],
     threads: groups,
   });

@@ -163,6 +163,16 @@ describeGpu('a gemm of high-precision operands equals the reference', () => {
     }
   });
 
+  it.each([
+    ['never', models.hopper, 20_000, 0],
+    ['every 128', models.hopper, 20_000, 128],
+    ['never', models.sequential, 5000, 0],
+    ['never', models.exact, 9000, 0],
+  ] as const)('a k so long that it is cut over dispatches, promoted %s, %o', async (_, model, k, promoteEvery) => {
+    const fields = { shape: { m: 2, n: 3, k }, arithmetic: { model, promoteEvery }, output: 'f32' as const };
+    expect(await products(fields, ['e4m3', 'e4m3'], 'finite')).toEqual([]);
+  });
+
   it('pieces of a product that passes a binding', async () => {
     for (const maxBindingBytes of [8192, 16384]) {
       const fields = { shape: { m: 45, n: 131, k: 260 }, c: true };

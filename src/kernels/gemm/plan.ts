@@ -46,6 +46,47 @@ function wordsOf(model: TensorCoreModel, count: number, tier: Tier): number {
   return sums * terms;
 }
 
+/** Words of k that one dispatch sums. */
+export interface WordSpan {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Loop turns that a thread takes in a dispatch: lavapipe leaves a shader's loops after 65535 in all, without a word. */
+const mostTurns = 40_000;
+
+/**
+ * Cuts k over dispatches. Spans end at blocks where one fits; longer blocks are cut between fused sums and go on in the next dispatch, but
+ * those of the exact model, whose accumulator lives in one dispatch.
+ */
+export function wordSpans(
+  arithmetic: Arithmetic,
+  layout: BlockLayout,
+  plan: ProductPlan,
+  tier: Tier,
+): readonly WordSpan[] {
+  const { model } = arithmetic;
+  const { blockWords, rowWords } = layout;
+  const turns = turnsPerBlock(model, blockWords, plan.constants.DIGITS ?? 0, tier);
+  const uncut = tier === 'exact' && model.kind === 'exact';
+  const blocks = Math.floor(mostTurns / turns);
+  const terms = termsOf(model, tier);
+  const sums = Math.max(Math.floor(((mostTurns / turns) * blockWords) / terms), 1) * terms;
+  const span = blocks >= 1 || uncut ? Math.max(blocks, 1) * blockWords : sums;
+  const spans: WordSpan[] = [];
+  for (let start = 0; start < rowWords; start += span) spans.push({ start, end: Math.min(start + span, rowWords) });
+  return spans;
+}
+
+/** Loop turns of a block, from above: its words, as often as they are passed over, and the promotion of 16 sums. */
+function turnsPerBlock(model: TensorCoreModel, words: number, digits: number, tier: Tier): number {
+  const promotion = 24;
+  if (tier === 'fast' || model.kind === 'aligned') return 4 * words + promotion;
+  if (model.kind === 'sequential') return 17 * words + promotion;
+  // Carries and the rounding of 16 sums go through all digits.
+  return 2 * words + digits * (56 + words / 64) + promotion;
+}
+
 /** Constants of the packing shader. */
 export function packConstants(model: TensorCoreModel, plan: ProductPlan): Constants {
   const paired = !plan.asValues && model.kind === 'aligned' && model.order === 'p4';
@@ -93,11 +134,11 @@ function fitsNarrow(model: TensorCoreModel, a: FormatName, b: FormatName): boole
   return widest <= 2 ** 31 && formats[a].mantissaBits + formats[b].mantissaBits <= model.fractionBits;
 }
 
-/** Limbs of the exact accumulator and the weight of its last bit. */
+/** Digits of 16 bits of the exact accumulator, one of them for the sign, and the weight of its last bit. */
 function accumulatorConstants(a: FormatName, b: FormatName, block: number): Constants {
   const [left, right] = [window(a), window(b)];
   const bits = left.high + right.high - left.low - right.low + Math.ceil(Math.log2(block + 1)) + 1;
-  return { LIMBS: Math.ceil(bits / 32), LAST_WEIGHT: left.low + right.low };
+  return { DIGITS: Math.max(Math.ceil(bits / 16) + 1, 3), LAST_WEIGHT: left.low + right.low };
 }
 
 /** Every finite value of a format is a multiple of 2^low below 2^high. */

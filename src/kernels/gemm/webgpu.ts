@@ -9,7 +9,7 @@ import type { Tier } from '../kernel.ts';
 import { formatOfTensor } from '../quantize/reference.ts';
 import { tierSubstitutes } from '../tiers.ts';
 import { requireShape, type TileGrid, tileGrid } from '../tiles.ts';
-import { type BlockLayout, blockLayout, type ProductPlan, packConstants, productPlan } from './plan.ts';
+import { type BlockLayout, blockLayout, type ProductPlan, packConstants, productPlan, wordSpans } from './plan.ts';
 import { cutProduct } from './split.ts';
 
 /** D = C + A * B^T on a device: operands decoded once, multiplied piece by piece, then C and the output's rounding. */
@@ -97,30 +97,35 @@ async function multiplyPiece(run: Run, rows: Band, columns: Band, b: GpuWords): 
   const rowGroups = groupsOf(rows.rows);
   const columnGroups = groupsOf(columns.rows);
   const product = gpu.allocate(16 * rowGroups * columnGroups);
+  const spans = wordSpans(run.spec.arithmetic, layout, plan, tier);
+  const cut = spans.some(({ end }) => end % layout.blockWords !== 0 && end !== layout.rowWords);
+  const unfinished = gpu.allocate(cut ? product.words : 4);
   const tiles = ({ grid }: Side): number[] => [grid.tileRows, grid.tileColumns, grid.columns];
-  gpu.dispatch({
-    shader: plan.shader,
-    entryPoint: 'multiply',
-    constants: plan.constants,
-    substitutes: { ...tierSubstitutes(tier), ...plan.substitutes },
-    uniforms: [
-      ...[rowGroups, columnGroups, layout.rowWords, layout.blockWords, layout.block],
-      ...[rows.start, columns.start, run.spec.shape.m, run.spec.shape.n],
-      ...tiles(run.a),
-      ...tiles(run.b),
-    ],
-    buffers: [
-      { buffer: a, access: 'read' },
-      { buffer: b, access: 'read' },
-      { buffer: run.a.factors, access: 'read' },
-      { buffer: run.b.factors, access: 'read' },
-      { buffer: product, access: 'read_write' },
-    ],
-    threads: rowGroups * columnGroups,
-  });
+  for (const { start, end } of spans) {
+    gpu.dispatch({
+      shader: plan.shader,
+      entryPoint: 'multiply',
+      constants: plan.constants,
+      substitutes: { ...tierSubstitutes(tier), ...plan.substitutes },
+      uniforms: [
+        ...[rowGroups, columnGroups, layout.rowWords, layout.blockWords, layout.block, start, end],
+        ...[rows.start, columns.start, run.spec.shape.m, run.spec.shape.n],
+        ...tiles(run.a),
+        ...tiles(run.b),
+      ],
+      buffers: [
+        { buffer: a, access: 'read' },
+        { buffer: b, access: 'read' },
+        { buffer: run.a.factors, access: 'read' },
+        { buffer: run.b.factors, access: 'read' },
+        { buffer: product, access: 'read_write' },
+        { buffer: unfinished, access: 'read_write' },
+      ],
+      threads: rowGroups * columnGroups,
+    });
+  }
   await finishPiece(run, rows, columns, product, 4 * columnGroups);
-  gpu.release(a);
-  gpu.release(product);
+  for (const buffer of [a, product, unfinished]) gpu.release(buffer);
 }
 
 /** Adds C, rounds to the output format and puts the piece in its place in D. */
