@@ -92,6 +92,8 @@ function configure(cmake, { compiler, nvcc }) {
   return run(cmake, args);
 }
 
+const compile = (cmake, tools) => configure(cmake, tools) && run(cmake, ['--build', folder, '--parallel']);
+
 /**
  * Configures and builds. Gives the exit code: 0 built or current, 3 where something is missing or the compiler failed.
  */
@@ -112,8 +114,10 @@ export function buildNative({ ifStale = false, cuda = true, mayInstall = true } 
   const stamp = currentStamp(tools);
   if (ifStale && isCurrent(stamp)) return 0;
   mkdirSync(folder, { recursive: true });
-  if (!configure(cmake, tools) || !run(cmake, ['--build', folder, '--parallel'])) {
+  if (!compile(cmake, tools)) {
     say("the build failed; the compiler's message stands above");
+    // What nvcc does not take must not keep the host path from being there.
+    if (tools.nvcc !== undefined && compile(cmake, { compiler })) say('built without CUDA instead');
     return 3;
   }
   writeFileSync(stampFile, stamp);
