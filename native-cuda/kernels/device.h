@@ -38,8 +38,8 @@ class Device {
 std::unique_ptr<Device> make_host_device(int threads);
 
 /**
- * The first CUDA device. Throws an `environment` error with code `no-cuda-device` where there is none, or `no-cuda-build` where the binary was built
- * without nvcc. Defined in kernels/cuda/, or in runner/without_cuda.cpp.
+ * The first CUDA device. Throws an `environment` error with code `no-cuda-device` where there is none, or `no-cuda-build` where the binary
+ * was built without nvcc. Defined in kernels/cuda/, or in runner/without_cuda.cpp.
  */
 std::unique_ptr<Device> make_cuda_device();
 

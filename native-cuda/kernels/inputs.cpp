@@ -12,7 +12,8 @@ InputDeclaration declare(const std::string& name, const Input& input, std::vecto
   return {name, generated ? dtype_of(generated->dtype) : DType::BF16, std::move(shape), input};
 }
 
-void declare_operand(std::vector<InputDeclaration>& declarations, const std::string& name, const OperandSpec& operand, i64 rows, i64 columns) {
+void declare_operand(std::vector<InputDeclaration>& declarations, const std::string& name, const OperandSpec& operand, i64 rows,
+                     i64 columns) {
   if (operand.input) {
     declarations.push_back(declare(name, *operand.input, {rows, columns}));
     return;

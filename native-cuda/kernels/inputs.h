@@ -30,7 +30,8 @@ struct OperandNames {
 OperandNames operand_names(const std::string& operand);
 
 /**
- * `given` where it holds tensors; else generates every declared input on `threads` host threads (0: all cores), or reads it from its file, into `made`.
+ * `given` where it holds tensors; else generates every declared input on `threads` host threads (0: all cores), or reads it from its file,
+ * into `made`.
  */
 const Tensors& materialize_inputs(const Spec& spec, const Tensors& given, Tensors& made, int threads = 0);
 

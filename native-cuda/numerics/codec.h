@@ -7,9 +7,7 @@
 namespace fp8lab {
 
 /** A code without its sign bit. */
-FP8LAB_HD u32 magnitude_of(u32 code, const Format& format) {
-  return format.sign_bits == 0 ? code : code & ((1u << (format.bits - 1)) - 1);
-}
+FP8LAB_HD u32 magnitude_of(u32 code, const Format& format) { return format.sign_bits == 0 ? code : code & ((1u << (format.bits - 1)) - 1); }
 
 /** Whether a code is a NaN of the format. */
 FP8LAB_HD bool is_nan_code(u32 code, const Format& format) {
@@ -99,9 +97,8 @@ FP8LAB_HD u32 encode_magnitude(u32 magnitude, int exponent, bool negative, const
   const u32 significand = subnormal ? magnitude << zeros : (magnitude & 0x7fffffu) | 0x800000u;
   const int source_exponent = subnormal ? 1 - zeros : static_cast<int>(magnitude >> 23);
   const int biased = source_exponent - 127 + exponent + format.bias;
-  const u32 code = biased >= (1 << format.exponent_bits)
-                       ? format.max_code + 1
-                       : round_magnitude(significand, biased, negative, format, rounding, random);
+  const u32 code = biased >= (1 << format.exponent_bits) ? format.max_code + 1
+                                                         : round_magnitude(significand, biased, negative, format, rounding, random);
   if (code <= format.max_code) return code;
   return reaches_infinity(rounding, negative) ? overflow_code(format, overflow) : format.max_code;
 }

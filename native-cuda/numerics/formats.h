@@ -1,5 +1,6 @@
 #pragma once
-// Number formats as data. The table itself, formats_table.h, is written from src/numerics/formats.ts (see test/native/formats-table.test.ts).
+// Number formats as data. The table itself, formats_table.h, is written from src/numerics/formats.ts (see
+// test/native/formats-table.test.ts).
 
 #include "hd.h"
 

@@ -19,9 +19,7 @@ struct GeneratedInput {
 };
 
 /** 2^exponent as a double, clamped to where a double still multiplies exactly; past 400 every value is zero or Inf as an f32 anyway. */
-FP8LAB_HD double power_of_two(i32 exponent) {
-  return bits_double(static_cast<u64>(1023 + least(most(exponent, -400), 400)) << 52);
-}
+FP8LAB_HD double power_of_two(i32 exponent) { return bits_double(static_cast<u64>(1023 + least(most(exponent, -400), 400)) << 52); }
 
 /** Whether the row or column `line` is scaled up. */
 FP8LAB_HD bool is_outlier(const GeneratedInput& input, u64 line) {

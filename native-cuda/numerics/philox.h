@@ -6,7 +6,14 @@
 namespace fp8lab {
 
 /** Streams of the counter. */
-enum Stream : u32 { stream_values = 0, stream_rounding = 1, stream_normal2 = 2, stream_normal3 = 3, stream_normal4 = 4, stream_outliers = 8 };
+enum Stream : u32 {
+  stream_values = 0,
+  stream_rounding = 1,
+  stream_normal2 = 2,
+  stream_normal3 = 3,
+  stream_normal4 = 4,
+  stream_outliers = 8
+};
 
 struct PhiloxBlock {
   u32 words[4];

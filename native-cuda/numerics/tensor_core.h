@@ -118,8 +118,9 @@ FP8LAB_HD i64 align(const Term& term, int own, int fraction_bits, int largest) {
 }
 
 /**
- * One fused step: the products `term(i)`, i below `count`, and the accumulator (f32 bits), aligned, truncated, summed, rounded; gives f32 bits.
- * `own` is the fraction bits of a product: the two formats' mantissa bits. Sums are held in 64 bits: fraction_bits + log2(count) <= 58.
+ * One fused step: the products `term(i)`, i below `count`, and the accumulator (f32 bits), aligned, truncated, summed, rounded; gives f32
+ * bits. `own` is the fraction bits of a product: the two formats' mantissa bits. Sums are held in 64 bits: fraction_bits + log2(count)
+ * <= 58.
  */
 template <class Terms>
 FP8LAB_HD u32 aligned_step(const Model& model, int own, u32 accumulator, i64 count, const Terms& term) {
@@ -172,7 +173,8 @@ FP8LAB_HD u32 aligned_block(const Model& model, int own, i64 count, const Terms&
   return sum;
 }
 
-/** An exact sum of products: a two's complement number of 640 bits whose last bit weighs 2^-288, wide enough for any 2^31 products of bf16. */
+/** An exact sum of products: a two's complement number of 640 bits whose last bit weighs 2^-288, wide enough for any 2^31 products of bf16.
+ */
 struct ExactSum {
   static constexpr int words = 20;
   static constexpr int lowest = -288;

@@ -14,7 +14,8 @@ Error usage(const std::string& code, const std::string& message, const std::stri
 
 }  // namespace
 
-Arguments parse_arguments(int count, char** words, const std::set<std::string>& valued, const std::set<std::string>& flags, std::size_t operands) {
+Arguments parse_arguments(int count, char** words, const std::set<std::string>& valued, const std::set<std::string>& flags,
+                          std::size_t operands) {
   Arguments arguments;
   for (int i = 0; i < count; i++) {
     const std::string word = words[i];
@@ -34,7 +35,8 @@ Arguments parse_arguments(int count, char** words, const std::set<std::string>& 
     }
   }
   if (arguments.operands.size() != operands) {
-    throw usage("wrong-operands", std::to_string(operands) + " operand(s) expected, " + std::to_string(arguments.operands.size()) + " given", "command line");
+    throw usage("wrong-operands",
+                std::to_string(operands) + " operand(s) expected, " + std::to_string(arguments.operands.size()) + " given", "command line");
   }
   return arguments;
 }
@@ -44,7 +46,8 @@ int integer_option(const Arguments& arguments, const std::string& name, int othe
   const std::string text = arguments.get(name);
   char* end = nullptr;
   const long value = std::strtol(text.c_str(), &end, 10);
-  if (text.empty() || *end != 0 || value < 1 || value > 1 << 20) throw usage("bad-value", "--" + name + " is not a positive integer", "--" + name);
+  if (text.empty() || *end != 0 || value < 1 || value > 1 << 20)
+    throw usage("bad-value", "--" + name + " is not a positive integer", "--" + name);
   return static_cast<int>(value);
 }
 

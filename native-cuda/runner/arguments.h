@@ -20,7 +20,8 @@ struct Arguments {
 };
 
 /** Reads `--name value`, `--name=value` and flags. Unknown options, missing values and extra operands are `usage` errors. */
-Arguments parse_arguments(int count, char** words, const std::set<std::string>& valued, const std::set<std::string>& flags, std::size_t operands);
+Arguments parse_arguments(int count, char** words, const std::set<std::string>& valued, const std::set<std::string>& flags,
+                          std::size_t operands);
 
 /** A positive integer option, or `otherwise`. */
 int integer_option(const Arguments& arguments, const std::string& name, int otherwise);

@@ -80,10 +80,12 @@ int exhaustive_command(int count, char** words) {
   const Overflow overflow = choose<Overflow>({{"saturate", Overflow::saturate}, {"ieee", Overflow::ieee}}, "overflow", overflow_name);
   const auto [first, last] = chunk_range(arguments.get("chunks"));
   std::vector<std::string> digests(static_cast<std::size_t>(last - first + 1));
-  host::parallel_for(integer_option(arguments, "threads", 0), last - first + 1,
-                     [&, begin = first](i64 i) { digests[static_cast<std::size_t>(i)] = chunk_digest(begin + static_cast<int>(i), format, rounding, overflow); });
-  const nlohmann::ordered_json json = {{"schemaVersion", 1},         {"format", format_name}, {"rounding", rounding_name}, {"overflow", overflow_name},
-                                       {"chunkElements", chunk_patterns}, {"firstChunk", first},   {"digests", digests}};
+  host::parallel_for(integer_option(arguments, "threads", 0), last - first + 1, [&, begin = first](i64 i) {
+    digests[static_cast<std::size_t>(i)] = chunk_digest(begin + static_cast<int>(i), format, rounding, overflow);
+  });
+  const nlohmann::ordered_json json = {{"schemaVersion", 1},        {"format", format_name},           {"rounding", rounding_name},
+                                       {"overflow", overflow_name}, {"chunkElements", chunk_patterns}, {"firstChunk", first},
+                                       {"digests", digests}};
   std::cout << json.dump() << std::endl;
   return 0;
 }

@@ -1,12 +1,12 @@
-// fp8lab-native: runs specs on the host's cores or a CUDA device. Results go to files and, as one JSON object, to stdout; errors, as one JSON object, to
-// stderr. Exit codes as the fp8lab command line has them.
+// fp8lab-native: runs specs on the host's cores or a CUDA device. Results go to files and, as one JSON object, to stdout; errors, as one
+// JSON object, to stderr. Exit codes as the fp8lab command line has them.
 
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <iostream>
-#include <nlohmann/json.hpp>
 #include <new>
+#include <nlohmann/json.hpp>
 
 #include "../errors.h"
 #include "commands.h"
@@ -70,7 +70,8 @@ int main(int count, char** words) {
   } catch (const Error& error) {
     return report(error);
   } catch (const std::bad_alloc&) {
-    return report(Error(ErrorKind::environment, "out-of-memory", "no memory left", "memory", "use a smaller shape, or a machine with more memory"));
+    return report(
+        Error(ErrorKind::environment, "out-of-memory", "no memory left", "memory", "use a smaller shape, or a machine with more memory"));
   } catch (const std::exception& error) {
     return report(Error(ErrorKind::device, "internal-error", error.what(), "fp8lab-native", "report this with the spec that caused it"));
   }

@@ -73,7 +73,8 @@ Json describe(const Tensors& tensors, bool with_digest) {
 void require_guards(const Tensors& tensors) {
   for (const auto& [name, tensor] : tensors) {
     if (tensor.lanes.guarded()) continue;
-    throw Error(ErrorKind::device, "wrote-past-end", "the kernel wrote behind the end of " + name, name, "report this with the spec that caused it");
+    throw Error(ErrorKind::device, "wrote-past-end", "the kernel wrote behind the end of " + name, name,
+                "report this with the spec that caused it");
   }
 }
 

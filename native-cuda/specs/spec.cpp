@@ -24,7 +24,8 @@ Error bad_field(const std::string& path, const std::string& problem) {
 /** An object of the spec: hands out its fields by name and refuses those nobody asked for. */
 class Fields {
  public:
-  Fields(const Json& object, std::string path, std::filesystem::path folder) : object_(object), path_(std::move(path)), folder_(std::move(folder)) {
+  Fields(const Json& object, std::string path, std::filesystem::path folder)
+      : object_(object), path_(std::move(path)), folder_(std::move(folder)) {
     if (!object.is_object()) throw bad_field(path_.empty() ? "spec" : path_, "is not an object");
   }
 
@@ -61,7 +62,8 @@ class Fields {
 
   static i64 integer_of(const Json& value, const std::string& path, i64 low, i64 high) {
     const double number = value.is_number() ? value.get<double>() : std::nan("");
-    if (number >= static_cast<double>(low) && number <= static_cast<double>(high) && number == std::floor(number)) return static_cast<i64>(number);
+    if (number >= static_cast<double>(low) && number <= static_cast<double>(high) && number == std::floor(number))
+      return static_cast<i64>(number);
     throw bad_field(path, "is not an integer in " + std::to_string(low) + ".." + std::to_string(high));
   }
 
@@ -80,7 +82,8 @@ class Fields {
   void done() const {
     for (const auto& [name, value] : object_.items()) {
       if (known_.count(name) > 0) continue;
-      throw input_error("unknown-field", "unknown field " + at(name), at(name), "remove it, or use the runner of the version that wrote it");
+      throw input_error("unknown-field", "unknown field " + at(name), at(name),
+                        "remove it, or use the runner of the version that wrote it");
     }
   }
 
@@ -158,14 +161,18 @@ void read_scale(Fields fields, Scheme& scheme) {
                                                    {"mx-rceil", Recipe::mx_rceil},
                                                    {"nvfp4", Recipe::nvfp4}});
   const double floor = fields.number("amaxFloor");
-  if (!(floor >= 0) || std::isinf(static_cast<float>(floor))) throw bad_field(fields.at("amaxFloor"), "is not a finite number of at least 0");
+  if (!(floor >= 0) || std::isinf(static_cast<float>(floor)))
+    throw bad_field(fields.at("amaxFloor"), "is not a finite number of at least 0");
   scheme.amax_floor = float_bits(static_cast<float>(floor) + 0.0f);
   scheme.layout = fields.choice<ScaleLayout>(
       "layout", {{"row-major", ScaleLayout::row_major}, {"mn-major", ScaleLayout::mn_major}, {"packed-e8m0", ScaleLayout::packed_e8m0}});
   // What a recipe gives must fit the type that stores it.
-  if (scheme.scale_type == FormatId::e8m0 && !is_power_of_two(scheme.recipe)) throw bad_field(fields.at("type"), "e8m0 needs a power-of-two recipe");
-  if ((scheme.scale_type == FormatId::e4m3) != (scheme.recipe == Recipe::nvfp4)) throw bad_field(fields.at("type"), "e4m3 and the recipe nvfp4 go together");
-  if (scheme.layout == ScaleLayout::packed_e8m0 && scheme.scale_type != FormatId::e8m0) throw bad_field(fields.at("layout"), "packed-e8m0 needs type e8m0");
+  if (scheme.scale_type == FormatId::e8m0 && !is_power_of_two(scheme.recipe))
+    throw bad_field(fields.at("type"), "e8m0 needs a power-of-two recipe");
+  if ((scheme.scale_type == FormatId::e4m3) != (scheme.recipe == Recipe::nvfp4))
+    throw bad_field(fields.at("type"), "e4m3 and the recipe nvfp4 go together");
+  if (scheme.layout == ScaleLayout::packed_e8m0 && scheme.scale_type != FormatId::e8m0)
+    throw bad_field(fields.at("layout"), "packed-e8m0 needs type e8m0");
   fields.done();
 }
 
@@ -208,12 +215,14 @@ Input read_wrapped_input(Fields fields) {
 Model read_model(Fields fields) {
   Model model{};
   fields.text("name");
-  model.kind = fields.choice<ModelKind>("kind", {{"aligned", ModelKind::aligned}, {"exact", ModelKind::exact}, {"sequential", ModelKind::sequential}});
+  model.kind = fields.choice<ModelKind>(
+      "kind", {{"aligned", ModelKind::aligned}, {"exact", ModelKind::exact}, {"sequential", ModelKind::sequential}});
   const bool aligned = model.kind == ModelKind::aligned;
   model.fraction_bits = static_cast<int>(fields.integer("fractionBits", aligned ? 1 : 0, 48));
   model.terms = fields.integer("terms", aligned ? 1 : 0, largest_extent);
   model.output = fields.choice<StepOutput>(
-      "output", {{"e8m13", StepOutput::e8m13}, {"f32-rz", StepOutput::f32_rz}, {"f32-rne", StepOutput::f32_rne}, {"f16-rne", StepOutput::f16_rne}});
+      "output",
+      {{"e8m13", StepOutput::e8m13}, {"f32-rz", StepOutput::f32_rz}, {"f32-rne", StepOutput::f32_rne}, {"f16-rne", StepOutput::f16_rne}});
   model.order = fields.choice<TermOrder>("order", {{"linear", TermOrder::linear}, {"p4", TermOrder::p4}});
   if (aligned && model.fraction_bits + bit_length(static_cast<u64>(model.terms) + 1) > 58) {
     throw bad_field(fields.at("fractionBits"), "and terms together pass what a 64-bit sum holds");
@@ -237,7 +246,8 @@ i64 extent(Fields& shape, const char* name) { return shape.integer(name, 1, larg
 
 QuantizeSpec read_quantize(Fields& spec) {
   Fields shape = spec.object("shape");
-  QuantizeSpec result{extent(shape, "rows"), extent(shape, "columns"), read_wrapped_input(spec.object("x")), read_scheme(spec.object("scheme"))};
+  QuantizeSpec result{extent(shape, "rows"), extent(shape, "columns"), read_wrapped_input(spec.object("x")),
+                      read_scheme(spec.object("scheme"))};
   shape.done();
   return result;
 }
@@ -266,7 +276,8 @@ GemmSpec read_gemm(Fields& spec) {
   result.a = read_operand(spec.object("a"));
   result.b = read_operand(spec.object("b"));
   for (const auto& [operand, name] : {std::pair{&result.a, "a"}, std::pair{&result.b, "b"}}) {
-    if (operand->scheme.format == FormatId::f32) throw bad_field(std::string(name) + ".scheme.format", "of a product must have at most 16 bits");
+    if (operand->scheme.format == FormatId::f32)
+      throw bad_field(std::string(name) + ".scheme.format", "of a product must have at most 16 bits");
   }
   if (spec.has("c")) result.c = read_wrapped_input(spec.object("c"));
   result.arithmetic = read_arithmetic(spec.object("arithmetic"));
@@ -286,7 +297,8 @@ Spec parse_spec(std::string_view text, const std::string& file) {
   try {
     json = Json::parse(text);
   } catch (const Json::exception& error) {
-    throw input_error("spec-not-json", std::string("the spec is not JSON: ") + error.what(), file, "give a spec that `fp8lab spec resolve` printed");
+    throw input_error("spec-not-json", std::string("the spec is not JSON: ") + error.what(), file,
+                      "give a spec that `fp8lab spec resolve` printed");
   }
   Fields fields(json, "", file == "-" ? std::filesystem::path() : std::filesystem::path(file).parent_path());
   if (fields.integer("fp8lab", 0, 1 << 20) != 1) throw bad_field("fp8lab", "is not 1, the version this runner knows");

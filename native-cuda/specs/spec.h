@@ -68,8 +68,8 @@ struct Spec {
 std::string_view kernel_name(const Spec& spec);
 
 /**
- * Reads a resolved spec from JSON. Errors, all `input`: `spec-not-json`, `missing-field`, `unknown-field`, `bad-field`, each with the field's path.
- * `file` is the spec's path, `-` for none: the files that a spec names lie relative to it.
+ * Reads a resolved spec from JSON. Errors, all `input`: `spec-not-json`, `missing-field`, `unknown-field`, `bad-field`, each with the
+ * field's path. `file` is the spec's path, `-` for none: the files that a spec names lie relative to it.
  */
 Spec parse_spec(std::string_view json, const std::string& file);
 

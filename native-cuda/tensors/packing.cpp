@@ -34,7 +34,8 @@ void pack_e5m6(const Lanes& lanes, u8* bytes) {
   for (i64 group = 0; group < (lanes.count() + 7) / 8; group++) {
     u32 h[8];
     for (int i = 0; i < 8; i++) h[i] = 8 * group + i < lanes.count() ? lanes.as<u16>()[8 * group + i] & 0xfffu : 0;
-    const u32 words[3] = {h[0] << 20 | h[1] << 8 | h[2] >> 4, h[2] << 28 | h[3] << 16 | h[4] << 4 | h[5] >> 8, h[5] << 24 | h[6] << 12 | h[7]};
+    const u32 words[3] = {h[0] << 20 | h[1] << 8 | h[2] >> 4, h[2] << 28 | h[3] << 16 | h[4] << 4 | h[5] >> 8,
+                          h[5] << 24 | h[6] << 12 | h[7]};
     std::memcpy(bytes + 12 * group, words, 12);
   }
 }

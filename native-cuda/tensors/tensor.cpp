@@ -15,16 +15,24 @@ constexpr u8 guard_value = 0xc9;
 constexpr u8 poison_value = 0xb7;
 
 constexpr DTypeInfo infos[] = {
-    {"F32", 32},        {"F16", 16},    {"BF16", 16},   {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8},
-    {"F8_E8M0", 8},     {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"F4", 4},      {"E5M6", 12},   {"BOOL", 8},        {"U8", 8},
-    {"I8", 8},          {"U16", 16},    {"I16", 16},    {"U32", 32},    {"I32", 32},
+    {"F32", 32},    {"F16", 16},    {"BF16", 16},   {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8},
+    {"F8_E8M0", 8}, {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"F4", 4},      {"E5M6", 12},   {"BOOL", 8},        {"U8", 8},
+    {"I8", 8},      {"U16", 16},    {"I16", 16},    {"U32", 32},    {"I32", 32},
 };
 
 constexpr std::pair<FormatId, DType> pairs[] = {
-    {FormatId::e4m3, DType::F8_E4M3},         {FormatId::e5m2, DType::F8_E5M2},         {FormatId::e8m0, DType::F8_E8M0},
-    {FormatId::e2m1, DType::F4},              {FormatId::e2m3, DType::F6_E2M3},         {FormatId::e3m2, DType::F6_E3M2},
-    {FormatId::e5m6, DType::E5M6},            {FormatId::e4m3fnuz, DType::F8_E4M3FNUZ}, {FormatId::e5m2fnuz, DType::F8_E5M2FNUZ},
-    {FormatId::bf16, DType::BF16},            {FormatId::f16, DType::F16},              {FormatId::f32, DType::F32},
+    {FormatId::e4m3, DType::F8_E4M3},
+    {FormatId::e5m2, DType::F8_E5M2},
+    {FormatId::e8m0, DType::F8_E8M0},
+    {FormatId::e2m1, DType::F4},
+    {FormatId::e2m3, DType::F6_E2M3},
+    {FormatId::e3m2, DType::F6_E3M2},
+    {FormatId::e5m6, DType::E5M6},
+    {FormatId::e4m3fnuz, DType::F8_E4M3FNUZ},
+    {FormatId::e5m2fnuz, DType::F8_E5M2FNUZ},
+    {FormatId::bf16, DType::BF16},
+    {FormatId::f16, DType::F16},
+    {FormatId::f32, DType::F32},
 };
 
 }  // namespace

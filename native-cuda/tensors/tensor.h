@@ -13,7 +13,25 @@ namespace fp8lab {
 
 /** Element types of at most 32 bits, by their safetensors names; E5M6 has none there and is written as packed U8. */
 enum class DType : u8 {
-  F32, F16, BF16, F8_E4M3, F8_E5M2, F8_E4M3FNUZ, F8_E5M2FNUZ, F8_E8M0, F6_E2M3, F6_E3M2, F4, E5M6, BOOL, U8, I8, U16, I16, U32, I32
+  F32,
+  F16,
+  BF16,
+  F8_E4M3,
+  F8_E5M2,
+  F8_E4M3FNUZ,
+  F8_E5M2FNUZ,
+  F8_E8M0,
+  F6_E2M3,
+  F6_E3M2,
+  F4,
+  E5M6,
+  BOOL,
+  U8,
+  I8,
+  U16,
+  I16,
+  U32,
+  I32
 };
 
 struct DTypeInfo {

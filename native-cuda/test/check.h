@@ -30,7 +30,9 @@ struct Test {
 std::vector<Test>& tests();
 
 struct Registration {
-  Registration(const char* suite, const char* property, std::function<void()> body) { tests().push_back({suite, property, std::move(body)}); }
+  Registration(const char* suite, const char* property, std::function<void()> body) {
+    tests().push_back({suite, property, std::move(body)});
+  }
 };
 
 /** Folder of the recorded data; empty where it was not given. */
@@ -78,7 +80,7 @@ class Random {
 
 #define FP8LAB_JOIN_(a, b) a##b
 #define FP8LAB_JOIN(a, b) FP8LAB_JOIN_(a, b)
-#define FP8LAB_TEST(suite, property)                                                                       \
-  static void FP8LAB_JOIN(body_, __LINE__)();                                                              \
+#define FP8LAB_TEST(suite, property)                                                                                     \
+  static void FP8LAB_JOIN(body_, __LINE__)();                                                                            \
   static const ::fp8lab::test::Registration FP8LAB_JOIN(test_, __LINE__)(suite, property, FP8LAB_JOIN(body_, __LINE__)); \
   static void FP8LAB_JOIN(body_, __LINE__)()

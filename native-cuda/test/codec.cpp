@@ -10,8 +10,8 @@ namespace fp8lab::test {
 
 namespace {
 
-constexpr FormatId encodable[] = {FormatId::e4m3, FormatId::e5m2, FormatId::e8m0, FormatId::e2m1, FormatId::e2m3, FormatId::e3m2,
-                                  FormatId::e5m6, FormatId::bf16, FormatId::f16};
+constexpr FormatId encodable[] = {FormatId::e4m3, FormatId::e5m2, FormatId::e8m0, FormatId::e2m1, FormatId::e2m3,
+                                  FormatId::e3m2, FormatId::e5m6, FormatId::bf16, FormatId::f16};
 
 std::string at(FormatId format, u32 code) { return std::string(format_names[static_cast<int>(format)]) + " " + std::to_string(code); }
 
@@ -75,10 +75,12 @@ FP8LAB_TEST("codec", "scaling by a power of two is exact where a float would und
       // Values that f32 holds whole take the plain way.
       if (static_cast<double>(rounded) != exact || std::isinf(rounded)) continue;
       check_equal(encode_scaled(bits, exponent, format, Rounding::nearest_even, Overflow::ieee),
-                  encode(float_bits(rounded), format, Rounding::nearest_even, Overflow::ieee), at(FormatId::bf16, bits) + " * 2^" + std::to_string(exponent));
+                  encode(float_bits(rounded), format, Rounding::nearest_even, Overflow::ieee),
+                  at(FormatId::bf16, bits) + " * 2^" + std::to_string(exponent));
     }
   }
-  check_equal(encode_scaled(0x7f000000u, -260, format, Rounding::toward_positive, Overflow::saturate), 1u, "2^127 * 2^-260, toward positive");
+  check_equal(encode_scaled(0x7f000000u, -260, format, Rounding::toward_positive, Overflow::saturate), 1u,
+              "2^127 * 2^-260, toward positive");
   check_equal(encode_scaled(0x00000001u, 149, format, Rounding::nearest_even, Overflow::saturate), 0x3f80u, "2^-149 * 2^149");
 }
 
@@ -112,7 +114,8 @@ FP8LAB_TEST("codec", "a sum rounds to f32 as the double that holds it does") {
     const i64 sum = static_cast<i32>(random.word()) * (i64{1} << (random.word() % 21));
     const int exponent = static_cast<int>(random.word() % 300) - 200;
     const double value = std::ldexp(static_cast<double>(sum), exponent);
-    check_equal(round_step(sum, exponent, StepOutput::f32_rne), float_bits(static_cast<float>(value) + 0.0f), std::to_string(sum) + " * 2^" + std::to_string(exponent));
+    check_equal(round_step(sum, exponent, StepOutput::f32_rne), float_bits(static_cast<float>(value) + 0.0f),
+                std::to_string(sum) + " * 2^" + std::to_string(exponent));
   }
 }
 
@@ -120,7 +123,9 @@ FP8LAB_TEST("codec", "an exact sum forgets nothing of what cancels") {
   const Format format = format_of(FormatId::bf16);
   const int own = 2 * format.mantissa_bits;
   const auto term = [&](float a, float b) {
-    const auto operand = [&](float x) { return decode_operand(encode(float_bits(x), format, Rounding::nearest_even, Overflow::ieee), format); };
+    const auto operand = [&](float x) {
+      return decode_operand(encode(float_bits(x), format, Rounding::nearest_even, Overflow::ieee), format);
+    };
     return product(operand(a), operand(b));
   };
   ExactSum sum;

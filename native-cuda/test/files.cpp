@@ -47,7 +47,8 @@ Tensor random_tensor(DType dtype, std::vector<i64> shape, u64 seed) {
 }
 
 bool same(const Tensor& a, const Tensor& b) {
-  return a.dtype == b.dtype && a.shape == b.shape && std::memcmp(a.lanes.data(), b.lanes.data(), static_cast<std::size_t>(a.lanes.bytes())) == 0;
+  return a.dtype == b.dtype && a.shape == b.shape &&
+         std::memcmp(a.lanes.data(), b.lanes.data(), static_cast<std::size_t>(a.lanes.bytes())) == 0;
 }
 
 Tensors every_dtype(std::vector<i64> shape) {
@@ -61,7 +62,11 @@ Tensors every_dtype(std::vector<i64> shape) {
 
 FP8LAB_TEST("files", "tensors of every dtype are read back as they were written, packed or unpacked") {
   const Folder folder;
-  for (const auto& [packing, shape] : {std::pair{Packing::packed, std::vector<i64>{3, 16}}, {Packing::packed, {5, 4}}, {Packing::lanes, {3, 7}}, {Packing::packed, {}}, {Packing::packed, {0, 3}}}) {
+  for (const auto& [packing, shape] : {std::pair{Packing::packed, std::vector<i64>{3, 16}},
+                                       {Packing::packed, {5, 4}},
+                                       {Packing::lanes, {3, 7}},
+                                       {Packing::packed, {}},
+                                       {Packing::packed, {0, 3}}}) {
     Tensors tensors = every_dtype(shape);
     // One F4 or F6 code does not fill a byte.
     if (shape.empty()) tensors.erase("t.F4"), tensors.erase("t.F6_E2M3"), tensors.erase("t.F6_E3M2");

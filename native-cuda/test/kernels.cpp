@@ -16,14 +16,17 @@ Scheme scheme(FormatId format, i64 rows, i64 columns, Recipe recipe = Recipe::di
   return {format, rows, columns, FormatId::f32, recipe, 0x38d1b717u, ScaleLayout::row_major, rounding, Overflow::saturate, 5};
 }
 
-Input generated(Generator generator, u32 seed, FormatId dtype = FormatId::bf16) { return GeneratedInput{generator, seed, dtype, 0, 0.1, 6}; }
+Input generated(Generator generator, u32 seed, FormatId dtype = FormatId::bf16) {
+  return GeneratedInput{generator, seed, dtype, 0, 0.1, 6};
+}
 
 OperandSpec operand(const Scheme& scheme, Generator generator, u32 seed) { return {scheme, generated(generator, seed), {}, {}}; }
 
 constexpr Model hopper{ModelKind::aligned, 13, 32, StepOutput::e8m13, TermOrder::linear};
 
 GemmSpec gemm_spec(i64 m, i64 n, i64 k, const Model& model, FormatId format, Generator generator) {
-  GemmSpec spec{m, n, k, operand(scheme(format, 1, 128), generator, 1), operand(scheme(format, 128, 128), generator, 2), {}, {}, FormatId::f32};
+  GemmSpec spec{
+      m, n, k, operand(scheme(format, 1, 128), generator, 1), operand(scheme(format, 128, 128), generator, 2), {}, {}, FormatId::f32};
   spec.arithmetic = {model, 128, Combine::scales_first, Promote::fused};
   return spec;
 }
@@ -34,7 +37,9 @@ void check_same(const Tensors& a, const Tensors& b, const std::string& what) {
   check_equal(a.size(), b.size(), "tensors");
   for (const auto& [name, tensor] : a) {
     const Tensor& other = b.at(name);
-    check(tensor.shape == other.shape && std::memcmp(tensor.lanes.data(), other.lanes.data(), static_cast<std::size_t>(tensor.lanes.bytes())) == 0, what + ": " + name + " differs");
+    check(tensor.shape == other.shape &&
+              std::memcmp(tensor.lanes.data(), other.lanes.data(), static_cast<std::size_t>(tensor.lanes.bytes())) == 0,
+          what + ": " + name + " differs");
     check(tensor.lanes.guarded() && other.lanes.guarded(), what + ": written behind the end of " + name);
   }
 }
@@ -44,9 +49,12 @@ FP8LAB_TEST("kernels", "results do not depend on the number of threads") {
       {"rows", false, QuantizeSpec{70, 333, generated(Generator::normal, 1), scheme(FormatId::e4m3, 1, 128)}},
       {"columns", false, QuantizeSpec{333, 70, generated(Generator::outlier_channels, 1), scheme(FormatId::e5m2, 128, 1, Recipe::pow2)}},
       {"tensor", false, QuantizeSpec{99, 2100, generated(Generator::normal, 1), scheme(FormatId::e4m3, 0, 0, Recipe::te)}},
-      {"stochastic", false, QuantizeSpec{99, 2100, generated(Generator::normal, 1), scheme(FormatId::e4m3, 1, 0, Recipe::divide, Rounding::stochastic)}},
+      {"stochastic", false,
+       QuantizeSpec{99, 2100, generated(Generator::normal, 1), scheme(FormatId::e4m3, 1, 0, Recipe::divide, Rounding::stochastic)}},
       {"back", false, DequantizeSpec{99, 2100, operand(scheme(FormatId::e5m6, 3, 50), Generator::normal, 3), FormatId::f16}},
-      {"again", false, RequantizeSpec{99, 2100, operand(scheme(FormatId::e4m3, 1, 128), Generator::normal, 3), scheme(FormatId::e4m3, 128, 1, Recipe::pow2)}},
+      {"again", false,
+       RequantizeSpec{99, 2100, operand(scheme(FormatId::e4m3, 1, 128), Generator::normal, 3),
+                      scheme(FormatId::e4m3, 128, 1, Recipe::pow2)}},
       {"product", false, gemm_spec(150, 70, 400, hopper, FormatId::e4m3, Generator::normal)},
       {"one row", false, gemm_spec(1, 300, 1000, hopper, FormatId::e4m3, Generator::normal)},
       {"specials", false, gemm_spec(20, 40, 300, hopper, FormatId::e5m2, Generator::bits)},
@@ -64,7 +72,8 @@ u32 element(const GemmSpec& spec, const host::Side& a, const host::Side& b, i64 
     const i64 count = least(spec.arithmetic.promote_every, spec.k - start);
     const u32 partial = block_sum(spec.arithmetic.model, a.format, b.format, count, a.tensor.lanes.as<u8>() + row * spec.k + start,
                                   b.tensor.lanes.as<u8>() + column * spec.k + start);
-    sum = promote(spec.arithmetic.combine, spec.arithmetic.promote, sum, bits_float(partial), a.factor(row, start), b.factor(column, start));
+    sum =
+        promote(spec.arithmetic.combine, spec.arithmetic.promote, sum, bits_float(partial), a.factor(row, start), b.factor(column, start));
   }
   return canonical_bits(sum);
 }
@@ -153,15 +162,18 @@ FP8LAB_TEST("kernels", "a spec that memory cannot hold is refused before it is b
 }
 
 FP8LAB_TEST("kernels", "a value drawn alone is the one drawn among many") {
-  for (const Generator generator : {Generator::uniform, Generator::positive, Generator::normal, Generator::outlier_channels, Generator::outlier_tokens, Generator::bits, Generator::zero,
-                                    Generator::saturating, Generator::subnormal}) {
+  for (const Generator generator :
+       {Generator::uniform, Generator::positive, Generator::normal, Generator::outlier_channels, Generator::outlier_tokens, Generator::bits,
+        Generator::zero, Generator::saturating, Generator::subnormal}) {
     for (const FormatId dtype : {FormatId::bf16, FormatId::f16, FormatId::f32}) {
       for (const i32 exponent : {0, -140, 126}) {
         const GeneratedInput input{generator, 77, dtype, exponent, 0.2, 5};
         const Tensor tensor = generate_tensor(input, {70, 123}, 3);
         for (i64 i = 0; i < tensor.lanes.count(); i++) {
           const u32 expected = generated_code(input, static_cast<u64>(i), 123);
-          if (tensor.lanes.get(i) != expected) check_equal(tensor.lanes.get(i), expected, "generator " + std::to_string(static_cast<int>(generator)) + " element " + std::to_string(i));
+          if (tensor.lanes.get(i) != expected)
+            check_equal(tensor.lanes.get(i), expected,
+                        "generator " + std::to_string(static_cast<int>(generator)) + " element " + std::to_string(i));
         }
       }
     }

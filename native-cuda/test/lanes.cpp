@@ -46,13 +46,16 @@ FP8LAB_TEST("lanes", "the fast encoder gives the codes of the encoder that knows
       for (const Overflow overflow : {Overflow::saturate, Overflow::ieee}) {
         host::FastFormat fast;
         check(host::fast_format(format, Rounding::nearest_even, overflow, fast), "not a fast format");
-        for (const auto& [factor, divide] : {std::pair{1.0f, false}, std::pair{0.37f, false}, std::pair{0.37f, true}, std::pair{0x1p-127f, false}, std::pair{0x1p127f, false}}) {
+        for (const auto& [factor, divide] : {std::pair{1.0f, false}, std::pair{0.37f, false}, std::pair{0.37f, true},
+                                             std::pair{0x1p-127f, false}, std::pair{0x1p127f, false}}) {
           std::vector<u8> codes(bits.size());
           ops->encode_8(bits.data(), codes.data(), static_cast<i64>(bits.size()), fast, factor, divide);
           for (std::size_t i = 0; i < bits.size(); i++) {
             const Factor step = divide ? divide_by(float_bits(factor)) : multiply_by(float_bits(factor));
             const u32 expected = quantize_bits(bits[i], step, format, Rounding::nearest_even, overflow);
-            if (codes[i] != expected) check_equal(static_cast<u32>(codes[i]), expected, std::string(ops->name) + " " + format_names[static_cast<int>(id)] + " of " + std::to_string(bits[i]));
+            if (codes[i] != expected)
+              check_equal(static_cast<u32>(codes[i]), expected,
+                          std::string(ops->name) + " " + format_names[static_cast<int>(id)] + " of " + std::to_string(bits[i]));
           }
         }
       }
@@ -68,10 +71,12 @@ FP8LAB_TEST("lanes", "a power of two applied in f32 gives the code of the exact 
   for (const LaneOps* ops : all_sets()) {
     for (int exponent = -127; exponent <= 127; exponent++) {
       std::vector<u8> codes(bits.size());
-      ops->encode_8(bits.data(), codes.data(), static_cast<i64>(bits.size()), fast, static_cast<float>(__builtin_ldexp(1.0, exponent)), false);
+      ops->encode_8(bits.data(), codes.data(), static_cast<i64>(bits.size()), fast, static_cast<float>(__builtin_ldexp(1.0, exponent)),
+                    false);
       for (std::size_t i = 0; i < bits.size(); i++) {
         const u32 expected = encode_scaled(bits[i], exponent, format, Rounding::nearest_even, Overflow::ieee);
-        if (codes[i] != expected) check_equal(static_cast<u32>(codes[i]), expected, std::string(ops->name) + " 2^" + std::to_string(exponent));
+        if (codes[i] != expected)
+          check_equal(static_cast<u32>(codes[i]), expected, std::string(ops->name) + " 2^" + std::to_string(exponent));
       }
     }
   }
@@ -85,17 +90,20 @@ FP8LAB_TEST("lanes", "16-bit codes widen and narrow as the codec has them") {
   for (const LaneOps* ops : all_sets()) {
     for (const FormatId id : {FormatId::bf16, FormatId::f16}) {
       (id == FormatId::bf16 ? ops->widen_bf16 : ops->widen_f16)(all.data(), wide.data(), static_cast<i64>(all.size()));
-      for (u32 code = 0; code < all.size(); code++) check_equal(wide[code], decode(code, format_of(id)), std::string(ops->name) + " code " + std::to_string(code));
+      for (u32 code = 0; code < all.size(); code++)
+        check_equal(wide[code], decode(code, format_of(id)), std::string(ops->name) + " code " + std::to_string(code));
     }
     ops->narrow_bf16(bits.data(), codes.data(), static_cast<i64>(bits.size()));
     for (std::size_t i = 0; i < bits.size(); i++) {
-      check_equal(static_cast<u32>(codes[i]), encode(bits[i], format_of(FormatId::bf16), Rounding::nearest_even, Overflow::ieee), std::string(ops->name) + " narrow");
+      check_equal(static_cast<u32>(codes[i]), encode(bits[i], format_of(FormatId::bf16), Rounding::nearest_even, Overflow::ieee),
+                  std::string(ops->name) + " narrow");
     }
     host::FastFormat fast;
     host::fast_format(format_of(FormatId::f16), Rounding::nearest_even, Overflow::ieee, fast);
     ops->encode_16(bits.data(), codes.data(), static_cast<i64>(bits.size()), fast, 1.0f, false);
     for (std::size_t i = 0; i < bits.size(); i++) {
-      check_equal(static_cast<u32>(codes[i]), encode(bits[i], format_of(FormatId::f16), Rounding::nearest_even, Overflow::ieee), std::string(ops->name) + " f16");
+      check_equal(static_cast<u32>(codes[i]), encode(bits[i], format_of(FormatId::f16), Rounding::nearest_even, Overflow::ieee),
+                  std::string(ops->name) + " f16");
     }
   }
 }
@@ -107,7 +115,8 @@ FP8LAB_TEST("lanes", "every instruction set draws the same Philox words, at any 
       ops->philox(0x12345678u, 0xfffffff0u, stream_normal3, words.data(), blocks);
       for (i64 i = 0; i < 4 * blocks; i++) {
         const u32 counter = 0xfffffff0u + static_cast<u32>(i / 4);
-        check_equal(words[static_cast<std::size_t>(i)], philox_block(0x12345678u, counter, stream_normal3).words[i % 4], std::string(ops->name) + " word " + std::to_string(i));
+        check_equal(words[static_cast<std::size_t>(i)], philox_block(0x12345678u, counter, stream_normal3).words[i % 4],
+                    std::string(ops->name) + " word " + std::to_string(i));
       }
       check_equal(words.back(), 0xdeadbeefu, "the word behind the last");
     }
@@ -187,13 +196,16 @@ FP8LAB_TEST("lanes", "vector sums of an aligned model are the model's, for every
           const auto places = static_cast<i64>(block.a_values.size()) / block.rows;
           for (const LaneOps* ops : all_sets()) {
             std::vector<float> partial(static_cast<std::size_t>(block.rows * group));
-            ops->aligned({block.a_values.data(), block.a_exponents.data(), places, block.rows, block.b_values.data(), block.b_exponents.data(), block.steps, block.terms,
-                          fraction_bits, output, i64{1} << (29 - fraction_bits), partial.data()});
+            ops->aligned({block.a_values.data(), block.a_exponents.data(), places, block.rows, block.b_values.data(),
+                          block.b_exponents.data(), block.steps, block.terms, fraction_bits, output, i64{1} << (29 - fraction_bits),
+                          partial.data()});
             for (i64 r = 0; r < block.rows; r++) {
               for (i64 column = 0; column < group; column++) {
                 const u32 expected = block_sum(model, format, format, count, block.a.data() + r * count, block.b.data() + column * count);
                 const u32 actual = float_bits(partial[static_cast<std::size_t>(r * group + column)]);
-                if (actual != expected) check_equal(actual, expected, std::string(ops->name) + " F=" + std::to_string(fraction_bits) + " L=" + std::to_string(terms));
+                if (actual != expected)
+                  check_equal(actual, expected,
+                              std::string(ops->name) + " F=" + std::to_string(fraction_bits) + " L=" + std::to_string(terms));
               }
             }
           }
@@ -233,11 +245,14 @@ FP8LAB_TEST("lanes", "exact and sequential sums are the models', for every instr
     const Format format = format_of(FormatId::e4m3);
     for (const LaneOps* ops : all_sets()) {
       std::vector<float> partial(static_cast<std::size_t>(block.rows * group));
-      (kind == ModelKind::exact ? ops->exact : ops->sequential)({block.a_values.data(), block.count, block.rows, block.b_values.data(), block.count, partial.data()});
+      (kind == ModelKind::exact ? ops->exact : ops->sequential)(
+          {block.a_values.data(), block.count, block.rows, block.b_values.data(), block.count, partial.data()});
       for (i64 r = 0; r < block.rows; r++) {
         for (i64 column = 0; column < group; column++) {
-          const u32 expected = block_sum(model, format, format, block.count, block.a.data() + r * block.count, block.b.data() + column * block.count);
-          check_equal(float_bits(partial[static_cast<std::size_t>(r * group + column)]), expected, std::string(ops->name) + (kind == ModelKind::exact ? " exact" : " sequential"));
+          const u32 expected =
+              block_sum(model, format, format, block.count, block.a.data() + r * block.count, block.b.data() + column * block.count);
+          check_equal(float_bits(partial[static_cast<std::size_t>(r * group + column)]), expected,
+                      std::string(ops->name) + (kind == ModelKind::exact ? " exact" : " sequential"));
         }
       }
     }
@@ -248,7 +263,11 @@ FP8LAB_TEST("lanes", "a loop over cores visits every index once and passes on wh
   std::vector<int> visits(1000);
   host::parallel_for(3, 1000, [&](i64 i) { visits[static_cast<std::size_t>(i)]++; });
   for (const int count : visits) check_equal(count, 1, "visits");
-  const std::string code = error_code([] { host::parallel_for(3, 100, [](i64 i) { if (i == 50) throw input_error("told", "", "", ""); }); });
+  const std::string code = error_code([] {
+    host::parallel_for(3, 100, [](i64 i) {
+      if (i == 50) throw input_error("told", "", "", "");
+    });
+  });
   check_equal(code, std::string("told"), "error");
 }
 

@@ -1,9 +1,8 @@
 // Reading resolved specs: every field is needed, known and sane.
 
-#include "../specs/spec.h"
-
 #include <nlohmann/json.hpp>
 
+#include "../specs/spec.h"
 #include "check.h"
 
 namespace fp8lab::test {
@@ -13,7 +12,8 @@ namespace {
 using Json = nlohmann::json;
 
 const Json& gemm() {
-  static const Json spec = Json::parse(R"({"fp8lab":1,"kernel":"gemm","name":"g","description":"d","large":false,"shape":{"m":3,"n":4,"k":5},
+  static const Json spec =
+      Json::parse(R"({"fp8lab":1,"kernel":"gemm","name":"g","description":"d","large":false,"shape":{"m":3,"n":4,"k":5},
     "a":{"scheme":{"format":"e4m3","tile":[1,128],"scale":{"type":"f32","recipe":"pow2","amaxFloor":0.0001,"layout":"row-major"},"rounding":"nearest-even",
       "overflow":"saturate","seed":0},"input":{"generate":"normal","seed":4294967295,"dtype":"bf16","exponent":-3,"share":0.5,"factorExponent":6}},
     "b":{"scheme":{"format":"e5m2","tile":[0,0],"scale":{"type":"e8m0","recipe":"mx-even","amaxFloor":0,"layout":"packed-e8m0"},"rounding":"stochastic",
@@ -33,7 +33,9 @@ FP8LAB_TEST("specs", "a resolved spec is read field by field") {
   check(input.seed == 0xffffffffu && input.exponent == -3 && input.share == 0.5, "input of a");
   check(read.b.scheme.layout == ScaleLayout::packed_e8m0 && read.b.scheme.rounding == Rounding::stochastic, "scheme of b");
   check_equal(std::get<FileInput>(*read.b.codes).file, std::string("folder/f.safetensors"), "files lie beside the spec");
-  check(read.arithmetic.model.order == TermOrder::p4 && read.arithmetic.combine == Combine::a_then_b && read.arithmetic.promote == Promote::unfused, "arithmetic");
+  check(read.arithmetic.model.order == TermOrder::p4 && read.arithmetic.combine == Combine::a_then_b &&
+            read.arithmetic.promote == Promote::unfused,
+        "arithmetic");
   check_equal(read.arithmetic.model.terms, i64{32}, "terms");
 }
 

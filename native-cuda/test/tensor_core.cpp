@@ -14,7 +14,9 @@ namespace {
 
 Tensors recorded(const std::string& device, FormatId format) {
   if (data_folder().empty()) throw Skip("no --data folder was given");
-  return read_tensors((std::filesystem::path(data_folder()) / "tensor-core" / (device + "-" + format_names[static_cast<int>(format)] + ".safetensors")).string());
+  return read_tensors(
+      (std::filesystem::path(data_folder()) / "tensor-core" / (device + "-" + format_names[static_cast<int>(format)] + ".safetensors"))
+          .string());
 }
 
 /** The sum of 32 products from C by steps of `terms`. */
@@ -70,7 +72,8 @@ FP8LAB_TEST("tensor-core", "the host gemm gives every recorded H100 output on it
     inputs.emplace("b", copy(tensors.at("b")));
     inputs.emplace("a_scales", unit_scale());
     inputs.emplace("b_scales", unit_scale());
-    GemmSpec gemm{2500, 2500, 32, {unit_scheme(id), {}, GeneratedInput{}, {}}, {unit_scheme(id), {}, GeneratedInput{}, {}}, {}, {}, FormatId::f32};
+    GemmSpec gemm{2500, 2500, 32,           {unit_scheme(id), {}, GeneratedInput{}, {}}, {unit_scheme(id), {}, GeneratedInput{}, {}},
+                  {},   {},   FormatId::f32};
     gemm.arithmetic = {hopper, 0, Combine::scales_first, Promote::fused};
     const Outcome outcome = make_host_device(0)->run({"recorded", false, gemm}, inputs);
     for (i64 i = 0; i < 2500; i++) {

@@ -21,7 +21,8 @@ FP8LAB_TEST("toolkit", "cuda_fp8.h gives the codes of every 251st f32 pattern an
     const auto compare = [&](u32 bits) {
       const u32 expected = __nv_cvt_float_to_fp8(bits_float(bits), __NV_SATFINITE, kind);
       const u32 actual = encode(bits, format, Rounding::nearest_even, Overflow::saturate);
-      if (actual != expected) check_equal(actual, expected, std::string(format_names[static_cast<int>(id)]) + " of " + std::to_string(bits));
+      if (actual != expected)
+        check_equal(actual, expected, std::string(format_names[static_cast<int>(id)]) + " of " + std::to_string(bits));
     };
     host::parallel_for(0, 256, [&](i64 chunk) {
       for (u32 i = 0; i < 1u << 24; i += 251) compare(static_cast<u32>(chunk << 24) + i);

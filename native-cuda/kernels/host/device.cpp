@@ -62,8 +62,8 @@ void require_memory(const Spec& spec) {
   const i64 available = bytes_available();
   if (available == 0 || needed <= available) return;
   throw Error(ErrorKind::environment, "out-of-memory",
-              "the spec needs about " + std::to_string(needed >> 20) + " MiB, " + std::to_string(available >> 20) + " MiB are free", spec.name,
-              "use a smaller shape, or a machine with more memory");
+              "the spec needs about " + std::to_string(needed >> 20) + " MiB, " + std::to_string(available >> 20) + " MiB are free",
+              spec.name, "use a smaller shape, or a machine with more memory");
 }
 
 std::string cpu_name() {
@@ -124,7 +124,8 @@ class HostDevice : public Device {
   explicit HostDevice(int threads) : threads_(threads) {}
 
   DeviceIdentity identify() const override {
-    return {cpu_name(), {{"isa", host::lane_ops().name}, {"threads", std::to_string(host::thread_count(threads_))}, {"compiler", __VERSION__}}};
+    return {cpu_name(),
+            {{"isa", host::lane_ops().name}, {"threads", std::to_string(host::thread_count(threads_))}, {"compiler", __VERSION__}}};
   }
 
   Outcome run(const Spec& spec, const Tensors& given) override {

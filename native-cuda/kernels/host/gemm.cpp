@@ -1,12 +1,12 @@
-// gemm on the host. Rows of A against groups of 16 rows of B: both are packed as floats with their exponents, k in the model's own order and every fused
-// sum filled up with zeros, which take no part. The vector kernels sum whole groups; values they cannot hold exactly go one by one through the model.
-
-#include "gemm_plan.h"
+// gemm on the host. Rows of A against groups of 16 rows of B: both are packed as floats with their exponents, k in the model's own order
+// and every fused sum filled up with zeros, which take no part. The vector kernels sum whole groups; values they cannot hold exactly go one
+// by one through the model.
 
 #include <algorithm>
 #include <vector>
 
 #include "../../errors.h"
+#include "gemm_plan.h"
 #include "parallel.h"
 
 namespace fp8lab::host {
@@ -102,12 +102,14 @@ ColumnGroup pack_group(const Side& b, const GemmPlan& plan, i64 first) {
 }
 
 /** The sums of one block for rows [row, row + rows) of a panel against a group, by the vector kernels. */
-void vector_block(const GemmPlan& plan, const BlockPlan& block, const Panel& panel, const ColumnGroup& columns, i64 row, i64 rows, float* partial) {
+void vector_block(const GemmPlan& plan, const BlockPlan& block, const Panel& panel, const ColumnGroup& columns, i64 row, i64 rows,
+                  float* partial) {
   const float* a = panel.values.data() + row * panel.stride + block.offset;
   const float* b = columns.values.data() + block.offset * group;
   if (plan.path == Path::aligned) {
-    lane_ops().aligned({a, panel.exponents.data() + row * panel.stride + block.offset, panel.stride, rows, b, columns.exponents.data() + block.offset * group,
-                        block.steps, block.terms, plan.model.fraction_bits, plan.model.output, plan.terms_in_i32, partial});
+    lane_ops().aligned({a, panel.exponents.data() + row * panel.stride + block.offset, panel.stride, rows, b,
+                        columns.exponents.data() + block.offset * group, block.steps, block.terms, plan.model.fraction_bits,
+                        plan.model.output, plan.terms_in_i32, partial});
   } else if (plan.path == Path::exact) {
     lane_ops().exact({a, panel.stride, rows, b, block.count, partial});
   } else {
@@ -116,7 +118,8 @@ void vector_block(const GemmPlan& plan, const BlockPlan& block, const Panel& pan
 }
 
 /** The sums of one block. Rows and groups with an Inf or NaN, and models or ranges the vector kernels do not hold, go one by one. */
-void block_sums(const GemmPlan& plan, std::size_t index, const Panel& panel, const ColumnGroup& columns, i64 row, i64 rows, float* partial) {
+void block_sums(const GemmPlan& plan, std::size_t index, const Panel& panel, const ColumnGroup& columns, i64 row, i64 rows,
+                float* partial) {
   const BlockPlan& block = plan.blocks[index];
   if (plan.path != Path::single) vector_block(plan, block, panel, columns, row, rows, partial);
   if (plan.path == Path::sequential) return;

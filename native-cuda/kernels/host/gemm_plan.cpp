@@ -34,8 +34,8 @@ void add_blocks(GemmPlan& plan, i64 k) {
 }
 
 /**
- * Whether the vector kernel's floats hold an aligned model's sums: every product a normal float, every power of two it scales by one too, no sum past the
- * range, and at least one term to an i32. The ranges are those of the values at hand, so that bf16 passes where it is sane.
+ * Whether the vector kernel's floats hold an aligned model's sums: every product a normal float, every power of two it scales by one too,
+ * no sum past the range, and at least one term to an i32. The ranges are those of the values at hand, so that bf16 passes where it is sane.
  */
 bool fits_aligned(const GemmPlan& plan, int low, int high, int own) {
   const int fraction_bits = plan.model.fraction_bits;

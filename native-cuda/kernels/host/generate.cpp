@@ -53,7 +53,8 @@ void value_bits(const GeneratedInput& input, i64 columns, const std::vector<u8>&
     stream_words(input, first, count, stream_values, bits);
     const i32 centre = input.generator == Generator::uniform ? 8388608 : 0;
     unit = input.generator == Generator::uniform ? 1.0 / 8388608.0 : 1.0 / 16777216.0;
-    for (std::size_t i = 0; i < static_cast<std::size_t>(count); i++) values[i] = static_cast<float>(static_cast<i32>(bits[i] >> 8) - centre);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(count); i++)
+      values[i] = static_cast<float>(static_cast<i32>(bits[i] >> 8) - centre);
   } else {
     normal_integers(input, first, count, values);
   }
@@ -106,9 +107,8 @@ Tensor generate_tensor(const GeneratedInput& input, std::vector<i64> shape, int 
     return tensor;
   }
   const std::vector<u8> outliers = outlier_lines(input, columns == 0 ? 0 : count / columns, columns);
-  host::parallel_for(threads, (count + chunk - 1) / chunk, [&](i64 i) {
-    fill_chunk(input, columns, outliers, i * chunk, std::min(chunk, count - i * chunk), tensor.lanes);
-  });
+  host::parallel_for(threads, (count + chunk - 1) / chunk,
+                     [&](i64 i) { fill_chunk(input, columns, outliers, i * chunk, std::min(chunk, count - i * chunk), tensor.lanes); });
   return tensor;
 }
 
@@ -121,8 +121,10 @@ const Tensors& materialize_inputs(const Spec& spec, const Tensors& given, Tensor
     }
     Tensor tensor = generate_tensor(std::get<GeneratedInput>(declaration.input), declaration.shape, threads);
     if (lane_bytes(declaration.dtype) != tensor.lanes.width()) {
-      throw input_error("wrong-dtype", "the generator of " + declaration.name + " gives " + std::string(info_of(tensor.dtype).name) + ", the spec needs " +
-                        std::string(info_of(declaration.dtype).name), declaration.name, "generate codes of the scheme's own formats");
+      throw input_error("wrong-dtype",
+                        "the generator of " + declaration.name + " gives " + std::string(info_of(tensor.dtype).name) + ", the spec needs " +
+                            std::string(info_of(declaration.dtype).name),
+                        declaration.name, "generate codes of the scheme's own formats");
     }
     // Packed exponents are generated as 32-bit words.
     tensor.dtype = declaration.dtype;

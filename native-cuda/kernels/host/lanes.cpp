@@ -47,7 +47,8 @@ const LaneOps& choose() {
     if (std::strcmp(sets[i]->name, asked) == 0) return *sets[i];
     names += (i == 0 ? "" : ", ") + std::string(sets[i]->name);
   }
-  throw Error(ErrorKind::environment, "unknown-isa", std::string("this CPU and build have no instruction set ") + asked, "FP8LAB_ISA", "use one of " + names);
+  throw Error(ErrorKind::environment, "unknown-isa", std::string("this CPU and build have no instruction set ") + asked, "FP8LAB_ISA",
+              "use one of " + names);
 }
 
 }  // namespace

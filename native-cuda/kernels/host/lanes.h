@@ -8,8 +8,8 @@
 namespace fp8lab::host {
 
 /**
- * What the fast encoder needs of a format: nearest even, at most 5 exponent bits. The least code is above 2^-40 then, so that scaling a value in f32
- * first, even into f32's subnormals, cannot change its code.
+ * What the fast encoder needs of a format: nearest even, at most 5 exponent bits. The least code is above 2^-40 then, so that scaling a
+ * value in f32 first, even into f32's subnormals, cannot change its code.
  */
 struct FastFormat {
   int mantissa_bits;
@@ -90,7 +90,8 @@ struct LaneOps {
   void (*promote)(const Arithmetic& arithmetic, float* sums, const float* partial, const float* scale_a, const float* scale_b, i64 rows);
 };
 
-/** The widest instruction set this CPU has; FP8LAB_ISA=base|avx2|avx512 asks for a narrower one. Throws `unknown-isa` for one it has not. */
+/** The widest instruction set this CPU has; FP8LAB_ISA=base|avx2|avx512 asks for a narrower one. Throws `unknown-isa` for one it has not.
+ */
 const LaneOps& lane_ops();
 
 /** Every set that this build and CPU have, narrowest first: for tests. */

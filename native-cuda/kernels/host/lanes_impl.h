@@ -1,6 +1,6 @@
-// The inner loops, included by one file for each instruction set, with FP8LAB_LANES its namespace and FP8LAB_VECTOR_BYTES its register width.
-// Plain loops are left to the compiler's vectorizer; the tensor-core sum uses vector types. Nothing with external linkage may be called
-// from here but what the namespace holds: a copy compiled for a wider set must not be linked into a narrower one.
+// The inner loops, included by one file for each instruction set, with FP8LAB_LANES its namespace and FP8LAB_VECTOR_BYTES its register
+// width. Plain loops are left to the compiler's vectorizer; the tensor-core sum uses vector types. Nothing with external linkage may be
+// called from here but what the namespace holds: a copy compiled for a wider set must not be linked into a narrower one.
 
 #if defined(__SSE2__)
 #include <immintrin.h>
@@ -335,7 +335,7 @@ void promote(const Arithmetic& arithmetic, float* sums, const float* partial, co
 }  // namespace
 
 extern const LaneOps ops;
-const LaneOps ops = {FP8LAB_LANES_NAME, widen_bf16, widen_f16, amax,       amax_each, encode_8, encode_16, encode_each_8,
-                     scale_8,           narrow_bf16, philox,   aligned,    exact,     sequential, promote};
+const LaneOps ops = {FP8LAB_LANES_NAME, widen_bf16,  widen_f16, amax,    amax_each, encode_8,   encode_16, encode_each_8,
+                     scale_8,           narrow_bf16, philox,    aligned, exact,     sequential, promote};
 
 }  // namespace fp8lab::host::FP8LAB_LANES

@@ -21,8 +21,10 @@ std::vector<u32> decode_table(const Format& format, int width) {
 
 void require_dtype(const std::string& name, const Tensor& tensor, DType dtype) {
   if (tensor.dtype == dtype) return;
-  throw input_error("wrong-dtype", "tensor " + name + " has dtype " + std::string(info_of(tensor.dtype).name) + ", expected " + std::string(info_of(dtype).name),
-                    name, "give the tensor in the dtype of the spec's scheme, or change the spec");
+  throw input_error(
+      "wrong-dtype",
+      "tensor " + name + " has dtype " + std::string(info_of(tensor.dtype).name) + ", expected " + std::string(info_of(dtype).name), name,
+      "give the tensor in the dtype of the spec's scheme, or change the spec");
 }
 
 std::shared_ptr<const Tensor> borrow(const Tensor& tensor) { return {std::shared_ptr<void>(), &tensor}; }
@@ -40,12 +42,14 @@ RowSource widened(const Tensor& x) {
   }
   if (x.dtype == DType::BF16 || x.dtype == DType::F16) {
     const auto widen = x.dtype == DType::BF16 ? ops.widen_bf16 : ops.widen_f16;
-    return [&lanes, columns, widen](i64 row, i64 column, i64 count, u32* bits) { widen(lanes.as<u16>() + row * columns + column, bits, count); };
+    return [&lanes, columns, widen](i64 row, i64 column, i64 count, u32* bits) {
+      widen(lanes.as<u16>() + row * columns + column, bits, count);
+    };
   }
   FormatId format;
   if (!format_of_dtype(x.dtype, format)) {
-    throw input_error("wrong-dtype", "a tensor of dtype " + std::string(info_of(x.dtype).name) + " cannot be read as numbers", "input tensor",
-                      "give F32, BF16, F16 or an FP8, FP6 or FP4 dtype");
+    throw input_error("wrong-dtype", "a tensor of dtype " + std::string(info_of(x.dtype).name) + " cannot be read as numbers",
+                      "input tensor", "give F32, BF16, F16 or an FP8, FP6 or FP4 dtype");
   }
   return [&lanes, columns, table = decode_table(format_of(format), lanes.width())](i64 row, i64 column, i64 count, u32* bits) {
     for (i64 i = 0; i < count; i++) bits[i] = table[lanes.get(row * columns + column + i)];
@@ -76,7 +80,8 @@ RowSource dequantized(const Quantized& quantized, const Scheme& scheme) {
     };
   }
   std::vector<u32> table = decode_table(format_of(scheme.format), lanes.width());
-  return [&lanes, columns, grid, factors = std::move(factors), table = std::move(table), &ops = lane_ops()](i64 row, i64 column, i64 count, u32* bits) {
+  return [&lanes, columns, grid, factors = std::move(factors), table = std::move(table), &ops = lane_ops()](i64 row, i64 column, i64 count,
+                                                                                                            u32* bits) {
     const auto* values = reinterpret_cast<const float*>(table.data());
     const auto first_tile = static_cast<std::size_t>(row / grid.tile_rows * grid.columns);
     for (i64 at = column; at < column + count;) {
@@ -106,7 +111,8 @@ void narrow(const u32* bits, i64 count, FormatId output, Lanes& lanes, i64 first
   }
 }
 
-Quantized quantized_operand(const std::string& name, const OperandSpec& operand, const Tensors& inputs, i64 rows, i64 columns, int threads) {
+Quantized quantized_operand(const std::string& name, const OperandSpec& operand, const Tensors& inputs, i64 rows, i64 columns,
+                            int threads) {
   const OperandNames names = operand_names(name);
   if (inputs.count(names.scales) == 0 && !operand.codes) {
     const Tensor& x = require_tensor(inputs, name);

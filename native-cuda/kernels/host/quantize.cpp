@@ -112,7 +112,8 @@ void encode_rows(const Job& job, i64 top, i64 bottom, const std::vector<Factor>&
   std::vector<float> each(spread ? span : 0);
   for (i64 from = 0; from < job.columns; from += span) {
     const i64 to = std::min(from + span, job.columns);
-    for (i64 i = from; spread && i < to; i++) each[static_cast<std::size_t>(i - from)] = operand_of(factors[static_cast<std::size_t>(i / job.grid.tile_columns)]);
+    for (i64 i = from; spread && i < to; i++)
+      each[static_cast<std::size_t>(i - from)] = operand_of(factors[static_cast<std::size_t>(i / job.grid.tile_columns)]);
     for (i64 row = top; row < bottom; row++) {
       const i64 first = row * job.columns;
       job.source(row, from, to - from, bits.data());
