@@ -4,6 +4,7 @@ import { type ParseError, parse as parseWithErrors, printParseErrorCode } from '
 import { Fp8labError, inputError } from '../errors.ts';
 import { didYouMean } from './nearest.ts';
 import { resolveSpec } from './resolve.ts';
+import { kernelNames } from './schema.ts';
 import type { FileInput, ResolvedSpec } from './types.ts';
 
 /** A spec as it was found. */
@@ -14,15 +15,12 @@ export interface LoadedSpec {
   readonly spec: ResolvedSpec;
 }
 
-/** Folders below specs/ that hold specs, one a kernel. */
-const kernelFolders = ['quantize', 'dequantize', 'requantize', 'gemm'];
-
 /** A spec file is a page at most; past this it is something else. */
 const maxBytes = 1_000_000;
 
-/** Every spec that ships, in the order of kernels, then of names. */
+/** Every spec that ships, in the order of kernels, then of names; specs/ has a folder for each kernel. */
 export async function shippedSpecs(folder: string): Promise<LoadedSpec[]> {
-  const lists = await Promise.all(kernelFolders.map((kernel) => specsIn(join(folder, kernel))));
+  const lists = await Promise.all(kernelNames.map((kernel) => specsIn(join(folder, kernel))));
   return lists.flat();
 }
 
@@ -75,7 +73,7 @@ function labelOf(path: string): string {
 }
 
 async function shippedPaths(folder: string): Promise<string[]> {
-  const lists = await Promise.all(kernelFolders.map((kernel) => jsonFiles(join(folder, kernel))));
+  const lists = await Promise.all(kernelNames.map((kernel) => jsonFiles(join(folder, kernel))));
   return lists.flat();
 }
 
