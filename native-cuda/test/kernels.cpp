@@ -142,6 +142,17 @@ FP8LAB_TEST("kernels", "packed and mn-major scales come back as they were laid o
   }
 }
 
+FP8LAB_TEST("kernels", "a byte written behind a tensor's end is noticed, and results start out poisoned") {
+  for (const i64 offset : {0, 1, 63}) {
+    Tensor tensor = allocate_result(DType::F8_E4M3, {5, 13});
+    check(tensor.lanes.guarded(), "guards are not whole to begin with");
+    const u32 poison = tensor.lanes.get(0);
+    check(poison != 0 && poison == tensor.lanes.get(64), "not poisoned");
+    tensor.lanes.data()[tensor.lanes.bytes() + offset] ^= 1;
+    check(!tensor.lanes.guarded(), "a changed guard went unnoticed");
+  }
+}
+
 FP8LAB_TEST("kernels", "inputs of the wrong name, shape or dtype are refused") {
   const Spec spec{"s", false, QuantizeSpec{4, 8, generated(Generator::normal, 1), scheme(FormatId::e4m3, 1, 4)}};
   const auto code = [&](const char* name, DType dtype, std::vector<i64> shape) {

@@ -110,6 +110,24 @@ FP8LAB_TEST("specs", "values out of range are refused with the path of the field
   check_equal(error_code([] { parse_spec("[]", "-"); }), std::string("bad-field"), "no object");
 }
 
+FP8LAB_TEST("specs", "a spec with bytes changed, cut or doubled is read or refused, never worse") {
+  const std::string whole = gemm().dump();
+  Random random(8);
+  int refused = 0;
+  for (int i = 0; i < 20000; i++) {
+    std::string changed = whole;
+    const std::size_t at = random.word() % changed.size();
+    switch (random.word() % 3) {
+      case 0: changed[at] = static_cast<char>(random.word()); break;
+      case 1: changed.erase(at, random.word() % 20); break;
+      default: changed.insert(at, changed.substr(at, random.word() % 20)); break;
+    }
+    const std::string code = error_code([&] { parse_spec(changed, "-"); });
+    refused += code != "no error";
+  }
+  check(refused > 10000, "hardly anything was refused");
+}
+
 }  // namespace
 
 }  // namespace fp8lab::test
