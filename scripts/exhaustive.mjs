@@ -4,6 +4,7 @@
 //   node scripts/exhaustive.mjs                                the reference, both formats
 //   node scripts/exhaustive.mjs --format e4m3 --backend table  one format, the table that whole arrays go through
 //   node scripts/exhaustive.mjs --backend host                 the CUDA toolkit's headers on the host
+//   node scripts/exhaustive.mjs --backend webgpu:deno --workers 1   the WGSL encoder (webgpu:node, webgpu:chromium too; npm run build first)
 //   node scripts/exhaustive.mjs --chunks 58-68,127             some top bytes only
 //   node scripts/exhaustive.mjs --backend reference --record   writes the record
 //

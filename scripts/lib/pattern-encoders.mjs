@@ -61,7 +61,25 @@ function host(name) {
   return { encode, close };
 }
 
-const encoders = { reference, table, host };
+/** The WGSL encoder in a runtime; needs dist/runner.js. */
+const webgpu = (backend) => async (name) => {
+  const { createWebGpuBackend } = await importSource('src/backends/webgpu/backend.ts');
+  const runner = createWebGpuBackend(backend, { adapter: 'auto' });
+  const encode = async (first, count) => {
+    const { tensors } = await runner.request('patterns', { format: name, first, count });
+    return tensors.codes.codes;
+  };
+  return { encode, close: () => runner.close() };
+};
+
+const encoders = {
+  reference,
+  table,
+  host,
+  'webgpu:node': webgpu('webgpu:node'),
+  'webgpu:deno': webgpu('webgpu:deno'),
+  'webgpu:chromium': webgpu('webgpu:chromium'),
+};
 
 /** The encoder of a backend for `e4m3` or `e5m2`. */
 export async function createPatternEncoder(backend, format) {

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TensorCoreModel } from '../../src/numerics/arithmetic.ts';
 import { bitsOf, fmaF32, fromBits } from '../../src/numerics/f32.ts';
 import { alignedStep, blockSum, operandTable, stepIndices } from '../../src/numerics/tensor-core.ts';
+import { recorded } from '../helpers/recorded.ts';
 
 const hopper: TensorCoreModel = {
   name: 'hopper-wgmma-fp8',
@@ -16,29 +16,6 @@ const hopper: TensorCoreModel = {
 const ada: TensorCoreModel = { ...hopper, name: 'ada-mma-fp8', terms: 16 };
 const blackwell: TensorCoreModel = { ...hopper, name: 'blackwell-fp8', fractionBits: 25, output: 'f32-rz' };
 const exact: TensorCoreModel = { ...hopper, name: 'exact', kind: 'exact' };
-
-interface Recorded {
-  a: Uint8Array;
-  b: Uint8Array;
-  c: Float32Array | undefined;
-  d: Uint32Array;
-}
-
-function recorded(device: string, format: string): Recorded {
-  const file = readFileSync(new URL(`../data/tensor-core/${device}-${format}.safetensors`, import.meta.url));
-  const length = Number(file.readBigUInt64LE(0));
-  const header = JSON.parse(file.subarray(8, 8 + length).toString());
-  const bytes = (name: string): Uint8Array =>
-    Uint8Array.from(
-      file.subarray(8 + length + header[name].data_offsets[0], 8 + length + header[name].data_offsets[1]),
-    );
-  return {
-    a: bytes('a'),
-    b: bytes('b'),
-    c: header.c ? new Float32Array(bytes('c').buffer) : undefined,
-    d: new Uint32Array(bytes('d').buffer),
-  };
-}
 
 /** A step on one row, starting from c, in as many fused sums as the model needs. */
 function dot(
@@ -67,7 +44,9 @@ describe('real tensor cores', () => {
     for (const format of ['e4m3', 'e5m2'] as const) {
       it(`the ${model.name} model gives the bits that a ${device} returned for 2,500 ${format} dot products`, () => {
         const { a, b, c, d } = recorded(device, format);
-        const differing = Array.from(d).filter((bits, row) => dot(model, format, a, b, row, c?.[row] ?? 0) !== bits);
+        const differing = Array.from(d).filter(
+          (bits, row) => dot(model, format, a, b, row, c === undefined ? 0 : fromBits(c[row]!)) !== bits,
+        );
         expect(d.length).toBe(2500);
         expect(differing).toEqual([]);
       });

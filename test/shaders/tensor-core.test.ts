@@ -3,9 +3,10 @@ import { bitsOf, fromBits } from '../../src/numerics/f32.ts';
 import { philoxWord } from '../../src/numerics/philox.ts';
 import { alignedStep, operandTable, stepIndices } from '../../src/numerics/tensor-core.ts';
 import { describeGpu } from '../helpers/gpu.ts';
+import { recorded } from '../helpers/recorded.ts';
 import { differences } from '../helpers/shader.ts';
 import { matrix, models } from '../helpers/specs.ts';
-import { recorded, stepsOnGpu } from '../helpers/steps.ts';
+import { stepsOnGpu } from '../helpers/steps.ts';
 
 describeGpu('WGSL gives the bits of real tensor cores', () => {
   it.each([
