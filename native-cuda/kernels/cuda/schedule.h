@@ -4,6 +4,13 @@
 
 #include "../../numerics/hd.h"
 
+/** Marks a member function for host and device. */
+#if defined(__CUDACC__)
+#define FP8LAB_METHOD __host__ __device__
+#else
+#define FP8LAB_METHOD
+#endif
+
 namespace fp8lab::cuda {
 
 /** Which operand the two thread blocks of a cluster share: each loads half of it for both. */
@@ -147,36 +154,21 @@ FP8LAB_HD constexpr Unit raster_unit(int index, int rows, int columns, int band,
  * Walks the tiles of one thread block: every cluster takes every `clusters`-th unit, a unit being a tile for each of its thread blocks. All warps of both
  * thread blocks of a cluster get the same sequence, so their pipelines stay in step; a tile beyond the edge is computed on zeros and not stored.
  */
+template <int tile_m, int tile_n, Share share>
 class TileWalk {
  public:
-  FP8LAB_HD constexpr TileWalk() = default;
-
-  template <class Shape>
-  FP8LAB_HD static constexpr TileWalk start(const Problem& problem, const Shape& shape, int cluster, int clusters, int rank) {
-    TileWalk walk;
-    walk.next_ = cluster;
-    walk.clusters_ = clusters;
-    walk.rows_ = shape.m;
-    walk.columns_ = shape.n;
-    walk.pair_rows_ = shape.share == Share::b ? 2 : 1;
-    walk.pair_columns_ = shape.share == Share::a ? 2 : 1;
-    walk.rank_ = rank;
-    walk.units_n_ = ceil_div(ceil_div(problem.n, shape.n), walk.pair_columns_);
-    walk.group_ = 0;
-    walk.group_first_ = 0;
-    walk.group_row_ = 0;
-    return walk;
-  }
+  /** `rank`: of this thread block within its cluster. */
+  FP8LAB_METHOD constexpr TileWalk(int cluster, int clusters, int rank) : next_(cluster), clusters_(clusters), rank_(rank) {}
 
   /** The next tile, or false when none is left. */
-  FP8LAB_HD constexpr bool next(const Problem& problem, Tile& tile) {
+  FP8LAB_METHOD constexpr bool next(const Problem& problem, Tile& tile) {
     for (;; next_ += clusters_) {
       int first = 0;
       const int units_m = enter_group(problem, first);
       if (units_m < 0) return false;
-      const Unit unit = raster_unit(next_ - first, units_m, units_n_, problem.raster, problem.raster_along_m);
-      const int row = (unit.row * pair_rows_ + (pair_rows_ == 2 ? rank_ : 0)) * rows_;
-      const int column = (unit.column * pair_columns_ + (pair_columns_ == 2 ? rank_ : 0)) * columns_;
+      const Unit unit = raster_unit(next_ - first, units_m, units_n(problem), problem.raster, problem.raster_along_m);
+      const int row = (unit.row * pair_m + (pair_m == 2 ? rank_ : 0)) * tile_m;
+      const int column = (unit.column * pair_n + (pair_n == 2 ? rank_ : 0)) * tile_n;
       if (!place(problem, row, column, tile)) continue;
       next_ += clusters_;
       return true;
@@ -184,8 +176,13 @@ class TileWalk {
   }
 
  private:
+  static constexpr int pair_m = share == Share::b ? 2 : 1;
+  static constexpr int pair_n = share == Share::a ? 2 : 1;
+
+  FP8LAB_METHOD static constexpr int units_n(const Problem& problem) { return ceil_div(ceil_div(problem.n, tile_n), pair_n); }
+
   /** Rows of a group. */
-  FP8LAB_HD constexpr int group_rows(const Problem& problem, int group) const {
+  FP8LAB_METHOD constexpr int group_rows(const Problem& problem, int group) const {
     switch (problem.grouping) {
       case Grouping::masked: return least(problem.layout[group], problem.m);
       case Grouping::offsets: return most(problem.layout[group] - group_row_, 0);
@@ -194,23 +191,23 @@ class TileWalk {
   }
 
   /** Moves to the group that holds the next unit: its units along m and its first unit's index; -1 when there is none. */
-  FP8LAB_HD constexpr int enter_group(const Problem& problem, int& first) {
+  FP8LAB_METHOD constexpr int enter_group(const Problem& problem, int& first) {
     const bool one = problem.grouping == Grouping::dense || problem.grouping == Grouping::contiguous;
     const int groups = one ? 1 : problem.groups;
     for (; group_ < groups; group_++) {
-      const int units_m = ceil_div(ceil_div(group_rows(problem, group_), rows_), pair_rows_);
-      if (next_ < group_first_ + units_m * units_n_) {
+      const int units_m = ceil_div(ceil_div(group_rows(problem, group_), tile_m), pair_m);
+      if (next_ < group_first_ + units_m * units_n(problem)) {
         first = group_first_;
         return units_m;
       }
-      group_first_ += units_m * units_n_;
+      group_first_ += units_m * units_n(problem);
       if (problem.grouping == Grouping::offsets) group_row_ = round_up(problem.layout[group_], group_alignment);
     }
     return -1;
   }
 
   /** Fills a tile in; false for tiles of rows that belong to no group. */
-  FP8LAB_HD constexpr bool place(const Problem& problem, int row, int column, Tile& tile) const {
+  FP8LAB_METHOD constexpr bool place(const Problem& problem, int row, int column, Tile& tile) const {
     tile = {row, column, 0, 0, 0, 0, ceil_div(problem.k, block_k)};
     switch (problem.grouping) {
       case Grouping::dense: break;
@@ -235,15 +232,11 @@ class TileWalk {
     return true;
   }
 
-  int next_ = 0;
-  int clusters_ = 1;
-  int rows_ = 0;
-  int columns_ = 0;
-  int pair_rows_ = 1;
-  int pair_columns_ = 1;
-  int rank_ = 0;
-  int units_n_ = 0;
+  int next_;
+  int clusters_;
+  int rank_;
   int group_ = 0;
+  /** Index of the group's first unit, and its first row (`offsets`). */
   int group_first_ = 0;
   int group_row_ = 0;
 };

@@ -1,0 +1,409 @@
+#pragma once
+// The wgmma gemm: D = C + A * B^T, e4m3 operands along k, f32 scales per 128 of k; the arithmetic `hopper-deepgemm` of docs/numerics.md (scales-first, fused).
+//
+// One warpgroup loads (one thread of it: the copy engine does the work), one or two multiply. Each 128 of k: four wgmma from zero, then each partial sum is
+// promoted by one fma; while a warpgroup promotes, the other one's wgmma keep the tensor cores busy. Thread blocks stay for all their tiles, the loads run
+// ahead across tiles, and a tile's store runs beside the next tile's products.
+
+#include <cuda_bf16.h>
+
+#include "descriptor.h"
+#include "ptx.cuh"
+#include "schedule.h"
+#include "wgmma.cuh"
+
+namespace fp8lab::cuda {
+
+/** Tensor maps of a launch: [group, row, k], scales [group, step, row or block], D [group, row, column]; the fastest last. */
+struct Maps {
+  CUtensorMap a;
+  CUtensorMap b;
+  CUtensorMap scales_a;
+  CUtensorMap scales_b;
+  CUtensorMap d;
+};
+
+/** A ring of stages in shared memory: full[i] counts loaded bytes, empty[i] the warps that are done with it. */
+struct Ring {
+  int stage = 0;
+  u32 parity = 0;
+
+  template <int stages>
+  __device__ __forceinline__ void advance() {
+    stage++;
+    if (stage == stages) {
+      stage = 0;
+      parity ^= 1;
+    }
+  }
+};
+
+template <int tile_m, int tile_n, Share share, ScalesB scales_b, int output_bytes, bool paired>
+struct Gemm {
+  static constexpr TileShape tile = {tile_m, tile_n, share, scales_b, output_bytes, paired};
+  static_assert(is_feasible(tile));
+  static constexpr int stages = stage_count(tile);
+  static constexpr int cluster = cluster_size(tile);
+  static constexpr int groups = math_groups(tile);
+  static constexpr int wave_count = waves(tile);
+  static constexpr int sums = tile_n / 2;
+  static constexpr int a_bytes = tile_m * block_k;
+  static constexpr int b_bytes = tile_n * block_k;
+
+  // Operands and staging begin at multiples of 1024, which the swizzle needs; scales at multiples of 128, which the copy engine needs.
+  static constexpr u32 a_offset = 0;
+  static constexpr u32 b_offset = stages * a_bytes;
+  static constexpr u32 staging_offset = b_offset + stages * b_bytes;
+  static constexpr u32 scales_a_offset = staging_offset + staging_bytes(tile);
+  static constexpr u32 scales_a_stride = round_up(scales_a_bytes(tile), 128);
+  static constexpr u32 scales_b_offset = scales_a_offset + stages * scales_a_stride;
+  static constexpr u32 scales_b_stride = round_up(scales_b_bytes(tile), 128);
+  static constexpr u32 barrier_offset = scales_b_offset + stages * scales_b_stride;
+  static_assert(barrier_offset + barrier_bytes == shared_bytes(tile) && stages * 16 <= barrier_bytes);
+
+  u32 shared;
+  u32 rank;
+
+  __device__ __forceinline__ u32 full(int stage) const { return shared + barrier_offset + stage * 8; }
+  __device__ __forceinline__ u32 empty(int stage) const { return shared + barrier_offset + (stages + stage) * 8; }
+
+  /** Sets the barriers up; all threads. */
+  __device__ __forceinline__ void begin() const {
+    if (threadIdx.x == 0) {
+      for (int i = 0; i < stages; i++) {
+        barrier_init(full(i), 1);
+        barrier_init(empty(i), groups * 4 * cluster);
+      }
+      barrier_init_fence();
+    }
+    if constexpr (cluster == 2) {
+      cluster_barrier();
+    } else {
+      __syncthreads();
+    }
+  }
+
+  __device__ __forceinline__ TileWalk<tile_m, tile_n, share> walk() const {
+    return {static_cast<int>(blockIdx.x) / cluster, static_cast<int>(gridDim.x) / cluster, static_cast<int>(rank)};
+  }
+
+  /** Loads an operand's tile, or half of it for both thread blocks of the cluster. */
+  template <bool shared_operand, int rows>
+  __device__ __forceinline__ void load_operand(const CUtensorMap* map, u32 target, u32 barrier, int k, int row, int group) const {
+    if constexpr (shared_operand) {
+      constexpr int half = rows / 2;
+      load_box_both(target + rank * half * block_k, map, barrier, k, row + rank * half, group);
+    } else {
+      load_box(target, map, barrier, k, row, group);
+    }
+  }
+
+  /** The loading thread. */
+  __device__ __forceinline__ void load(const Maps& maps, const Problem& problem) const {
+    auto tiles = walk();
+    Ring ring;
+    Tile t;
+    while (tiles.next(problem, t)) {
+      // Unrolled, this loop would need more registers than the loading warpgroup keeps.
+#pragma unroll 1
+      for (int i = 0; i < t.steps; i++) {
+        const int step = t.step + i;
+        // A fresh barrier's former phase counts as complete: the first lap does not wait. Both thread blocks' warps must have left a stage that both fill.
+        if constexpr (cluster == 2) {
+          barrier_wait_cluster(empty(ring.stage), ring.parity ^ 1);
+        } else {
+          barrier_wait(empty(ring.stage), ring.parity ^ 1);
+        }
+        const u32 barrier = full(ring.stage);
+        barrier_expect(barrier, load_bytes(tile));
+        load_operand<share == Share::a, tile_m>(&maps.a, shared + a_offset + ring.stage * a_bytes, barrier, step * block_k, t.row, t.group_a);
+        load_operand<share == Share::b, tile_n>(&maps.b, shared + b_offset + ring.stage * b_bytes, barrier, step * block_k, t.column, t.group_b);
+        load_box(shared + scales_a_offset + ring.stage * scales_a_stride, &maps.scales_a, barrier, t.row, step, t.group_a);
+        const int scale = scales_b == ScalesB::block ? t.column / 128 : t.column;
+        load_box(shared + scales_b_offset + ring.stage * scales_b_stride, &maps.scales_b, barrier, scale, step, t.group_b);
+        ring.template advance<stages>();
+      }
+    }
+  }
+
+  /** Row of the tile that d[0] of this thread stands for, in a wave. */
+  __device__ __forceinline__ int wave_row(int math_group, int wave) const { return (wave * groups + math_group) * wave_rows; }
+  __device__ __forceinline__ int thread_row() const { return (threadIdx.x / 32 % 4) * 16 + threadIdx.x % 32 / 4; }
+
+  /** Starts the products of a stage for 64 rows: four instructions from zero. */
+  __device__ __forceinline__ void multiply(float (&partial)[sums], int stage, int row) const {
+    const u64 a = operand_descriptor(shared + a_offset + stage * a_bytes + row * block_k);
+    const u64 b = operand_descriptor(shared + b_offset + stage * b_bytes);
+    pin(partial);
+    wgmma_fence();
+#pragma unroll
+    for (int k = 0; k < block_k / 32; k++) Wgmma<tile_n>::e4m3(partial, advance_descriptor(a, k * 32, 0), advance_descriptor(b, k * 32, 0), k != 0);
+    wgmma_commit();
+    pin(partial);
+  }
+
+  /** Scales of one thread's partial sums: two rows of A, and B's two blocks. */
+  struct Scales {
+    float row[2];
+    float block[2];
+  };
+
+  __device__ __forceinline__ Scales read_scales(int stage, int row) const {
+    Scales scales;
+    const u32 a = shared + scales_a_offset + stage * scales_a_stride + (row + thread_row()) * 4;
+    scales.row[0] = load_shared(a);
+    scales.row[1] = load_shared(a + 32);
+    if constexpr (scales_b == ScalesB::block) {
+      const u32 b = shared + scales_b_offset + stage * scales_b_stride;
+      scales.block[0] = load_shared(b);
+      scales.block[1] = tile_n % 128 == 0 ? scales.block[0] : load_shared(b + 4);
+    }
+    return scales;
+  }
+
+  /** sum = fma(fl(sa * sb), partial, sum), B's scales by 128x128 block. `phase` is the tile's first column within its block. */
+  __device__ __forceinline__ void promote_blocks(float (&sum)[sums], float (&partial)[sums], const Scales& scales, int phase) const {
+    constexpr int segment = least(tile_n & -tile_n, 128);
+    float products[2][2];
+#pragma unroll
+    for (int block = 0; block < 2; block++) {
+      products[block][0] = __fmul_rn(scales.row[0], scales.block[block]);
+      products[block][1] = __fmul_rn(scales.row[1], scales.block[block]);
+    }
+#pragma unroll
+    for (int column = 0; column < tile_n; column += segment) {
+      const bool second = tile_n % 128 != 0 && phase + column >= 128;
+      const float upper = second ? products[1][0] : products[0][0];
+      const float lower = second ? products[1][1] : products[0][1];
+#pragma unroll
+      for (int i = column / 2; i < (column + segment) / 2; i += 4) {
+        sum[i] = __fmaf_rn(upper, partial[i], sum[i]);
+        sum[i + 1] = __fmaf_rn(upper, partial[i + 1], sum[i + 1]);
+        sum[i + 2] = __fmaf_rn(lower, partial[i + 2], sum[i + 2]);
+        sum[i + 3] = __fmaf_rn(lower, partial[i + 3], sum[i + 3]);
+      }
+    }
+  }
+
+  /** The same with a scale of B for each of its rows. */
+  __device__ __forceinline__ void promote_rows(float (&sum)[sums], float (&partial)[sums], const Scales& scales, const float2 (&columns)[tile_n / 8]) const {
+#pragma unroll
+    for (int i = 0; i < tile_n / 8; i++) {
+      sum[4 * i] = __fmaf_rn(__fmul_rn(scales.row[0], columns[i].x), partial[4 * i], sum[4 * i]);
+      sum[4 * i + 1] = __fmaf_rn(__fmul_rn(scales.row[0], columns[i].y), partial[4 * i + 1], sum[4 * i + 1]);
+      sum[4 * i + 2] = __fmaf_rn(__fmul_rn(scales.row[1], columns[i].x), partial[4 * i + 2], sum[4 * i + 2]);
+      sum[4 * i + 3] = __fmaf_rn(__fmul_rn(scales.row[1], columns[i].y), partial[4 * i + 3], sum[4 * i + 3]);
+    }
+  }
+
+  /** B's row scales of this thread's columns. */
+  __device__ __forceinline__ void read_columns(float2 (&columns)[tile_n / 8], int stage) const {
+    const u32 b = shared + scales_b_offset + stage * scales_b_stride + threadIdx.x % 4 * 8;
+#pragma unroll
+    for (int i = 0; i < tile_n / 8; i++) asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(columns[i].x), "=f"(columns[i].y) : "r"(b + i * 32) : "memory");
+  }
+
+  /** Tells the loaders, of both thread blocks where they share an operand, that this warp has left a stage. */
+  __device__ __forceinline__ void release(int stage) const {
+    __syncwarp();
+    const u32 lane = threadIdx.x % 32;
+    if constexpr (cluster == 2) {
+      if (lane < 2) barrier_arrive_at(empty(stage), lane);
+    } else {
+      if (lane == 0) barrier_arrive(empty(stage));
+    }
+  }
+
+  __device__ __forceinline__ void wait_full(const Ring& ring) const { barrier_wait(full(ring.stage), ring.parity); }
+
+  /** One step of k: products of every wave, each promoted before the next begins. */
+  __device__ __forceinline__ void step(float (&sum)[wave_count][sums], Ring& ring, int math_group, int phase) const {
+    wait_full(ring);
+    const int stage = ring.stage;
+#pragma unroll
+    for (int wave = 0; wave < wave_count; wave++) {
+      float partial[sums];
+      const int row = wave_row(math_group, wave);
+      const Scales scales = read_scales(stage, row);
+      multiply(partial, stage, row);
+      if constexpr (scales_b == ScalesB::row) {
+        float2 columns[tile_n / 8];
+        read_columns(columns, stage);
+        wgmma_wait<0>();
+        pin(partial);
+        if (wave == wave_count - 1) release(stage);
+        promote_rows(sum[wave], partial, scales, columns);
+      } else {
+        wgmma_wait<0>();
+        pin(partial);
+        if (wave == wave_count - 1) release(stage);
+        promote_blocks(sum[wave], partial, scales, phase);
+      }
+    }
+    ring.template advance<stages>();
+  }
+
+  /** Two steps of k: the second one's products run while the first one's are promoted. */
+  __device__ __forceinline__ void step_pair(float (&sum)[sums], Ring& ring, int math_group, int phase) const {
+    float first[sums], second[sums];
+    const int row = wave_row(math_group, 0);
+    wait_full(ring);
+    const int first_stage = ring.stage;
+    const Scales first_scales = read_scales(first_stage, row);
+    multiply(first, first_stage, row);
+    ring.template advance<stages>();
+    wait_full(ring);
+    const int second_stage = ring.stage;
+    const Scales second_scales = read_scales(second_stage, row);
+    multiply(second, second_stage, row);
+    ring.template advance<stages>();
+    wgmma_wait<1>();
+    pin(first);
+    release(first_stage);
+    promote_blocks(sum, first, first_scales, phase);
+    wgmma_wait<0>();
+    pin(second);
+    release(second_stage);
+    promote_blocks(sum, second, second_scales, phase);
+  }
+
+  /** sum = fl(c + sum) for this thread's elements inside the matrix. */
+  __device__ __forceinline__ void add_c(float (&sum)[sums], const Problem& problem, const Tile& t, int row) const {
+    const float* c = problem.c + static_cast<i64>(t.group_d) * problem.m * problem.n;
+    const int column = t.column + threadIdx.x % 4 * 2;
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      const int r = row + thread_row() + half * 8;
+#pragma unroll
+      for (int i = 0; i < tile_n / 8; i++) {
+#pragma unroll
+        for (int j = 0; j < 2; j++) {
+          const int col = column + i * 8 + j;
+          float& value = sum[4 * i + 2 * half + j];
+          if (r < problem.m && col < problem.n) value = __fadd_rn(c[static_cast<i64>(r) * problem.n + col], value);
+        }
+      }
+    }
+  }
+
+  /** Writes 64 rows to the staging area, in the layout the store's box reads. */
+  __device__ __forceinline__ void stage_output(const float (&sum)[sums], u32 staging) const {
+    constexpr int columns = store_columns(tile);
+    constexpr int row_bytes = columns * output_bytes;
+    constexpr int box_bytes = row_bytes * wave_rows;
+    const int lane = threadIdx.x % 32;
+    const int first = (threadIdx.x / 32 % 4) * 16;
+    if constexpr (output_bytes == 2) {
+      const int row = first + lane % 16;
+#pragma unroll
+      for (int i = 0; i < tile_n / 8; i += 2) {
+        const int column = i * 8;
+        const u32 chunk = column % columns / 8 + lane / 16;
+        const u32 offset = row_bytes == 128 ? swizzle128(row, chunk) : swizzle64(row, chunk);
+        store_matrices(staging + column / columns * box_bytes + offset, pack_bf16(sum[4 * i], sum[4 * i + 1]), pack_bf16(sum[4 * i + 2], sum[4 * i + 3]),
+                       pack_bf16(sum[4 * i + 4], sum[4 * i + 5]), pack_bf16(sum[4 * i + 6], sum[4 * i + 7]));
+      }
+    } else {
+      const int row = first + lane / 4;
+#pragma unroll
+      for (int i = 0; i < tile_n / 8; i++) {
+        const int column = i * 8;
+        const u32 chunk = column % columns / 4 + lane % 4 / 2;
+        const u32 base = staging + column / columns * box_bytes + lane % 2 * 8;
+        const u32 upper = row_bytes == 128 ? swizzle128(row, chunk) : swizzle64(row, chunk);
+        const u32 lower = row_bytes == 128 ? swizzle128(row + 8, chunk) : swizzle64(row + 8, chunk);
+        store_shared(base + upper, sum[4 * i], sum[4 * i + 1]);
+        store_shared(base + lower, sum[4 * i + 2], sum[4 * i + 3]);
+      }
+    }
+  }
+
+  /** Stores a tile's rows of one math warpgroup; the copy engine's stores end beside the next tile's products. */
+  __device__ __forceinline__ void store(float (&sum)[wave_count][sums], const Maps& maps, const Problem& problem, const Tile& t, int math_group) const {
+    constexpr int columns = store_columns(tile);
+    const bool leader = threadIdx.x % 128 == 0;
+    const int named = 1 + math_group;
+    // The former tile's stores must have read the staging area before it is written again.
+    if (leader) store_wait_read();
+    named_barrier(named, 128);
+#pragma unroll
+    for (int wave = 0; wave < wave_count; wave++) {
+      const int row = wave_row(math_group, wave);
+      if (problem.c != nullptr) add_c(sum[wave], problem, t, t.row + row);
+      stage_output(sum[wave], shared + staging_offset + row * tile_n * output_bytes);
+    }
+    async_proxy_fence();
+    named_barrier(named, 128);
+    if (leader) {
+#pragma unroll
+      for (int wave = 0; wave < wave_count; wave++) {
+        const int row = wave_row(math_group, wave);
+        if (t.row + row >= problem.m) continue;
+#pragma unroll
+        for (int column = 0; column < tile_n; column += columns) {
+          if (t.column + column >= problem.n) continue;
+          const u32 source = shared + staging_offset + (row * tile_n + column * wave_rows) * output_bytes;
+          store_box(&maps.d, source, t.column + column, t.row + row, t.group_d);
+        }
+      }
+      store_commit();
+    }
+  }
+
+  /** A math warpgroup. */
+  __device__ __forceinline__ void compute(const Maps& maps, const Problem& problem, int math_group) const {
+    auto tiles = walk();
+    Ring ring;
+    Tile t;
+    while (tiles.next(problem, t)) {
+      float sum[wave_count][sums];
+#pragma unroll
+      for (int wave = 0; wave < wave_count; wave++)
+#pragma unroll
+        for (int i = 0; i < sums; i++) sum[wave][i] = 0;
+      const int phase = t.column % 128;
+      int done = 0;
+      if constexpr (paired) {
+        for (; done + 1 < t.steps; done += 2) step_pair(sum[0], ring, math_group, phase);
+      }
+      for (; done < t.steps; done++) step(sum, ring, math_group, phase);
+      store(sum, maps, problem, t, math_group);
+    }
+    if (threadIdx.x % 128 == 0) store_wait();
+  }
+};
+
+/** Registers a thread: the loading warpgroup gives up what the two math warpgroups need. 40 * 128 + 232 * 256 = 64512. */
+inline constexpr int load_registers = 40;
+inline constexpr int math_registers = 232;
+
+template <int tile_m, int tile_n, Share share, ScalesB scales_b, int output_bytes, bool paired>
+__global__ void __launch_bounds__(thread_count(TileShape{tile_m, tile_n, share, scales_b, output_bytes, paired}), 1)
+    gemm_kernel(const __grid_constant__ Maps maps, const __grid_constant__ Problem problem) {
+  using G = Gemm<tile_m, tile_n, share, scales_b, output_bytes, paired>;
+  extern __shared__ __align__(1024) u8 memory[];
+  const G gemm{shared_address(memory), G::cluster == 2 ? cluster_rank() : 0};
+  if ((gemm.shared & 1023) != 0) __trap();
+  // The warpgroup's index is the same for all its threads; shfl tells the compiler so.
+  const int warpgroup = __shfl_sync(0xffffffff, static_cast<int>(threadIdx.x / 128), 0);
+  if (threadIdx.x == 0) {
+    prefetch_map(&maps.a);
+    prefetch_map(&maps.b);
+    prefetch_map(&maps.scales_a);
+    prefetch_map(&maps.scales_b);
+    prefetch_map(&maps.d);
+  }
+  gemm.begin();
+  if (warpgroup == G::groups) {
+    if constexpr (G::groups == 2) lower_registers<load_registers>();
+    if (threadIdx.x % 128 == 0) gemm.load(maps, problem);
+    __syncwarp();
+  } else {
+    if constexpr (G::groups == 2) raise_registers<math_registers>();
+    gemm.compute(maps, problem, warpgroup);
+  }
+  // No thread block leaves while its neighbour may still load into it or arrive at its barriers.
+  if constexpr (G::cluster == 2) cluster_barrier();
+}
+
+}  // namespace fp8lab::cuda
