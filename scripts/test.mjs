@@ -4,14 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inProject } from './lib/project.mjs';
-import {
-  emptyReport,
-  mergeReports,
-  readJUnitReport,
-  readVitestReport,
-  sortSkips,
-  summaryLine,
-} from './lib/test-report.mjs';
+import { emptyReport, mergeReports, readVitestReport, sortSkips, summaryLine } from './lib/test-report.mjs';
 import { setupOrExplain } from './setup.mjs';
 
 const arguments_ = process.argv.slice(2);
@@ -44,18 +37,6 @@ function runVitest(folder) {
   return readReport(file, (text) => readVitestReport(JSON.parse(text)), 'vitest');
 }
 
-/** The native wing's own tests, where setup could build it. */
-function runNative(folder) {
-  const build = inProject('build/native');
-  if (!existsSync(join(build, 'CTestTestfile.cmake'))) return emptyReport();
-  console.log('\n# native');
-  const file = join(folder, 'native.xml');
-  spawnSync('ctest', ['--test-dir', build, '--output-on-failure', '--output-junit', file], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  return readReport(file, readJUnitReport, 'ctest');
-}
-
 function holdSkipsAgainstList(report) {
   const allowed = JSON.parse(readFileSync(inProject('test/skips.json'), 'utf8')).allowed;
   const { listed, unlisted } = sortSkips(report.skipped, allowed);
@@ -71,7 +52,6 @@ function runAll() {
       check('types', 'typescript/bin/tsc', ['--noEmit']),
       check('lint and format', '@biomejs/biome/bin/biome', ['check', '.']),
       runVitest(folder),
-      runNative(folder),
     ];
     return holdSkipsAgainstList(mergeReports(reports));
   } finally {

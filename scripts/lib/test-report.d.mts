@@ -7,7 +7,6 @@ export interface TestReport {
 export function emptyReport(): TestReport;
 export function mergeReports(reports: TestReport[]): TestReport;
 export function readVitestReport(json: object): TestReport;
-export function readJUnitReport(xml: string): TestReport;
 export function sortSkips(
   skipped: TestReport['skipped'],
   allowed: object[],

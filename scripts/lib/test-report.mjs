@@ -42,22 +42,6 @@ export function readVitestReport(json) {
   return report;
 }
 
-/** Reads the JUnit file that `ctest --output-junit` writes. */
-export function readJUnitReport(xml) {
-  const report = emptyReport();
-  for (const [, attributes, body = ''] of xml.matchAll(/<testcase\b([^>]*?)(?:\/>|>([\s\S]*?)<\/testcase>)/g)) {
-    const name = /\bname="([^"]*)"/.exec(attributes)?.[1] ?? '';
-    const status = /\bstatus="([^"]*)"/.exec(attributes)?.[1];
-    if (body.includes('<failure') || status === 'fail') {
-      report.failed++;
-      report.failures.push(`native: ${name}`);
-    } else if (body.includes('<skipped') || status === 'notrun' || status === 'disabled') {
-      report.skipped.push({ name, reason: /<skipped message="([^"]*)"/.exec(body)?.[1] ?? '' });
-    } else report.passed++;
-  }
-  return report;
-}
-
 /**
  * Holds skips against the list: those that are on it, with their reasons, and those that are not. An entry `{test, reason, platforms}`
  * matches a name exactly, or by its beginning where `test` ends in `*`, and only on its platforms where it names some.

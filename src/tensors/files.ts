@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { Fp8labError, inputError } from '../errors.ts';
@@ -160,12 +160,20 @@ export interface SafetensorsWriter {
   abort(): Promise<void>;
 }
 
+/** A file takes the place of a file or of nothing: renaming over a device or pipe (`/dev/null`) would do away with it. */
+async function refuseSpecial(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined || found.isFile()) return;
+  throw inputError(`${path} is there and is no file`, 'not-a-file', path, 'give another path');
+}
+
 /** Begins a safetensors file: the header is written, the data follows by `write` in any order. */
 export async function createSafetensors(
   path: string,
   declarations: readonly TensorDeclaration[],
   metadata: Readonly<Record<string, string>>,
 ): Promise<SafetensorsWriter> {
+  await refuseSpecial(path);
   const { bytes, entries, fileSize } = buildHeader(declarations, metadata);
   const temporary = temporaryName(path);
   let handle: FileHandle | undefined;
@@ -229,6 +237,7 @@ async function syncFolder(folder: string): Promise<void> {
 
 /** Writes a small file whole or not at all. */
 export async function writeFileAtomically(path: string, content: string | Uint8Array): Promise<void> {
+  await refuseSpecial(path);
   const temporary = temporaryName(path);
   try {
     await writeFile(temporary, content, { flag: 'wx', flush: true });

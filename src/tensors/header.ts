@@ -296,6 +296,14 @@ export function buildHeader(
     if (header.has(name) || name === '__metadata__' || name === '__proto__') {
       throw inputError(`two tensors, or a reserved name: ${shortName(name)}`, 'forbidden-name', name, 'rename it');
     }
+    if (dtype !== 'E5M6' && (elementCount(shape) * dtypeBits[dtype]) % 8 !== 0) {
+      throw inputError(
+        `tensor ${shortName(name)} of ${dtype} does not fill whole bytes: ${elementCount(shape)} elements`,
+        'ragged-bits',
+        name,
+        'give it a last extent that fills bytes (a multiple of 4 does for every dtype)',
+      );
+    }
     const begin = end;
     end += packedBytes(dtype, elementCount(shape));
     const fileShape = dtype === 'E5M6' ? e5m6FileShape(shape) : shape;

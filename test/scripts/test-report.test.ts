@@ -1,11 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import {
-  mergeReports,
-  readJUnitReport,
-  readVitestReport,
-  sortSkips,
-  summaryLine,
-} from '../../scripts/lib/test-report.mjs';
+import { mergeReports, readVitestReport, sortSkips, summaryLine } from '../../scripts/lib/test-report.mjs';
 
 const file = (status: string, tests: object[], message = '') => ({
   name: 'a.test.ts',
@@ -42,19 +36,6 @@ describe('counting tests', () => {
   it('a test marked as still to do is a skip', () => {
     const report = readVitestReport({ success: true, testResults: [file('passed', [test('todo', 'later')])] });
     expect(report.skipped).toHaveLength(1);
-  });
-
-  it('reads what ctest writes', () => {
-    const xml = `<testsuite tests="3">
-      <testcase name="formats" status="run"><system-out>ok</system-out></testcase>
-      <testcase name="gemm" status="fail"><failure message="boom"/></testcase>
-      <testcase name="cuda" status="notrun"><skipped message="no GPU"/></testcase></testsuite>`;
-    expect(readJUnitReport(xml)).toEqual({
-      passed: 1,
-      failed: 1,
-      failures: ['native: gemm'],
-      skipped: [{ name: 'cuda', reason: 'no GPU' }],
-    });
   });
 
   it('adds runners up, and says skips only where there are some', () => {

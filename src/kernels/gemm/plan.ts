@@ -1,3 +1,4 @@
+import { inputError } from '../../errors.ts';
 import type { Arithmetic, Combine, StepOutput, TensorCoreModel } from '../../numerics/arithmetic.ts';
 import { type FormatName, formats } from '../../numerics/formats.ts';
 import type { GemmSpec } from '../../specs/types.ts';
@@ -55,9 +56,21 @@ export interface WordSpan {
 /** Loop turns that a thread takes in a dispatch: lavapipe leaves a shader's loops after 65535 in all, without a word. */
 const mostTurns = 40_000;
 
+/** lavapipe's bound itself: a block of the exact model, which cannot be cut, must stay below it. */
+const loopLimit = 65_535;
+
+function refuseBlock(block: number): never {
+  throw inputError(
+    `a block of ${block} k of the exact model takes more loop turns than every adapter makes (${loopLimit})`,
+    'block-too-long',
+    'arithmetic.promoteEvery',
+    'promote more often, say every 128, or run it on the reference or native:host',
+  );
+}
+
 /**
  * Cuts k over dispatches. Spans end at blocks where one fits; longer blocks are cut between fused sums and go on in the next dispatch, but
- * those of the exact model, whose accumulator lives in one dispatch.
+ * those of the exact model, whose accumulator lives in one dispatch. Throws `block-too-long` where such a block is past any adapter's count of turns.
  */
 export function wordSpans(
   arithmetic: Arithmetic,
@@ -69,6 +82,7 @@ export function wordSpans(
   const { blockWords, rowWords } = layout;
   const turns = turnsPerBlock(model, blockWords, plan.constants.DIGITS ?? 0, tier);
   const uncut = tier === 'exact' && model.kind === 'exact';
+  if (uncut && turns > loopLimit) refuseBlock(layout.block);
   const blocks = Math.floor(mostTurns / turns);
   const terms = termsOf(model, tier);
   const sums = Math.max(Math.floor(((mostTurns / turns) * blockWords) / terms), 1) * terms;
