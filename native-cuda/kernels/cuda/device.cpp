@@ -205,7 +205,7 @@ Tensor gemm_general(const GemmSpec& spec, const Quantized& a, const Quantized& b
   const Matrix side_a = upload_quantized(a, spec.a.scheme, where), side_b = upload_quantized(b, spec.b.scheme, where);
   const DType dtype = dtype_of(spec.output);
   Buffer d(spec.m * spec.n * lane_bytes(dtype), where);
-  launch_gemm_general({side_a.view, side_b.view, c == nullptr ? MatrixView{} : c->view, spec.arithmetic, spec.output, d.as()}, nullptr, where);
+  cuda::launch_gemm_general({side_a.view, side_b.view, c == nullptr ? MatrixView{} : c->view, spec.arithmetic, spec.output, d.as()}, nullptr, where);
   finish(where);
   return download(d, dtype, {spec.m, spec.n}, where);
 }

@@ -23,21 +23,6 @@ struct Maps {
   CUtensorMap d;
 };
 
-/** A ring of stages in shared memory: full[i] counts loaded bytes, empty[i] the warps that are done with it. */
-struct Ring {
-  int stage = 0;
-  u32 parity = 0;
-
-  template <int stages>
-  __device__ __forceinline__ void advance() {
-    stage++;
-    if (stage == stages) {
-      stage = 0;
-      parity ^= 1;
-    }
-  }
-};
-
 template <int tile_m, int tile_n, Share share, ScalesB scales_b, int output_bytes, bool paired>
 struct Gemm {
   static constexpr TileShape tile = {tile_m, tile_n, share, scales_b, output_bytes, paired};

@@ -22,6 +22,20 @@ function method(n, name, typeA, typeB, registersA) {
   }`;
 }
 
+/** The same summed in f16, two columns a register. */
+function halfMethod(n) {
+  const count = n / 4;
+  const sums = range(count).map((i) => `%${i}`);
+  const outputs = range(count).map((i) => `"+r"(d[${i}])`);
+  return `  static __device__ __forceinline__ void e4m3_f16(u32 (&d)[${count}], u64 a, u64 b, int accumulate) {
+    asm volatile(
+        "{\\n.reg .pred p;\\nsetp.ne.b32 p, %${count + 2}, 0;\\n"
+        "wgmma.mma_async.sync.aligned.m64n${n}k32.f16.e4m3.e4m3 {${sums.join(', ')}}, %${count}, %${count + 1}, p, 1, 1;\\n}"
+        : ${outputs.join(', ')}
+        : "l"(a), "l"(b), "r"(accumulate));
+  }`;
+}
+
 const types = (n) => [
   method(n, 'e4m3', 'e4m3', 'e4m3', false),
   ...(n === 64
@@ -30,6 +44,7 @@ const types = (n) => [
         method(n, 'e4m3_e5m2', 'e4m3', 'e5m2', false),
         method(n, 'e5m2_e4m3', 'e5m2', 'e4m3', false),
         method(n, 'e5m2', 'e5m2', 'e5m2', false),
+        halfMethod(n),
       ]
     : []),
 ];

@@ -241,6 +241,21 @@ class TileWalk {
   int group_row_ = 0;
 };
 
+/** Place in a ring of stages: full[stage] counts loaded bytes, empty[stage] the warps that have left. The loader waits for empty at the other parity. */
+struct Ring {
+  int stage = 0;
+  u32 parity = 0;
+
+  template <int stages>
+  FP8LAB_METHOD constexpr void advance() {
+    stage++;
+    if (stage == stages) {
+      stage = 0;
+      parity ^= 1;
+    }
+  }
+};
+
 /** How a gemm is run. */
 struct Plan {
   TileShape tile;
