@@ -121,6 +121,15 @@ Case make_case(const Probe& probe, u32 seed) {
   return made;
 }
 
+/** Products of a row of A and a row of B. */
+struct Products {
+  const u8* a;
+  const u8* b;
+  Format format_a;
+  Format format_b;
+  __host__ __device__ Term operator()(i64 k) const { return product(decode_operand(a[k], format_a), decode_operand(b[k], format_b)); }
+};
+
 /** Bits that the model gives for one output: f32, or f16. */
 u32 expected(const Probe& probe, const Case& made, int row, int column) {
   const bool half = probe.form == Form::e4m3_f16;
@@ -129,10 +138,9 @@ u32 expected(const Probe& probe, const Case& made, int row, int column) {
   u32 sum = made.c.empty() ? 0 : made.c[static_cast<std::size_t>(row * probe.n + column)];
   if (half) sum = decode(sum, f16);
   for (int step = 0; step < probe.steps; step++) {
-    sum = aligned_step(model, fa.mantissa_bits + fb.mantissa_bits, sum, 32, [&](i64 i) {
-      const auto k = static_cast<std::size_t>(step * 32 + i);
-      return product(decode_operand(made.a[static_cast<std::size_t>(row) * most_k + k], fa), decode_operand(made.b[static_cast<std::size_t>(column) * most_k + k], fb));
-    });
+    const u8* a = made.a.data() + row * most_k + step * 32;
+    const u8* b = made.b.data() + column * most_k + step * 32;
+    sum = aligned_step(model, fa.mantissa_bits + fb.mantissa_bits, sum, 32, Products{a, b, fa, fb});
   }
   return half ? encode(sum, f16, Rounding::nearest_even, Overflow::ieee) : sum;
 }
