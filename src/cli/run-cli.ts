@@ -91,6 +91,23 @@ function addCompare(program: Command, io: Io, finish: Finish): void {
     .action(async (a, b, options) => finish(await (await import('./compare.ts')).compareCommand(a, b, options, io)));
 }
 
+function addTrace(program: Command, io: Io, finish: Finish): void {
+  program
+    .command('trace')
+    .description('work one element of a result out by hand: every operation, every bit that is cut')
+    .argument('<spec>', 'spec file or shipped name')
+    .requiredOption('--element <i,j>', 'coordinates of the element')
+    .option('--tensor <name>', "result tensor; default: the spec's first")
+    .option('--terms', 'show every product of every sum')
+    .option('--inputs <file>', 'take the inputs from this safetensors file')
+    .addOption(json())
+    .addHelpText(
+      'before',
+      examples(['trace gemm/dsv3-q-a --element 0,3', 'trace quantize/mxfp4 --element 2,40 --tensor scales']),
+    )
+    .action(async (name, options) => finish(await (await import('./trace.ts')).traceCommand(name, options, io)));
+}
+
 function addSpec(program: Command, io: Io, finish: Finish): void {
   const spec = program
     .command('spec')
@@ -167,7 +184,7 @@ function buildProgram(io: Io, finish: Finish): Command {
     )
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.stdout(text), writeErr: (text) => io.stderr(text) });
-  for (const add of [addParity, addRun, addCompare, addSpec]) add(program, io, finish);
+  for (const add of [addParity, addRun, addCompare, addTrace, addSpec]) add(program, io, finish);
   addFileCommands(program, io, finish, examples);
   addMachine(program, io, finish);
   // A subcommand made before exitOverride was set keeps process.exit otherwise.

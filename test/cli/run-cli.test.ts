@@ -41,6 +41,7 @@ const commands = [
   'parity',
   'run',
   'compare',
+  'trace',
   'spec',
   'inspect',
   'quantize',
@@ -229,6 +230,18 @@ describe('run, compare and parity', () => {
     const { code, out } = await cli(`parity gemm/edge-k33 --backends reference --against ${evidence}`);
     expect(code).toBe(1);
     expect(out).toContain('holds none for these specs');
+  });
+
+  it('a trace ends in the bits that a run gives', async () => {
+    const path = join(folder, 'traced.safetensors');
+    await cli(`run gemm/edge-k33 --out ${path}`);
+    const { d } = await readTensors(path);
+    const { code, out } = await cli('trace gemm/edge-k33 --element 2,3 --json');
+    expect(code).toBe(0);
+    expect(Number(JSON.parse(out).result.code)).toBe(d!.codes[2 * 7 + 3]);
+    expect((await cli('trace gemm/edge-k33 --element 2,3')).out).toContain('d[2, 3]');
+    expect(await cli('trace gemm/edge-k33 --element 2')).toMatchObject({ code: 4 });
+    expect(await cli('trace gemm/edge-k33 --element two,3')).toMatchObject({ code: 2 });
   });
 
   it('parts cover the shipped specs without overlap', async () => {

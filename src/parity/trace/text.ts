@@ -40,7 +40,9 @@ export function sumWords(sum: Sum): string {
     sum.largestExponent === undefined
       ? ''
       : `, aligned to 2^${sum.largestExponent}, last kept bit 2^${sum.lastExponent}`;
-  return `${start}${sum.terms.length} products, k ${first} to ${last}${aligned}`;
+  const products =
+    sum.terms.length === 1 ? `1 product, k ${first}` : `${sum.terms.length} products, k ${first} to ${last}`;
+  return `${start}${products}${aligned}`;
 }
 
 /** Column heads and cells of a sum's terms; columns that the model has no use for are left out. */

@@ -1,0 +1,86 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { countOpcodes, kernelName, lostPerformance, readResources } from '../../scripts/lib/cubin.mjs';
+
+const version = spawnSync('nvcc', ['--version'], { encoding: 'utf8' });
+const hasCompiler = version.status === 0;
+const release = /release (\d+\.\d+)/.exec(version.stdout ?? '')?.[1];
+const sources = new URL('../../native-cuda/kernels/cuda/', import.meta.url).pathname;
+
+/** Compiles one file for sm_90a: what ptxas said and the cubin. */
+async function compile(name: string, folder: string): Promise<{ log: string; cubin: Uint8Array }> {
+  const target = join(folder, `${name}.cubin`);
+  const options = ['-std=c++20', '-gencode=arch=compute_90a,code=sm_90a', '-fmad=false', '-Xptxas', '-v', '-cubin'];
+  const { stdout, stderr } = await promisify(execFile)(
+    'nvcc',
+    [...options, '-o', target, join(sources, `${name}.cu`)],
+    {
+      maxBuffer: 1 << 26,
+    },
+  );
+  return { log: stdout + stderr, cubin: readFileSync(target) };
+}
+
+describe('reading cubins', () => {
+  it('refuses a file that is no ELF', () => {
+    expect(() => countOpcodes(new Uint8Array(100))).toThrow(/not a cubin/);
+  });
+
+  it('finds the messages of lost performance among others', () => {
+    const log =
+      'ptxas info : (C7514) Potential Performance Loss\nptxas info : (C7600) other\nptxas info : (C7508) setmaxnreg ignored';
+    expect(lostPerformance(log)).toHaveLength(2);
+  });
+});
+
+describe.skipIf(!hasCompiler)(`CUDA kernels compiled for sm_90a${hasCompiler ? '' : ' (no nvcc on PATH)'}`, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'fp8lab-sass-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const table: Record<string, Record<string, number>> = {};
+  let log = '';
+
+  beforeAll(async () => {
+    const outputs = await Promise.all(['gemm', 'quantize'].map((name) => compile(name, folder)));
+    log = outputs.map((output) => output.log).join('\n');
+    const resources = readResources(log);
+    for (const { cubin } of outputs) {
+      for (const [mangled, counts] of Object.entries(countOpcodes(cubin))) {
+        table[kernelName(mangled)] = { ...resources[mangled], ...counts };
+      }
+    }
+  }, 300_000);
+
+  it('lose no performance that ptxas tells of', () => {
+    expect(lostPerformance(log)).toEqual([]);
+  });
+
+  it('keep everything in registers', () => {
+    expect(Object.keys(table).length).toBeGreaterThanOrEqual(20);
+    for (const [name, { stack, spills, LDL, STL }] of Object.entries(table)) {
+      expect({ name, stack, spills, LDL, STL }).toEqual({ name, stack: 0, spills: 0, LDL: 0, STL: 0 });
+    }
+  });
+
+  it('multiply on the tensor cores, load and store by the copy engine, and move registers between warpgroups', () => {
+    const gemms = Object.entries(table).filter(([name]) => name.startsWith('gemm'));
+    expect(gemms.length).toBe(17);
+    for (const [name, counts] of gemms) {
+      expect(counts.QGMMA, name).toBeGreaterThanOrEqual(4);
+      expect(counts.UTMALDG, name).toBe(4);
+      expect(counts.UTMASTG, name).toBeGreaterThan(0);
+      expect(counts.USETMAXREG, name).toBe(name.startsWith('gemm 64x') ? 0 : 2);
+      // (register file) / (384 threads), down to a multiple of 8.
+      if (!name.startsWith('gemm 64x')) expect(counts.registers, name).toBeLessThanOrEqual(168);
+    }
+  });
+
+  // Another compiler may choose other registers and instructions; the table is that of one release.
+  it.skipIf(release !== '13.0')('have the recorded registers and instructions (table of CUDA 13.0)', async () => {
+    const sorted = Object.fromEntries(Object.entries(table).sort(([a], [b]) => (a < b ? -1 : 1)));
+    await expect(`${JSON.stringify(sorted, null, 2)}\n`).toMatchFileSnapshot('../../native-cuda/sass/expected.json');
+  });
+});
