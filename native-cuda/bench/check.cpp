@@ -78,7 +78,7 @@ std::vector<u8> general(const GemmLaunch& launch, const u8* a, const float* scal
   const MatrixView view_a{packed_a.as(), 1, FormatId::e4m3, m, k, factors_a.as<u32>(), 1, 128};
   const MatrixView view_b{packed_b.as(), 1, FormatId::e4m3, n, k, factors_b.as<u32>(), tile_b, 128};
   const MatrixView view_c{c, 4, FormatId::f32, m, n, nullptr, 1, 1};
-  launch_gemm_general({view_a, view_b, view_c, arithmetic, launch.output, d.as()}, nullptr, "general gemm");
+  cuda::launch_gemm_general({view_a, view_b, view_c, arithmetic, launch.output, d.as()}, nullptr, "general gemm");
   return bytes_of(d, "general gemm");
 }
 
@@ -101,7 +101,7 @@ bool check_gemm(const TileShape& tile, Grouping grouping, int m, int n, int k, b
   const i64 width = tile.output_bytes, unit = 16 / width, d_stride = (n + unit - 1) / unit * unit, count_d = groups_d ? groups : 1;
   const Buffer d(count_d * rows * d_stride * width, name), on_device = upload(layout.data(), layout.size() * 4);
   const Buffer values = random_values(count_d * rows * n, 23), c(count_d * rows * n * 4, name);
-  launch_dequantize({values.as(), 2, FormatId::bf16, count_d * rows, n, nullptr, 1, 1}, c.as(), FormatId::f32, nullptr, name);
+  cuda::launch_dequantize({values.as(), 2, FormatId::bf16, count_d * rows, n, nullptr, 1, 1}, c.as(), FormatId::f32, nullptr, name);
   GemmLaunch launch;
   launch.problem.grouping = grouping;
   launch.problem.groups = groups;

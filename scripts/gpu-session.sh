@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Everything a Hopper GPU is needed for, in one go, on a machine without internet:
+#
+#   scripts/gpu-session.sh --out evidence/h200-2026-01-01 [--reference FOLDER] [--device cuda|host] [--specs FOLDER] [--quick]
+#
+# Builds, probes the tensor cores, runs every resolved spec and holds its digests against FOLDER/<spec>.json (made by `--device host`), checks the fast
+# kernels against the general ones, runs compute-sanitizer where it is, and measures. `--device host` rehearses it without a GPU.
+# Exit codes: 0 all held, 1 something differs, 2 usage, 3 environment.
+set -uo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+device=cuda out= reference= specs=$root/specs/resolved quick=
+need_value() { [ "$1" -ge 2 ] || { echo "$2 needs a value" >&2; exit 2; }; }
+while [ $# -gt 0 ]; do
+  case $1 in
+    --device) need_value $# "$1"; device=$2; shift 2 ;;
+    --out) need_value $# "$1"; out=$2; shift 2 ;;
+    --reference) need_value $# "$1"; reference=$2; shift 2 ;;
+    --specs) need_value $# "$1"; specs=$2; shift 2 ;;
+    --quick) quick=--quick; shift ;;
+    -h|--help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "unknown option $1; see --help" >&2; exit 2 ;;
+  esac
+done
+case $device in host|cuda) ;; *) echo "--device is host or cuda, not $device" >&2; exit 2 ;; esac
+[ -n "$out" ] || { echo "--out FOLDER is missing" >&2; exit 2; }
+[ -z "$reference" ] || [ -d "$reference" ] || { echo "no folder $reference with reference digests" >&2; exit 3; }
+[ -d "$specs" ] || { echo "no folder $specs with resolved specs; fp8lab spec resolve writes them" >&2; exit 3; }
+mkdir -p "$out/specs" || exit 3
+failed=0
+step() { echo "== $1" >&2; }
+fail() { echo "   FAILED: $1" >&2; failed=1; }
+
+step build
+build=${FP8LAB_BUILD:-$root/build/gpu-session}
+cuda=ON; [ "$device" = host ] && cuda=OFF
+cmake -S "$root/native-cuda" -B "$build" -DFP8LAB_CUDA=$cuda >"$out/build.log" 2>&1 && cmake --build "$build" -j >>"$out/build.log" 2>&1 ||
+  { tail -20 "$out/build.log" >&2; exit 3; }
+binary() { find "$build" -name "$1" -type f -perm -u+x | head -1; }
+native=$(binary fp8lab-native)
+[ -n "$native" ] || { echo "no fp8lab-native was built" >&2; exit 3; }
+
+step device
+"$native" info >"$out/info.json" || fail info
+if [ "$device" = cuda ]; then
+  bench=$(binary fp8lab-bench) probes=$(binary fp8lab-probes)
+  [ -n "$bench" ] && [ -n "$probes" ] || { echo "the CUDA path was not built: is nvcc on PATH?" >&2; exit 3; }
+  nvidia-smi -q >"$out/nvidia-smi.txt" 2>&1 || true
+  step probes
+  timeout 120 "$probes" >"$out/probes.jsonl" || fail "probes (see probes.jsonl)"
+fi
+
+step "specs on $device"
+count=0 differing=0
+for spec in "$specs"/*.json; do
+  [ -e "$spec" ] || continue
+  name=$(basename "$spec" .json)
+  count=$((count + 1))
+  timeout 600 "$native" run "$spec" --device "$device" --digest >"$out/specs/$name.json" 2>"$out/specs/$name.error" || { fail "$name: $(cat "$out/specs/$name.error")"; continue; }
+  rm -f "$out/specs/$name.error"
+  [ -n "$reference" ] || continue
+  if [ ! -e "$reference/$name.json" ]; then fail "$name has no reference digest"; continue; fi
+  digests() { grep -o '"sha256":"[0-9a-f]*"' "$1"; }
+  if [ "$(digests "$out/specs/$name.json")" != "$(digests "$reference/$name.json")" ]; then
+    differing=$((differing + 1)); fail "$name differs from the reference"
+  fi
+done
+[ "$count" -gt 0 ] || fail "no spec in $specs"
+echo "{\"device\":\"$device\",\"specs\":$count,\"differing\":$differing,\"compared\":$([ -n "$reference" ] && echo true || echo false)}" >"$out/summary.json"
+
+if [ "$device" = cuda ]; then
+  step "fast kernels against general ones"
+  timeout 300 "$bench" check >"$out/check.jsonl" || fail "kernel check (see check.jsonl)"
+  if command -v compute-sanitizer >/dev/null; then
+    step compute-sanitizer
+    timeout 600 compute-sanitizer --tool memcheck --error-exitcode 1 "$probes" >"$out/sanitizer.txt" 2>&1 || fail "compute-sanitizer (see sanitizer.txt)"
+    small=$(find "$specs" -name '*edge*.json' | sort | head -8)
+    for spec in $small; do
+      timeout 300 compute-sanitizer --tool memcheck --error-exitcode 1 "$native" run "$spec" --device cuda >>"$out/sanitizer.txt" 2>&1 || fail "compute-sanitizer on $spec"
+    done
+  else
+    echo "   compute-sanitizer is not installed: left out" >&2
+  fi
+  step bench
+  timeout 1800 "$bench" run $quick >"$out/bench.jsonl" || fail "bench (see bench.jsonl)"
+  if python3 -c 'import torch' 2>/dev/null; then
+    timeout 600 python3 "$root/native-cuda/bench/peers.py" >"$out/peers.jsonl" 2>"$out/peers.log" || fail "peers (see peers.log)"
+  fi
+fi
+
+(cd "$out" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum >SHA256SUMS)
+step "$([ $failed = 0 ] && echo 'all held' || echo 'something differs'): $out"
+exit $failed

@@ -1,0 +1,74 @@
+// What a compiled CUDA kernel consists of, without NVIDIA's disassembler: a cubin is an ELF file whose .text.<kernel> sections hold 16-byte instructions
+// with the opcode in the lowest 9 bits. The opcodes were found by compiling kernels of known content for sm_90a with CUDA 13.0.
+
+const opcodes = {
+  QGMMA: 0x1f3,
+  UTMALDG: 0x1b4,
+  UTMASTG: 0x1b5,
+  USETMAXREG: 0x1c8,
+  STSM: 0x044,
+  FFMA: 0x023,
+  LDL: 0x183,
+  STL: 0x187,
+};
+
+/** Sections of an ELF64 little-endian file: name, offset, size. Throws on anything else. */
+function sections(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 64 || view.getUint32(0, false) !== 0x7f454c46 || bytes[4] !== 2 || bytes[5] !== 1) {
+    throw new Error('not a cubin: no 64-bit little-endian ELF header');
+  }
+  const table = Number(view.getBigUint64(0x28, true));
+  const header = (i) => table + 64 * i;
+  const offsetOf = (i) => Number(view.getBigUint64(header(i) + 24, true));
+  const names = offsetOf(view.getUint16(0x3e, true));
+  return Array.from({ length: view.getUint16(0x3c, true) }, (_, i) => {
+    const start = names + view.getUint32(header(i), true);
+    const name = Buffer.from(bytes.subarray(start, bytes.indexOf(0, start))).toString('latin1');
+    return { name, offset: offsetOf(i), size: Number(view.getBigUint64(header(i) + 32, true)) };
+  });
+}
+
+/** Number of instructions of each kind in every kernel of a cubin: { mangled name: { QGMMA: 4, ... } }. */
+export function countOpcodes(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const kernels = {};
+  for (const { name, offset, size } of sections(bytes)) {
+    if (!name.startsWith('.text.')) continue;
+    const counts = Object.fromEntries(Object.keys(opcodes).map((mnemonic) => [mnemonic, 0]));
+    for (let at = offset; at + 16 <= offset + size; at += 16) {
+      const opcode = view.getUint16(at, true) & 0x1ff;
+      for (const [mnemonic, code] of Object.entries(opcodes)) if (code === opcode) counts[mnemonic]++;
+    }
+    kernels[name.slice('.text.'.length)] = counts;
+  }
+  return kernels;
+}
+
+/** Registers, stack and spills of every kernel, from what ptxas says with -v: { mangled name: { registers, stack, spills } }. */
+export function readResources(log) {
+  const kernels = {};
+  const pattern =
+    /Compiling entry function '([^']+)'[\s\S]*?(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads[\s\S]*?Used (\d+) registers/g;
+  for (const [, name, stack, stores, loads, registers] of log.matchAll(pattern)) {
+    kernels[name] = { registers: Number(registers), stack: Number(stack), spills: Number(stores) + Number(loads) };
+  }
+  return kernels;
+}
+
+/** Lines in which ptxas says that it ignored setmaxnreg (C7508) or serialized wgmma (C7510 to C7515); they are not warnings to it. */
+export const lostPerformance = (log) => log.split('\n').filter((line) => /C75(08|1[0-5])/.test(line));
+
+/** A readable name for a mangled one of ours; the mangled one where it is not. */
+export function kernelName(mangled) {
+  const gemm = /gemm_kernelILi(\d+)ELi(\d+)ELNS0_5ShareE(\d)ELNS0_7ScalesBE(\d)ELi(\d)ELb(\d)E/.exec(mangled);
+  if (gemm) {
+    const [, m, n, share, scales, bytes, paired] = gemm;
+    const parts = [`gemm ${m}x${n}`, ['none', 'A', 'B'][share] === 'none' ? '' : `${['', 'A', 'B'][share]} shared`];
+    parts.push(scales === '1' ? 'row scales' : '', bytes === '2' ? 'bf16' : 'f32', paired === '1' ? 'paired' : '');
+    return parts.filter(Boolean).join(', ');
+  }
+  const other = /(quantize_rows|quantize_blocks|cast_transpose)(?:ILNS_8FormatIdE(\d+)E)?/.exec(mangled);
+  if (other) return other[2] === undefined ? other[1] : `${other[1]} ${other[2]}`;
+  return mangled;
+}
