@@ -25,7 +25,7 @@ done
 case $device in host|cuda) ;; *) echo "--device is host or cuda, not $device" >&2; exit 2 ;; esac
 [ -n "$out" ] || { echo "--out FOLDER is missing" >&2; exit 2; }
 [ -z "$reference" ] || [ -d "$reference" ] || { echo "no folder $reference with reference digests" >&2; exit 3; }
-[ -d "$specs" ] || { echo "no folder $specs with resolved specs; fp8lab spec resolve writes them" >&2; exit 3; }
+[ -d "$specs" ] || { echo "no folder $specs with resolved specs; fp8lab spec export writes them" >&2; exit 3; }
 mkdir -p "$out/specs" || exit 3
 failed=0
 step() { echo "== $1" >&2; }

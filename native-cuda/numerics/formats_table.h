@@ -1,5 +1,5 @@
 #pragma once
-// Written from src/numerics/formats.ts by `npx vitest run -u test/native/formats-table.test.ts`: edit the source, not this file.
+// Written from src/numerics/formats.ts by `npx vitest run test/native/formats-table.test.ts -u`: edit the source, not this file.
 
 namespace fp8lab {
 

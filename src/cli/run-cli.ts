@@ -133,6 +133,17 @@ function addSpec(program: Command, io: Io, finish: Finish): void {
     .addHelpText('before', examples(['spec presets', 'spec presets --json']))
     .action(async (options) => finish(await (await import('./spec.ts')).specPresetsCommand(options, io)));
   spec
+    .command('export')
+    .description('write specs resolved, a file each')
+    .argument('<folder>', 'where to')
+    .argument('[spec...]', 'spec files, folders, or shipped names; default: all shipped specs')
+    .option('--large', 'the full-size specs too')
+    .addOption(json())
+    .addHelpText('before', examples(['spec export resolved', 'spec export resolved gemm/dsv3-q-a --json']))
+    .action(async (folder, names, options) =>
+      finish(await (await import('./spec.ts')).specExportCommand(folder, names, options, io)),
+    );
+  spec
     .command('schema')
     .description('print the JSON Schema of specs')
     .addHelpText('before', examples(['spec schema > fp8lab.schema.json']))

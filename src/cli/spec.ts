@@ -1,8 +1,11 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { exitCodes } from '../errors.ts';
 import { specIdentity } from '../specs/canonical.ts';
 import { arithmeticPresets, modelPresets, schemePresets } from '../specs/presets.ts';
 import { jsonSchema } from '../specs/schema.ts';
 import type { ResolvedSpec } from '../specs/types.ts';
+import { writeFileAtomically } from '../tensors/files.ts';
 import type { Io } from './io.ts';
 import { loadOne } from './run.ts';
 import { chooseSpecs } from './specs.ts';
@@ -79,6 +82,24 @@ export async function specPresetsCommand(options: { json?: boolean }, io: Io): P
 }
 
 const indent = (text: string): string => text.replace(/^(?=.)/gm, '  ');
+
+/** `fp8lab spec export`: specs resolved, a file each, for programs that read them without presets (the native runner, other projects). */
+export async function specExportCommand(
+  folder: string,
+  names: readonly string[],
+  options: { large?: boolean; json?: boolean },
+  io: Io,
+): Promise<number> {
+  const specs = await chooseSpecs(names, options.large ?? false);
+  await mkdir(folder, { recursive: true });
+  const files = specs.map(({ label }) => `${label.replace('/', '.')}.json`);
+  for (const [i, { spec }] of specs.entries()) {
+    await writeFileAtomically(join(folder, files[i]!), `${JSON.stringify(spec, null, 2)}\n`);
+  }
+  if (options.json) io.stdout(`${JSON.stringify({ schemaVersion: 1, folder, files })}\n`);
+  else io.stdout(`${files.length} specs in ${folder}\n`);
+  return exitCodes.ok;
+}
 
 /** `fp8lab spec schema`: the JSON Schema that editors complete specs from. */
 export async function specSchemaCommand(io: Io): Promise<number> {

@@ -161,6 +161,15 @@ describe('spec', () => {
     expect(new Set(specs.map(({ spec }) => spec)).size).toBe(specs.length);
   });
 
+  it('export writes specs that resolve to themselves', async () => {
+    const into = join(folder, 'resolved');
+    const { code, out } = await cli(`spec export ${into} gemm/edge-k1 quantize/mxfp4`);
+    expect({ code, out }).toEqual({ code: 0, out: `2 specs in ${into}\n` });
+    expect((await readdir(into)).sort()).toEqual(['gemm.edge-k1.json', 'quantize.mxfp4.json']);
+    const text = await readFile(join(into, 'gemm.edge-k1.json'), 'utf8');
+    expect((await cli(`spec resolve ${join(into, 'gemm.edge-k1.json')}`)).out).toBe(text);
+  });
+
   it('presets and schema print', async () => {
     expect((await cli('spec presets')).out).toContain('hopper-deepgemm');
     expect(JSON.parse((await cli('spec schema')).out).title).toBe('fp8lab kernel spec');

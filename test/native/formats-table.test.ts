@@ -17,7 +17,7 @@ function initializer(format: Format): string {
 function renderFormatsTable(): string {
   const all = Object.values(formats);
   return `#pragma once
-// Written from src/numerics/formats.ts by \`npx vitest run -u test/native/formats-table.test.ts\`: edit the source, not this file.
+// Written from src/numerics/formats.ts by \`npx vitest run test/native/formats-table.test.ts -u\`: edit the source, not this file.
 
 namespace fp8lab {
 
