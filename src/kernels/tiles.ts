@@ -36,7 +36,7 @@ export function scaleShape(grid: TileGrid, scheme: Scheme): readonly [number, nu
   }
 }
 
-/** Declarations of a quantized matrix: codes, scales and, for nvfp4, the tensor scale, with a name prefix (`a_`). */
+/** Declarations of a quantized matrix: `codes`, `scales` and, for nvfp4, `tensor_scale`. */
 export function quantizedDeclarations(rows: number, columns: number, scheme: Scheme): readonly TensorDeclaration[] {
   const grid = tileGrid(rows, columns, scheme);
   const declarations: TensorDeclaration[] = [

@@ -18,17 +18,26 @@ const scalable = new Set(['uniform', 'positive', 'normal', 'outlier-channels', '
 /** Refuses a filled spec that contradicts itself, with the path and the numbers. */
 export function checkSpec(spec: ResolvedSpec, where: string): void {
   const check = checker(where);
-  if (spec.kernel === 'gemm') {
-    checkGemm(spec, check);
-    return;
-  }
-  check.elements('shape', spec.shape.rows, spec.shape.columns);
-  if (spec.kernel === 'quantize') {
-    check.numbers('x.input', spec.x.input);
-    check.scheme('scheme', spec.scheme);
-  } else {
-    check.operand('x', spec.x);
-    if (spec.kernel === 'requantize') check.scheme('to', spec.to);
+  switch (spec.kernel) {
+    case 'quantize':
+      check.elements('shape', spec.shape.rows, spec.shape.columns);
+      check.numbers('x.input', spec.x.input);
+      check.scheme('scheme', spec.scheme);
+      break;
+    case 'dequantize':
+      check.elements('shape', spec.shape.rows, spec.shape.columns);
+      check.operand('x', spec.x);
+      break;
+    case 'requantize':
+      check.elements('shape', spec.shape.rows, spec.shape.columns);
+      check.operand('x', spec.x);
+      check.scheme('to', spec.to);
+      break;
+    case 'gemm':
+      checkGemm(spec, check);
+      break;
+    default:
+      spec satisfies never;
   }
 }
 

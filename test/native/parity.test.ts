@@ -5,6 +5,7 @@ import { packageRoot } from '../../src/backends/machine.ts';
 import { createNativeBackend } from '../../src/backends/native.ts';
 import { runReference } from '../../src/backends/reference.ts';
 import { resolveSpec } from '../../src/specs/resolve.ts';
+import { kernelNames } from '../../src/specs/schema.ts';
 import type { ResolvedSpec } from '../../src/specs/types.ts';
 import { bytesOf, requireNative } from './support.ts';
 
@@ -12,8 +13,9 @@ const specsFolder = join(packageRoot(), 'specs');
 
 /** Every shipped spec, the full-size ones or the others. */
 function shippedSpecs(large: boolean): ResolvedSpec[] {
-  const kernels = ['quantize', 'dequantize', 'requantize', 'gemm'];
-  const files = kernels.flatMap((kernel) => readdirSync(join(specsFolder, kernel)).map((file) => join(kernel, file)));
+  const files = kernelNames.flatMap((kernel) =>
+    readdirSync(join(specsFolder, kernel)).map((file) => join(kernel, file)),
+  );
   return files
     .filter((file) => file.endsWith('.json'))
     .map((file) => resolveSpec(JSON.parse(readFileSync(join(specsFolder, file), 'utf8')), file))

@@ -10,9 +10,30 @@ import { type Quantized, quantizeReference } from '../quantize/reference.ts';
 import { loadScales, requireShape, requireTensor, tileGrid } from '../tiles.ts';
 
 /**
- * An operand's codes and scales: those given, or its high-precision tensor quantized by the scheme.
- * `name` is the operand's (`a`, `b`, `x`); shape [rows, columns].
+ * What the inputs hold of an operand (`a`, `b`, `x`) [rows, columns]: codes with scales, or a high-precision tensor that is to be quantized first.
+ * Refuses missing tensors and wrong shapes.
  */
+export function operandInputs(
+  name: string,
+  operand: Operand,
+  inputs: Tensors,
+  rows: number,
+  columns: number,
+): { readonly quantized: Quantized } | { readonly x: Tensor } {
+  const names = operandNames(name);
+  if (inputs[names.scales] === undefined && operand.codes === undefined) {
+    const x = requireTensor(inputs, name);
+    requireShape(name, x, [rows, columns]);
+    return { x };
+  }
+  const codes = requireTensor(inputs, names.codes);
+  requireShape(names.codes, codes, [rows, columns]);
+  const tensorScale = inputs[names.tensorScale];
+  const quantized = { codes, scales: requireTensor(inputs, names.scales) };
+  return { quantized: tensorScale === undefined ? quantized : { ...quantized, tensorScale } };
+}
+
+/** An operand's codes and scales: those given, or its high-precision tensor quantized by the scheme. */
 export function quantizedOperand(
   name: string,
   operand: Operand,
@@ -20,18 +41,8 @@ export function quantizedOperand(
   rows: number,
   columns: number,
 ): Quantized {
-  const names = operandNames(name);
-  const scales = inputs[names.scales];
-  if (scales === undefined && operand.codes === undefined) {
-    const x = requireTensor(inputs, name);
-    requireShape(name, x, [rows, columns]);
-    return quantizeReference(x, operand.scheme);
-  }
-  const codes = requireTensor(inputs, names.codes);
-  requireShape(names.codes, codes, [rows, columns]);
-  const tensorScale = inputs[names.tensorScale];
-  const quantized = { codes, scales: requireTensor(inputs, names.scales) };
-  return tensorScale === undefined ? quantized : { ...quantized, tensorScale };
+  const given = operandInputs(name, operand, inputs, rows, columns);
+  return 'x' in given ? quantizeReference(given.x, operand.scheme) : given.quantized;
 }
 
 /** f32 bits of the dequantizing factor of every tile, row-major over the tiles. */

@@ -5,12 +5,12 @@ import type { DequantizeSpec, Operand } from '../../specs/types.ts';
 import { allocateCodes, dtypeOfFormat, type Tensors } from '../../tensors/tensor.ts';
 import { type Band, bandUniforms, laneBytes, laneWords, readLanes, rowBands, uploadBand } from '../bands.ts';
 import { formatConstants } from '../constants.ts';
-import { operandNames } from '../inputs.ts';
 import type { Tier } from '../kernel.ts';
 import type { Quantized } from '../quantize/reference.ts';
 import { quantizeTensor } from '../quantize/webgpu.ts';
 import { tierSubstitutes } from '../tiers.ts';
-import { loadScales, requireShape, requireTensor, tileGrid } from '../tiles.ts';
+import { loadScales, tileGrid } from '../tiles.ts';
+import { operandInputs } from './reference.ts';
 
 /** Codes and scales to numbers on a device: fl(code * scale), rounded to the output format. */
 export async function dequantizeWebGpu(gpu: Gpu, spec: DequantizeSpec, inputs: Tensors, tier: Tier): Promise<Tensors> {
@@ -39,17 +39,8 @@ export async function operandOnHost(
   columns: number,
   tier: Tier,
 ): Promise<Quantized> {
-  const names = operandNames(name);
-  if (inputs[names.scales] === undefined && operand.codes === undefined) {
-    const x = requireTensor(inputs, name);
-    requireShape(name, x, [rows, columns]);
-    return quantizeTensor(gpu, x, operand.scheme, tier);
-  }
-  const codes = requireTensor(inputs, names.codes);
-  requireShape(names.codes, codes, [rows, columns]);
-  const tensorScale = inputs[names.tensorScale];
-  const quantized = { codes, scales: requireTensor(inputs, names.scales) };
-  return tensorScale === undefined ? quantized : { ...quantized, tensorScale };
+  const given = operandInputs(name, operand, inputs, rows, columns);
+  return 'x' in given ? quantizeTensor(gpu, given.x, operand.scheme, tier) : given.quantized;
 }
 
 /** f32 bits of the dequantizing factor of every tile, row-major over the tiles, on the device. */

@@ -1,7 +1,6 @@
 import { dequantizeWords, quantizedOperand, tileFactors } from '../../kernels/dequantize/reference.ts';
-import { type Quantized, widen } from '../../kernels/quantize/reference.ts';
+import { formatOfTensor, type Quantized, widen } from '../../kernels/quantize/reference.ts';
 import { requireTensor, tileGrid } from '../../kernels/tiles.ts';
-import type { FormatName } from '../../numerics/formats.ts';
 import type { Scheme } from '../../numerics/scheme.ts';
 import type {
   DequantizeSpec,
@@ -12,7 +11,7 @@ import type {
   RequantizeSpec,
   ResolvedSpec,
 } from '../../specs/types.ts';
-import { dtypeOfFormat, type Tensor, type Tensors } from '../../tensors/tensor.ts';
+import type { Tensor, Tensors } from '../../tensors/tensor.ts';
 import { traceEncode } from './encode.ts';
 import { add, type Rows, traceBlock, tracePromotion } from './product.ts';
 import { type Derivation, type Source, storedScaleAt, traceCode, traceQuantized } from './quantize.ts';
@@ -39,7 +38,7 @@ export function kernelTracer(spec: ResolvedSpec, inputs: Tensors): Tracer {
 function tensorSource(name: string, tensor: Tensor): Source {
   const [rows, columns] = tensor.shape as [number, number];
   const bits = widen(tensor);
-  const format = (Object.keys(dtypeOfFormat) as FormatName[]).find((key) => dtypeOfFormat[key] === tensor.dtype)!;
+  const format = formatOfTensor(tensor);
   const describe = (row: number, column: number): TraceSection => {
     const recorder = new Recorder();
     const i = row * columns + column;
