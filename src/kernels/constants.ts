@@ -1,39 +1,15 @@
 import { bitsOf } from '../numerics/f32.ts';
 import type { Format, FormatName, Overflow, Rounding, Specials } from '../numerics/formats.ts';
-import { formats } from '../numerics/formats.ts';
+import { formats, roundings } from '../numerics/formats.ts';
 import { largestExponent } from '../numerics/scale.ts';
-import type { ScaleRecipe, ScaleType, Scheme } from '../numerics/scheme.ts';
+import { type ScaleType, type Scheme, scaleRecipes } from '../numerics/scheme.ts';
 
 /** Compile-time constants of a shader. */
 export type Constants = Readonly<Record<string, number>>;
 
 /** Numbers of the enumerations, in the order of the constants in shaders/numerics (`format.wgsl`, `encode.wgsl`, `scale.wgsl`). */
 const specials: readonly Specials[] = ['ieee', 'fn', 'finite', 'fnuz', 'scale'];
-const roundings: readonly Rounding[] = [
-  'nearest-even',
-  'toward-zero',
-  'toward-positive',
-  'toward-negative',
-  'nearest-away',
-  'to-odd',
-  'stochastic',
-];
 const overflows: readonly Overflow[] = ['saturate', 'ieee'];
-const recipes: readonly ScaleRecipe[] = [
-  'divide',
-  'reciprocal',
-  'inverse',
-  'deepep',
-  'v32',
-  'te',
-  'torchao',
-  'pow2',
-  'mx-floor',
-  'mx-ceil',
-  'mx-even',
-  'mx-rceil',
-  'nvfp4',
-];
 const scaleTypes: readonly ScaleType[] = ['f32', 'e8m0', 'e4m3'];
 const noCode = 0xffffffff;
 
@@ -89,7 +65,7 @@ export function laneShift(name: FormatName): number {
 export function scaleConstants(scheme: Scheme): Constants {
   const format = formats[scheme.format];
   return {
-    RECIPE: recipes.indexOf(scheme.scale.recipe),
+    RECIPE: scaleRecipes.indexOf(scheme.scale.recipe),
     SCALE_TYPE: scaleTypes.indexOf(scheme.scale.type),
     AMAX_FLOOR: bitsOf(scheme.scale.amaxFloor),
     MAX_BITS: bitsOf(format.max),

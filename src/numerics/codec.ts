@@ -2,11 +2,12 @@ import { inputError } from '../errors.ts';
 import { decodeBits, decodeTable } from './decode-bits.ts';
 import { encodeBits } from './encode-bits.ts';
 import { INF_BITS } from './f32.ts';
-import { type Format, type FormatName, formats, type Overflow, type Rounding } from './formats.ts';
+import { type Format, type FormatName, formats, type Overflow, type Rounding, roundings } from './formats.ts';
 import { philoxWords, streams } from './philox.ts';
 
 export { decodeBits, decodeTable, isInfCode, isNanCode } from './decode-bits.ts';
 export { encodeBits, encodeScaledBits } from './encode-bits.ts';
+export { roundings } from './formats.ts';
 
 /** Codes of a format, one a lane: Uint8Array up to 8 bits, Uint16Array up to 16, Uint32Array for f32 bits. */
 export type Lanes = Uint8Array | Uint16Array | Uint32Array;
@@ -20,17 +21,6 @@ export interface EncodeOptions {
   /** Philox key of stochastic rounding, a u32. Default 0. */
   readonly seed?: number;
 }
-
-/** Every rounding mode. */
-export const roundings: readonly Rounding[] = [
-  'nearest-even',
-  'toward-zero',
-  'toward-positive',
-  'toward-negative',
-  'nearest-away',
-  'to-odd',
-  'stochastic',
-];
 
 /** Formats that can be encoded to; the fnuz pair is decoded only. */
 export const encodeFormats: readonly FormatName[] = (Object.keys(formats) as FormatName[]).filter(

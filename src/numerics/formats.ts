@@ -126,15 +126,18 @@ export const formats: Readonly<Record<FormatName, Format>> = {
   f32: ieee('f32', 8, 23),
 };
 
-/** How a value between two codes is rounded. `stochastic` needs 32 random bits an element. */
-export type Rounding =
-  | 'nearest-even'
-  | 'toward-zero'
-  | 'toward-positive'
-  | 'toward-negative'
-  | 'nearest-away'
-  | 'to-odd'
-  | 'stochastic';
+/** How a value between two codes is rounded. `stochastic` needs 32 random bits an element. WGSL knows them by their place. */
+export const roundings = [
+  'nearest-even',
+  'toward-zero',
+  'toward-positive',
+  'toward-negative',
+  'nearest-away',
+  'to-odd',
+  'stochastic',
+] as const;
+
+export type Rounding = (typeof roundings)[number];
 
 /**
  * What becomes of values past the largest finite code. `saturate` (CUDA SATFINITE): the largest finite code, Inf too;

@@ -1,20 +1,23 @@
 import type { FormatName, Overflow, Rounding } from './formats.ts';
 
-/** How a tile's scale is computed from its amax and applied; see docs/numerics.md for the exact operations of each. */
-export type ScaleRecipe =
-  | 'divide'
-  | 'reciprocal'
-  | 'inverse'
-  | 'deepep'
-  | 'v32'
-  | 'te'
-  | 'torchao'
-  | 'pow2'
-  | 'mx-floor'
-  | 'mx-ceil'
-  | 'mx-even'
-  | 'mx-rceil'
-  | 'nvfp4';
+/** How a tile's scale is computed from its amax and applied; docs/numerics.md has the exact operations of each. WGSL knows them by their place. */
+export const scaleRecipes = [
+  'divide',
+  'reciprocal',
+  'inverse',
+  'deepep',
+  'v32',
+  'te',
+  'torchao',
+  'pow2',
+  'mx-floor',
+  'mx-ceil',
+  'mx-even',
+  'mx-rceil',
+  'nvfp4',
+] as const;
+
+export type ScaleRecipe = (typeof scaleRecipes)[number];
 
 /** Type a scale is stored in. */
 export type ScaleType = 'f32' | 'e8m0' | 'e4m3';

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { roundings } from '../numerics/formats.ts';
+import { scaleRecipes } from '../numerics/scheme.ts';
 import { arithmeticPresets, modelPresets, schemePresets } from './presets.ts';
 
 const names = <T extends Record<string, unknown>>(table: T) =>
@@ -10,30 +12,14 @@ const extent = z
   .min(1)
   .max(2 ** 24);
 
-const rounding = z
-  .enum(['nearest-even', 'toward-zero', 'toward-positive', 'toward-negative', 'nearest-away', 'to-odd', 'stochastic'])
-  .describe('How a value between two codes is rounded.');
+const rounding = z.enum(roundings).describe('How a value between two codes is rounded.');
 
 const format = z
   .enum(['e4m3', 'e5m2', 'e2m1', 'e2m3', 'e3m2', 'e5m6', 'bf16', 'f16'])
   .describe('Number format of the codes.');
 
 const recipe = z
-  .enum([
-    'divide',
-    'reciprocal',
-    'inverse',
-    'deepep',
-    'v32',
-    'te',
-    'torchao',
-    'pow2',
-    'mx-floor',
-    'mx-ceil',
-    'mx-even',
-    'mx-rceil',
-    'nvfp4',
-  ])
+  .enum(scaleRecipes)
   .describe('How a scale is computed from the amax and applied; docs/numerics.md has the operations.');
 
 const scale = z.strictObject({

@@ -2,27 +2,13 @@ import { expect, it } from 'vitest';
 import { kernelOf } from '../../src/kernels/index.ts';
 import type { FormatName } from '../../src/numerics/formats.ts';
 import { powerOfTwoRecipes } from '../../src/numerics/scale.ts';
-import type { ScaleRecipe, Scheme } from '../../src/numerics/scheme.ts';
+import { type ScaleRecipe, type Scheme, scaleRecipes } from '../../src/numerics/scheme.ts';
 import type { Tensor, Tensors } from '../../src/tensors/tensor.ts';
 import { describeGpu } from '../helpers/gpu.ts';
 import { againstReference, mismatches, runOnGpu } from '../helpers/parity.ts';
 import { dequantizeSpec, matrix, quantizeSpec, requantizeSpec, schemeOf } from '../helpers/specs.ts';
 
-const recipes: readonly ScaleRecipe[] = [
-  'divide',
-  'reciprocal',
-  'inverse',
-  'deepep',
-  'v32',
-  'te',
-  'torchao',
-  'pow2',
-  'mx-floor',
-  'mx-ceil',
-  'mx-even',
-  'mx-rceil',
-  'nvfp4',
-];
+const recipes: readonly ScaleRecipe[] = scaleRecipes;
 const tiles: readonly (readonly [number, number])[] = [
   [1, 128],
   [128, 128],

@@ -3,6 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createNativeBackend } from '../../src/backends/native.ts';
 import { runReference } from '../../src/backends/reference.ts';
 import { Fp8labError } from '../../src/errors.ts';
+import { scaleRecipes } from '../../src/numerics/scheme.ts';
 import { resolveSpec } from '../../src/specs/resolve.ts';
 import type { ResolvedSpec } from '../../src/specs/types.ts';
 import { bytesOf, requireNative } from './support.ts';
@@ -20,21 +21,7 @@ const roundings = [
   'stochastic',
 ] as const;
 
-const recipes = [
-  'divide',
-  'reciprocal',
-  'inverse',
-  'deepep',
-  'v32',
-  'te',
-  'torchao',
-  'pow2',
-  'mx-floor',
-  'mx-ceil',
-  'mx-even',
-  'mx-rceil',
-  'nvfp4',
-] as const;
+const recipes = scaleRecipes;
 
 const seed = fc.integer({ min: 0, max: 0xffffffff });
 

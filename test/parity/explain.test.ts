@@ -6,7 +6,13 @@ import { encodeFormats, encodeScaledBits, roundings } from '../../src/numerics/c
 import { bitsOf } from '../../src/numerics/f32.ts';
 import { type FormatName, formats } from '../../src/numerics/formats.ts';
 import { powerOfTwoRecipes, tileScale } from '../../src/numerics/scale.ts';
-import type { ScaleLayout, ScaleRecipe, ScaleType, Scheme } from '../../src/numerics/scheme.ts';
+import {
+  type ScaleLayout,
+  type ScaleRecipe,
+  type ScaleType,
+  type Scheme,
+  scaleRecipes,
+} from '../../src/numerics/scheme.ts';
 import { blockSum } from '../../src/numerics/tensor-core.ts';
 import { coordinatesOf } from '../../src/parity/compare.ts';
 import { createTracer, renderTrace, traceElement } from '../../src/parity/explain.ts';
@@ -17,21 +23,7 @@ import { f32, Recorder } from '../../src/parity/trace/steps.ts';
 import type { GemmSpec, ResolvedSpec } from '../../src/specs/types.ts';
 import { dtypeOfFormat, type Tensor, type Tensors } from '../../src/tensors/tensor.ts';
 
-const recipes: ScaleRecipe[] = [
-  'divide',
-  'reciprocal',
-  'inverse',
-  'deepep',
-  'v32',
-  'te',
-  'torchao',
-  'pow2',
-  'mx-floor',
-  'mx-ceil',
-  'mx-even',
-  'mx-rceil',
-  'nvfp4',
-];
+const recipes: readonly ScaleRecipe[] = scaleRecipes;
 
 function scheme(
   recipe: ScaleRecipe,

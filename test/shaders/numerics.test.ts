@@ -5,7 +5,7 @@ import { addBits, bitsOf, divBits, fmaBits, mulBits } from '../../src/numerics/f
 import { type FormatName, formats, type Overflow } from '../../src/numerics/formats.ts';
 import { philox4x32, philoxWord } from '../../src/numerics/philox.ts';
 import { type Factor, powerOfTwoRecipes, tensorScaleBits, tileScale } from '../../src/numerics/scale.ts';
-import type { ScaleRecipe, Scheme } from '../../src/numerics/scheme.ts';
+import { type ScaleRecipe, type Scheme, scaleRecipes } from '../../src/numerics/scheme.ts';
 import { describeGpu } from '../helpers/gpu.ts';
 import { differences, mapOnGpu, numericsConstants, plainScheme } from '../helpers/shader.ts';
 
@@ -151,21 +151,7 @@ describeGpu('WGSL Philox', () => {
 });
 
 const recipeFormats: readonly FormatName[] = ['e4m3', 'e5m2', 'e5m6', 'e2m1', 'e2m3', 'e3m2'];
-const recipes: readonly ScaleRecipe[] = [
-  'divide',
-  'reciprocal',
-  'inverse',
-  'deepep',
-  'v32',
-  'te',
-  'torchao',
-  'pow2',
-  'mx-floor',
-  'mx-ceil',
-  'mx-even',
-  'mx-rceil',
-  'nvfp4',
-];
+const recipes: readonly ScaleRecipe[] = scaleRecipes;
 
 /** The factor word of WGSL for a factor of the twin. */
 function factorWord(factor: Factor): number {
