@@ -77,17 +77,17 @@ export async function convertCheckpoint(
   );
   const kept = new Set<string>();
   for (const shard of mine) if (await isComplete(target, shard, conversion, options)) kept.add(shard.name);
-  const todo = mine.filter((shard) => !kept.has(shard.name));
+  const remaining = mine.filter((shard) => !kept.has(shard.name));
   const pool = createPool(options.workers ?? defaultWorkers(), options.signal);
   try {
-    const progress = progressOver(todo, conversion, options);
-    for (const shard of todo) await convertShard(shard, target, conversion, pool, progress, options);
+    const progress = progressOver(remaining, conversion, options);
+    for (const shard of remaining) await convertShard(shard, target, conversion, pool, progress, options);
     const verified = options.verify ? await verifyShards(mine, target, conversion, pool) : undefined;
     const complete = await finish(checkpoint, target, conversion);
     return {
       shards: checkpoint.shards.map(({ name }) => ({
         name,
-        state: kept.has(name) ? 'kept' : todo.some((shard) => shard.name === name) ? 'written' : 'other-part',
+        state: kept.has(name) ? 'kept' : remaining.some((shard) => shard.name === name) ? 'written' : 'other-part',
       })),
       complete,
       bytes: progress.total,
