@@ -1,0 +1,73 @@
+import type { Mutant } from './mutant.ts';
+
+/** Wrong variants of dequantize. */
+export const dequantize: readonly Mutant[] = [
+  {
+    kernel: 'dequantize',
+    name: 'scale of the neighbour tile',
+    spec: 'dequantize-ragged',
+    file: 'kernels/dequantize',
+    replace: [['factors[tile_of(place, band)]', 'factors[tile_of(place, band) + 1u]']],
+  },
+  {
+    kernel: 'dequantize',
+    name: 'scale left out',
+    spec: 'dequantize-ragged',
+    file: 'kernels/dequantize',
+    replace: [
+      [
+        'float_mul(bits, factors[tile_of(place, band)])',
+        'float_mul(bits, min(factors[tile_of(place, band)], 0u) + 0x3f800000u)',
+      ],
+    ],
+  },
+  {
+    kernel: 'dequantize',
+    name: 'result truncated',
+    spec: 'dequantize-ragged',
+    file: 'kernels/dequantize',
+    replace: [['OUTPUT, NEAREST_EVEN, TO_INFINITY', 'OUTPUT, TOWARD_ZERO, TO_INFINITY']],
+  },
+  {
+    kernel: 'dequantize',
+    name: 'result saturated',
+    spec: 'dequantize-bits',
+    file: 'kernels/dequantize',
+    replace: [['OUTPUT, NEAREST_EVEN, TO_INFINITY', 'OUTPUT, NEAREST_EVEN, SATURATE']],
+  },
+  {
+    kernel: 'dequantize',
+    name: 'subnormal codes decode to zero',
+    spec: 'dequantize-bits',
+    file: 'numerics/decode',
+    replace: [['if (code == 0u && !is_scale) {', 'if ((code >> format.mantissa_bits) == 0u && !is_scale) {']],
+  },
+  {
+    kernel: 'dequantize',
+    name: 'NaN codes decode to a number',
+    spec: 'dequantize-bits',
+    file: 'numerics/decode',
+    replace: [['if (is_nan_code(code, format)) {', 'if (is_nan_code(code, format) && code == 0u) {']],
+  },
+  {
+    kernel: 'dequantize',
+    name: 'last element dropped',
+    spec: 'dequantize-ragged',
+    file: 'kernels/dequantize',
+    replace: [['min(first + OUTPUT_LANES, band.count)', 'min(first + OUTPUT_LANES, band.count - 1u)']],
+  },
+  {
+    kernel: 'dequantize',
+    name: 'all zeros',
+    spec: 'dequantize-ragged',
+    file: 'kernels/dequantize',
+    replace: [['x[word] = packed;', 'x[word] = packed & 0u;']],
+  },
+  {
+    kernel: 'dequantize',
+    name: 'kernel does not run',
+    spec: 'dequantize-ragged',
+    file: 'kernels/dequantize',
+    replace: [['if (first >= band.count) {', 'if (first < 0xffffffffu) {']],
+  },
+];

@@ -1,0 +1,200 @@
+import type { Mutant } from './mutant.ts';
+
+/** Wrong variants of gemm. */
+export const gemm: readonly Mutant[] = [
+  { kernel: 'gemm', name: '12 fraction bits', spec: 'gemm', constants: { FRACTION_BITS: 12 } },
+  { kernel: 'gemm', name: '14 fraction bits', spec: 'gemm', constants: { FRACTION_BITS: 14 } },
+  { kernel: 'gemm', name: 'sums of 16 products', spec: 'gemm', constants: { TERMS: 16 } },
+  { kernel: 'gemm', name: 'no cut of the output', spec: 'gemm', constants: { STEP_OUTPUT: 1 } },
+  { kernel: 'gemm', name: 'output rounded to nearest', spec: 'gemm-blackwell', constants: { STEP_OUTPUT: 2 } },
+  { kernel: 'gemm', name: 'promotion not fused', spec: 'gemm-f32', constants: { FUSED: 0 } },
+  { kernel: 'gemm', name: 'scales met in another order', spec: 'gemm-f32', constants: { COMBINE: 1 } },
+  { kernel: 'gemm', name: 'C left out', spec: 'gemm-c', constants: { WITH_C: 0 } },
+  {
+    kernel: 'gemm',
+    name: 'missing promotion',
+    spec: 'gemm-unit-scales',
+    parameter: { shader: 'kernels/gemm_aligned', from: 2, to: 3 },
+  },
+  {
+    kernel: 'gemm',
+    name: 'floor alignment',
+    spec: 'gemm',
+    file: 'numerics/aligned_narrow',
+    replace: [
+      [
+        'return ((magnitude >> distance) ^ mask) - mask;',
+        'return vec4<u32>(vec4<i32>((magnitude ^ mask) - mask) >> distance);',
+      ],
+    ],
+  },
+  {
+    kernel: 'gemm',
+    name: 'renormalized products',
+    spec: 'gemm',
+    file: 'kernels/gemm_aligned',
+    replace: [
+      ['top0 = max(top0, vec4(x.x) + y);', 'top0 = max(top0, renormalized(x.x, y));'],
+      [
+        'fn any_special(',
+        `fn renormalized(x: u32, y: vec4<u32>) -> vec4<u32> {
+  let product = vec4(x & OPERAND_SIGNIFICAND) * (y & vec4(OPERAND_SIGNIFICAND));
+  return vec4(x) + y + ((product >> vec4(u32(A_MANTISSA_BITS + B_MANTISSA_BITS + 1))) << vec4(16u));
+}
+
+fn any_special(`,
+      ],
+    ],
+  },
+  {
+    kernel: 'gemm',
+    name: 'zero products take part in the largest exponent',
+    spec: 'gemm-sparse',
+    file: 'numerics/operand',
+    replace: [['0u, significand == 0u);', '0u, false);']],
+  },
+  {
+    kernel: 'gemm',
+    name: 'subnormal operands read as normal',
+    spec: 'gemm-sparse',
+    file: 'numerics/operand',
+    replace: [['select(0u, hidden, field > 0u)', 'hidden']],
+  },
+  {
+    kernel: 'gemm',
+    name: 'sign of B lost',
+    spec: 'gemm',
+    file: 'kernels/gemm_aligned',
+    replace: [['let ym = sign_masks(y);', 'let ym = sign_masks(y & vec4(0u));']],
+  },
+  {
+    kernel: 'gemm',
+    name: 'NaN and Inf not looked for',
+    spec: 'gemm-bits',
+    file: 'kernels/gemm_aligned',
+    replace: [['& OPERAND_SPECIAL) != 0u || any_special(c)', '& OPERAND_SPECIAL) == 1u']],
+  },
+  {
+    kernel: 'gemm',
+    name: '0 * Inf gives Inf',
+    spec: 'gemm-specials',
+    file: 'kernels/gemm_special',
+    replace: [['zero | ((either & vec4(OPERAND_NAN))', '((either & vec4(OPERAND_NAN))']],
+  },
+  {
+    kernel: 'gemm',
+    name: 'Inf - Inf gives Inf',
+    spec: 'gemm-specials',
+    file: 'kernels/gemm_special',
+    replace: [['(state >= vec4(HAS_NAN)) | (state == vec4(HAS_PLUS | HAS_MINUS))', 'state >= vec4(HAS_NAN)']],
+  },
+  {
+    kernel: 'gemm',
+    name: 'last block dropped',
+    spec: 'gemm',
+    file: 'kernels/gemm_common',
+    replace: [['while (word < parameters.last_word) {', 'while (word + block_words <= parameters.last_word) {']],
+  },
+  {
+    kernel: 'gemm',
+    name: 'scales of the next block',
+    spec: 'gemm',
+    file: 'kernels/gemm_common',
+    replace: [
+      [
+        'a_factors[index * parameters.a_grid_columns + k /',
+        'a_factors[index * parameters.a_grid_columns + (k + parameters.block) /',
+      ],
+    ],
+  },
+  {
+    kernel: 'gemm',
+    name: 'scale of the first row for all',
+    spec: 'gemm',
+    file: 'kernels/gemm_common',
+    replace: [['let sa = a_factor(row + i, k);', 'let sa = a_factor(row, k);']],
+  },
+  {
+    kernel: 'gemm',
+    name: 'scales counted from the start of the piece',
+    spec: 'gemm-split',
+    file: 'kernels/gemm_common',
+    replace: [['min(parameters.first_row + row, parameters.rows - 1u)', 'min(row, parameters.rows - 1u)']],
+  },
+  {
+    kernel: 'gemm',
+    name: 'last k of a ragged block dropped',
+    spec: 'gemm',
+    file: 'kernels/gemm_operand',
+    replace: [['let inside = within < min(', 'let inside = within + 1u < min(']],
+  },
+  {
+    kernel: 'gemm',
+    name: 'last row dropped',
+    spec: 'gemm',
+    file: 'kernels/gemm_operand',
+    replace: [['row < parameters.rows)', 'row + 1u < parameters.rows)']],
+  },
+  {
+    kernel: 'gemm',
+    name: 'k in linear order where the instruction pairs it',
+    spec: 'gemm-paired',
+    constants: { PAIRED: 0 },
+  },
+  {
+    kernel: 'gemm',
+    name: 'carry between limbs lost',
+    spec: 'gemm-blackwell',
+    file: 'numerics/aligned_wide',
+    replace: [['>> vec4(31u)) + carry;', '>> vec4(31u)) + (carry & vec4(0u));']],
+  },
+  {
+    kernel: 'gemm',
+    name: 'exact sum rounded without its lowest digits',
+    spec: 'gemm-exact',
+    file: 'kernels/gemm_exact',
+    replace: [['(lower << 16u) | select(0u, 1u, rest != 0u)', '(lower & 0u) | select(0u, 1u, rest != rest)']],
+  },
+  {
+    kernel: 'gemm',
+    name: 'carry of the exact sum lost',
+    spec: 'gemm-exact',
+    file: 'kernels/gemm_exact',
+    replace: [['carry = value >> vec4(16u);', 'carry = vec4(0);']],
+  },
+  {
+    kernel: 'gemm',
+    name: 'k descending',
+    spec: 'gemm-sequential',
+    file: 'kernels/gemm_sequential',
+    replace: [
+      [
+        'float_fma(a[start.a + k][row], b[start.b + k][column], sum)',
+        'float_fma(a[start.a + words - 1u - k][row], b[start.b + words - 1u - k][column], sum)',
+      ],
+    ],
+  },
+  {
+    kernel: 'gemm',
+    name: 'result truncated',
+    spec: 'gemm',
+    file: 'kernels/gemm_finish',
+    replace: [['OUTPUT, NEAREST_EVEN, TO_INFINITY', 'OUTPUT, TOWARD_ZERO, TO_INFINITY']],
+  },
+  {
+    kernel: 'gemm',
+    name: 'all zeros',
+    spec: 'gemm',
+    file: 'kernels/gemm_finish',
+    replace: [['d[word] = packed;', 'd[word] = packed & 0u;']],
+  },
+  {
+    kernel: 'gemm',
+    name: 'kernel does not run',
+    spec: 'gemm',
+    file: 'kernels/gemm_common',
+    replace: [['if (group >= parameters.row_groups) {', 'if (group < 0xffffffffu) {']],
+  },
+];
+
+/** Every mutant of every kernel. */
