@@ -32,7 +32,7 @@ Function find(void* library, const char* name) {
 }  // namespace
 
 struct CublasLt::State {
-  void* library = nullptr;
+  void* shared_object = nullptr;
   void *handle = nullptr, *desc = nullptr, *layout_a = nullptr, *layout_b = nullptr, *layout_d = nullptr, *preference = nullptr;
   Heuristic heuristic{};
   Buffer workspace;
@@ -55,18 +55,18 @@ std::unique_ptr<CublasLt> CublasLt::make(int m, int n, int k, const Operand& a, 
   made->state_ = std::make_unique<State>();
   State& s = *made->state_;
   for (const char* name : {"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so"}) {
-    if (s.library == nullptr) s.library = dlopen(name, RTLD_NOW);
+    if (s.shared_object == nullptr) s.shared_object = dlopen(name, RTLD_NOW);
   }
   reason = "libcublasLt is not on the library path";
-  if (s.library == nullptr) return nullptr;
-  const auto create = find<int (*)(void**)>(s.library, "cublasLtCreate");
-  const auto create_desc = find<int (*)(void**, int, int)>(s.library, "cublasLtMatmulDescCreate");
-  const auto set_desc = find<int (*)(void*, int, const void*, std::size_t)>(s.library, "cublasLtMatmulDescSetAttribute");
-  const auto create_layout = find<int (*)(void**, int, u64, u64, i64)>(s.library, "cublasLtMatrixLayoutCreate");
-  const auto create_preference = find<int (*)(void**)>(s.library, "cublasLtMatmulPreferenceCreate");
-  const auto set_preference = find<int (*)(void*, int, const void*, std::size_t)>(s.library, "cublasLtMatmulPreferenceSetAttribute");
-  const auto choose = find<int (*)(void*, void*, void*, void*, void*, void*, void*, int, Heuristic*, int*)>(s.library, "cublasLtMatmulAlgoGetHeuristic");
-  s.matmul = find<decltype(s.matmul)>(s.library, "cublasLtMatmul");
+  if (s.shared_object == nullptr) return nullptr;
+  const auto create = find<int (*)(void**)>(s.shared_object, "cublasLtCreate");
+  const auto create_desc = find<int (*)(void**, int, int)>(s.shared_object, "cublasLtMatmulDescCreate");
+  const auto set_desc = find<int (*)(void*, int, const void*, std::size_t)>(s.shared_object, "cublasLtMatmulDescSetAttribute");
+  const auto create_layout = find<int (*)(void**, int, u64, u64, i64)>(s.shared_object, "cublasLtMatrixLayoutCreate");
+  const auto create_preference = find<int (*)(void**)>(s.shared_object, "cublasLtMatmulPreferenceCreate");
+  const auto set_preference = find<int (*)(void*, int, const void*, std::size_t)>(s.shared_object, "cublasLtMatmulPreferenceSetAttribute");
+  const auto choose = find<int (*)(void*, void*, void*, void*, void*, void*, void*, int, Heuristic*, int*)>(s.shared_object, "cublasLtMatmulAlgoGetHeuristic");
+  s.matmul = find<decltype(s.matmul)>(s.shared_object, "cublasLtMatmul");
   reason = "libcublasLt lacks a function";
   if (!create || !create_desc || !set_desc || !create_layout || !create_preference || !set_preference || !choose || !s.matmul) return nullptr;
   s.workspace = Buffer(static_cast<i64>(workspace_bytes), "cuBLASLt");
