@@ -2,7 +2,7 @@ import { inputError } from '../errors.ts';
 import type { Arithmetic } from '../numerics/arithmetic.ts';
 import { fromBits } from '../numerics/f32.ts';
 import type { Scheme } from '../numerics/scheme.ts';
-import { checkPromotion } from '../specs/check.ts';
+import { checkPromotion } from '../specs/kernels/gemm.ts';
 import { type ArithmeticPresetName, arithmeticPresets, type SchemePresetName, schemePreset } from '../specs/presets.ts';
 import type { GemmSpec } from '../specs/types.ts';
 import type { Tensor, Tensors } from '../tensors/tensor.ts';

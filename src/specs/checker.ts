@@ -1,10 +1,10 @@
 import { inputError } from '../errors.ts';
-import type { TensorCoreModel } from '../numerics/arithmetic.ts';
+import type { Arithmetic, TensorCoreModel } from '../numerics/arithmetic.ts';
 import { formats } from '../numerics/formats.ts';
 import { powerOfTwoRecipes } from '../numerics/scale.ts';
 import type { Scheme } from '../numerics/scheme.ts';
+import type { Input, Operand } from './base.ts';
 import { defaultOutliers } from './presets.ts';
-import type { GemmSpec, Input, Operand, ResolvedSpec } from './types.ts';
 
 /** Elements a matrix may have: indices must fit 31 bits on every device. */
 const maxElements = 2 ** 31 - 1;
@@ -15,59 +15,11 @@ const numberFormats = new Set(['bf16', 'f16', 'f32']);
 /** Generators that make numbers from a range: the others ignore `exponent`. */
 const scalable = new Set(['uniform', 'positive', 'normal', 'outlier-channels', 'outlier-tokens']);
 
-/** Refuses a filled spec that contradicts itself, with the path and the numbers. */
-export function checkSpec(spec: ResolvedSpec, where: string): void {
-  const check = checker(where);
-  switch (spec.kernel) {
-    case 'quantize':
-      check.elements('shape', spec.shape.rows, spec.shape.columns);
-      check.numbers('x.input', spec.x.input);
-      check.scheme('scheme', spec.scheme);
-      break;
-    case 'dequantize':
-      check.elements('shape', spec.shape.rows, spec.shape.columns);
-      check.operand('x', spec.x);
-      break;
-    case 'requantize':
-      check.elements('shape', spec.shape.rows, spec.shape.columns);
-      check.operand('x', spec.x);
-      check.scheme('to', spec.to);
-      break;
-    case 'gemm':
-      checkGemm(spec, check);
-      break;
-    default:
-      spec satisfies never;
-  }
-}
+/** The checks that kernels share; each refuses with the path and the numbers. */
+export type Checker = ReturnType<typeof checker>;
 
-/** Refuses a gemm whose promotion interval and scale tiles contradict each other. */
-export function checkPromotion(spec: GemmSpec, where: string): void {
-  const check = checker(where);
-  check.promotion('a', spec.a.scheme, spec);
-  check.promotion('b', spec.b.scheme, spec);
-}
-
-type Checker = ReturnType<typeof checker>;
-
-function checkGemm(spec: GemmSpec, check: Checker): void {
-  const { m, n, k } = spec.shape;
-  check.elements('shape (m x k)', m, k);
-  check.elements('shape (n x k)', n, k);
-  check.elements('shape (m x n)', m, n);
-  check.operand('a', spec.a);
-  check.operand('b', spec.b);
-  check.model('arithmetic.model', spec.arithmetic.model);
-  check.promotion('a', spec.a.scheme, spec);
-  check.promotion('b', spec.b.scheme, spec);
-  if (spec.c === undefined) return;
-  check.numbers('c.input', spec.c.input);
-  if (spec.output !== 'f32') {
-    check.refuse('c', `c is accumulated in f32, and the output is ${spec.output}`, 'set output to f32, or leave c out');
-  }
-}
-
-function checker(where: string) {
+/** The checks of a spec from `where`. */
+export function checker(where: string) {
   const refuse = (path: string, message: string, fix: string, code = 'contradiction'): never => {
     throw inputError(`${path}: ${message}`, code, `${where}: ${path}`, fix);
   };
@@ -192,10 +144,9 @@ function checker(where: string) {
       );
     }
   };
-  const promotion = (path: string, it: Scheme, spec: GemmSpec): void => {
-    const { promoteEvery } = spec.arithmetic;
+  const promotion = (path: string, it: Scheme, k: number, { promoteEvery }: Arithmetic): void => {
     const tile = it.tile[1];
-    if (tile === 0 || tile >= spec.shape.k) return;
+    if (tile === 0 || tile >= k) return;
     if (promoteEvery === 0) {
       refuse(
         'arithmetic.promoteEvery',
