@@ -14,6 +14,7 @@ const layers = [
   ['kernels'],
   ['checkpoint', 'backends'],
   ['parity'],
+  ['studies'],
   ['cli', 'playground', 'index.ts', 'node.ts'],
 ];
 

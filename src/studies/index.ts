@@ -1,0 +1,19 @@
+import { Fp8labError } from '../errors.ts';
+import { didYouMean } from '../specs/nearest.ts';
+import type { Study } from './study.ts';
+
+/** Every study, in the order of the documentation. */
+export const studies: readonly Study[] = [];
+
+/** The study of a name; an unknown one is a usage error that names the nearest. */
+export function studyOf(name: string): Study {
+  const study = studies.find((candidate) => candidate.name === name);
+  if (study !== undefined) return study;
+  const names = studies.map((candidate) => candidate.name);
+  throw new Fp8labError(`there is no study "${name}"${didYouMean(name, names)}`, {
+    kind: 'usage',
+    code: 'unknown-study',
+    where: 'study',
+    fix: `name one of: ${names.join(', ')}`,
+  });
+}
