@@ -1,9 +1,9 @@
 import { inputError } from '../../errors.ts';
 import type { Arithmetic, Combine, StepOutput, TensorCoreModel } from '../../numerics/arithmetic.ts';
 import { type FormatName, formats } from '../../numerics/formats.ts';
-import type { GemmSpec } from '../../specs/types.ts';
 import type { Constants } from '../constants.ts';
 import type { Tier } from '../kernel.ts';
+import type { ProductSpec } from './reference.ts';
 
 /** How k is cut: blocks between promotions, each of whole fused sums, padded with zeros. */
 export interface BlockLayout {
@@ -108,7 +108,7 @@ export function packConstants(model: TensorCoreModel, plan: ProductPlan): Consta
 }
 
 /** Which shader sums a spec's blocks, and with what constants. */
-export function productPlan(spec: GemmSpec, layout: BlockLayout, tier: Tier): ProductPlan {
+export function productPlan(spec: ProductSpec, layout: BlockLayout, tier: Tier): ProductPlan {
   const { model, combine, promote } = spec.arithmetic;
   const shared = { COMBINE: combines.indexOf(combine), FUSED: promote === 'fused' ? 1 : 0 };
   if (tier === 'fast') return { shader: 'kernels/gemm_fast', constants: shared, substitutes: {}, asValues: true };

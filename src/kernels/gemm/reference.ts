@@ -49,20 +49,36 @@ function element(arithmetic: Arithmetic, sum: BlockSum, a: Side, b: Side, m: num
   return accumulator;
 }
 
+/** What a product needs of a spec: its extents, the operands' schemes, how it sums. */
+export interface ProductSpec {
+  readonly shape: GemmSpec['shape'];
+  readonly a: { readonly scheme: Scheme };
+  readonly b: { readonly scheme: Scheme };
+  readonly arithmetic: Arithmetic;
+  readonly output: GemmSpec['output'];
+}
+
 /** D = C + A * B^T from the spec's inputs: A [m, k], B [n, k], C [m, n] optional. Returns D [m, n]. */
 export function gemmReference(spec: GemmSpec, inputs: Tensors): Tensor {
   const { m, n, k } = spec.shape;
-  const a = side(quantizedOperand('a', spec.a, inputs, m, k), spec.a.scheme);
-  const b = side(quantizedOperand('b', spec.b, inputs, n, k), spec.b.scheme);
-  const c = inputs.c === undefined ? undefined : widen(inputs.c);
-  if (inputs.c !== undefined) requireShape('c', inputs.c, [m, n]);
+  const a = quantizedOperand('a', spec.a, inputs, m, k);
+  const b = quantizedOperand('b', spec.b, inputs, n, k);
+  return productReference(spec, a, b, inputs.c);
+}
+
+/** D [m, n] = C + A * B^T of quantized operands. */
+export function productReference(spec: ProductSpec, a: Quantized, b: Quantized, c?: Tensor): Tensor {
+  const { m, n, k } = spec.shape;
+  if (c !== undefined) requireShape('c', c, [m, n]);
+  const added = c === undefined ? undefined : widen(c);
+  const [left, right] = [side(a, spec.a.scheme), side(b, spec.b.scheme)];
   const sum = blockSum(spec.arithmetic.model, spec.a.scheme.format, spec.b.scheme.format);
   const words = new Uint32Array(m * n);
   for (let row = 0; row < m; row++) {
     for (let column = 0; column < n; column++) {
       const i = row * n + column;
-      const product = element(spec.arithmetic, sum, a, b, row, column, k);
-      words[i] = bitsOf(c === undefined ? product : addF32(fromBits(c[i]!), product));
+      const product = element(spec.arithmetic, sum, left, right, row, column, k);
+      words[i] = bitsOf(added === undefined ? product : addF32(fromBits(added[i]!), product));
     }
   }
   return narrow(words, spec.output, [m, n]);

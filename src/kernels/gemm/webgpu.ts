@@ -6,30 +6,46 @@ import { type Band, laneBytes, laneWords, readLanes, uploadBand } from '../bands
 import { formatConstants } from '../constants.ts';
 import { operandOnHost, tileFactorsOnDevice } from '../dequantize/webgpu.ts';
 import type { Tier } from '../kernel.ts';
-import { formatOfTensor } from '../quantize/reference.ts';
+import { formatOfTensor, type Quantized } from '../quantize/reference.ts';
 import { tierSubstitutes } from '../tiers.ts';
 import { requireShape, type TileGrid, tileGrid } from '../tiles.ts';
 import { type BlockLayout, blockLayout, type ProductPlan, packConstants, productPlan, wordSpans } from './plan.ts';
+import type { ProductSpec } from './reference.ts';
 import { cutProduct } from './split.ts';
 
-/** D = C + A * B^T on a device: operands decoded once, multiplied piece by piece, then C and the output's rounding. */
+/** D = C + A * B^T on a device: operands quantized where they are not given, decoded once, multiplied piece by piece. */
 export async function gemmWebGpu(gpu: Gpu, spec: GemmSpec, inputs: Tensors, tier: Tier): Promise<Tensors> {
   const { m, n, k } = spec.shape;
+  const a = await operandOnHost(gpu, 'a', spec.a, inputs, m, k, tier);
+  const b = await operandOnHost(gpu, 'b', spec.b, inputs, n, k, tier);
+  return { d: await productWebGpu(gpu, spec, a, b, inputs.c, tier) };
+}
+
+/** D [m, n] = C + A * B^T of quantized operands on a device. */
+export async function productWebGpu(
+  gpu: Gpu,
+  spec: ProductSpec,
+  a: Quantized,
+  b: Quantized,
+  c: Tensor | undefined,
+  tier: Tier,
+): Promise<Tensor> {
+  const { m, n, k } = spec.shape;
+  if (c !== undefined) requireShape('c', c, [m, n]);
   const layout = blockLayout(spec.arithmetic, k, tier);
   const plan = productPlan(spec, layout, tier);
-  const a = await side(gpu, 'a', spec, inputs, m, tier);
-  const b = await side(gpu, 'b', spec, inputs, n, tier);
-  if (inputs.c !== undefined) requireShape('c', inputs.c, [m, n]);
   const dtype = dtypeOfFormat[spec.output];
-  const run: Run = { gpu, spec, tier, layout, plan, a, b, c: inputs.c, d: allocateCodes(dtype, m * n) };
+  const d = allocateCodes(dtype, m * n);
+  const sides = { a: side(gpu, a, spec.a.scheme, tier), b: side(gpu, b, spec.b.scheme, tier) };
+  const run: Run = { gpu, spec, tier, layout, plan, ...sides, c, d };
   for (const { band, others } of cutProduct(gpu, m, n, layout.rowWords, laneBytes(spec.output))) {
-    const columns = pack(run, b, band);
+    const columns = pack(run, run.b, band);
     for (const rows of others) await multiplyPiece(run, rows, band, columns);
     gpu.release(columns);
   }
-  gpu.release(a.factors);
-  gpu.release(b.factors);
-  return { d: { dtype, shape: [m, n], codes: run.d } };
+  gpu.release(run.a.factors);
+  gpu.release(run.b.factors);
+  return { dtype, shape: [m, n], codes: d };
 }
 
 /** An operand: its codes on the host, the factors of its tiles on the device. */
@@ -42,7 +58,7 @@ interface Side {
 
 interface Run {
   readonly gpu: Gpu;
-  readonly spec: GemmSpec;
+  readonly spec: ProductSpec;
   readonly tier: Tier;
   readonly layout: BlockLayout;
   readonly plan: ProductPlan;
@@ -52,17 +68,8 @@ interface Run {
   readonly d: Codes;
 }
 
-async function side(
-  gpu: Gpu,
-  name: 'a' | 'b',
-  spec: GemmSpec,
-  inputs: Tensors,
-  rows: number,
-  tier: Tier,
-): Promise<Side> {
-  const { k } = spec.shape;
-  const { scheme } = spec[name];
-  const quantized = await operandOnHost(gpu, name, spec[name], inputs, rows, k, tier);
+function side(gpu: Gpu, quantized: Quantized, scheme: Scheme, tier: Tier): Side {
+  const [rows, k] = quantized.codes.shape as [number, number];
   const factors = tileFactorsOnDevice(gpu, quantized, scheme, tier);
   return { scheme, codes: quantized.codes.codes, grid: tileGrid(rows, k, scheme), factors };
 }

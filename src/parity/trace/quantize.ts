@@ -24,6 +24,9 @@ export interface Derivation {
   readonly result: Quantity;
 }
 
+/** Derives elements of a spec's results; what all elements share is made once. */
+export type Tracer = (tensor: string, coordinates: readonly number[]) => Derivation;
+
 /** Derives a result of a quantization: `codes` and `scales` at coordinates, or `tensor_scale`. */
 export function traceQuantized(
   source: Source,
