@@ -41,6 +41,7 @@ export type {
   GemmSpec,
   GeneratedInput,
   Input,
+  IntegerInput,
   KernelName,
   Operand,
   QuantizeSpec,

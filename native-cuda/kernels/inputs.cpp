@@ -12,6 +12,10 @@ InputDeclaration declare(const std::string& name, const Input& input, std::vecto
   return {name, generated ? dtype_of(generated->dtype) : DType::BF16, std::move(shape), input};
 }
 
+[[maybe_unused]] InputDeclaration declare_integers(const std::string& name, const Input& input, std::vector<i64> shape) {
+  return {name, DType::I32, std::move(shape), input};
+}
+
 void declare_operand(std::vector<InputDeclaration>& declarations, const std::string& name, const OperandSpec& operand, i64 rows,
                      i64 columns) {
   if (operand.input) {

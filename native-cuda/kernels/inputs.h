@@ -38,4 +38,7 @@ const Tensors& materialize_inputs(const Spec& spec, const Tensors& given, Tensor
 /** A generated tensor; the last extent counts as columns. */
 Tensor generate_tensor(const GeneratedInput& input, std::vector<i64> shape, int threads = 0);
 
+/** A generated I32 tensor; the last extent counts as columns. */
+Tensor generate_integers(const IntegerInput& input, std::vector<i64> shape, int threads = 0);
+
 }  // namespace fp8lab

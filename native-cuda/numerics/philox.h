@@ -12,7 +12,10 @@ enum Stream : u32 {
   stream_normal2 = 2,
   stream_normal3 = 3,
   stream_normal4 = 4,
-  stream_outliers = 8
+  stream_outliers = 8,
+  stream_masked_slots = 9,
+  /** And the words after it, one stream a draw. */
+  stream_routing = 16
 };
 
 struct PhiloxBlock {

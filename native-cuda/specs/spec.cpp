@@ -135,6 +135,41 @@ Input read_input(Fields fields) {
   return input;
 }
 
+double read_share(Fields& fields, const std::string& name) {
+  const double share = fields.number(name);
+  if (!(share >= 0 && share <= 1)) throw bad_field(fields.at(name), "is not in 0..1");
+  return share;
+}
+
+/** Integers of a generator of one kind, or of a file. */
+[[maybe_unused]] Input read_integers(Fields fields, IntegerGenerator generator) {
+  if (fields.has("file")) {
+    FileInput input{(fields.folder() / fields.text("file")).string(), fields.text("tensor")};
+    fields.done();
+    return input;
+  }
+  IntegerInput input{};
+  input.generator = fields.choice<IntegerGenerator>("generate", {{"routing", IntegerGenerator::routing},
+                                                                 {"mask", IntegerGenerator::mask},
+                                                                 {"integers", IntegerGenerator::integers}});
+  if (input.generator != generator) throw bad_field(fields.at("generate"), "is the generator of other tensors");
+  if (fields.text("dtype") != "i32") throw bad_field(fields.at("dtype"), "is not i32");
+  input.seed = read_seed(fields);
+  if (generator == IntegerGenerator::routing) {
+    input.experts = static_cast<u32>(fields.integer("experts", 1, 1 << 24));
+    input.used = static_cast<u32>(fields.integer("used", 1, input.experts));
+    input.skew = static_cast<u32>(fields.integer("skew", 0, 15));
+    input.masked_tokens = read_share(fields, "maskedTokens");
+    input.masked_slots = read_share(fields, "maskedSlots");
+  } else if (generator == IntegerGenerator::mask) {
+    input.share = read_share(fields, "share");
+  } else {
+    input.below = static_cast<u32>(fields.integer("below", 1, 0x7fffffff));
+  }
+  fields.done();
+  return input;
+}
+
 Rounding read_rounding(Fields& fields) {
   return fields.choice<Rounding>("rounding", {{"nearest-even", Rounding::nearest_even},
                                               {"toward-zero", Rounding::toward_zero},

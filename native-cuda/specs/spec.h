@@ -8,6 +8,7 @@
 
 #include "../numerics/arithmetic.h"
 #include "../numerics/generate.h"
+#include "../numerics/generate_integers.h"
 #include "../numerics/scheme.h"
 
 namespace fp8lab {
@@ -18,7 +19,7 @@ struct FileInput {
   std::string tensor;
 };
 
-using Input = std::variant<GeneratedInput, FileInput>;
+using Input = std::variant<GeneratedInput, FileInput, IntegerInput>;
 
 /** An operand: `input` that is quantized by `scheme` first, or `codes` (with `scales`) used as they are. */
 struct OperandSpec {

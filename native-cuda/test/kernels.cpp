@@ -172,6 +172,22 @@ FP8LAB_TEST("kernels", "a spec that memory cannot hold is refused before it is b
   check_equal(error_code([&] { make_host_device(1)->run(spec, {}); }), std::string("out-of-memory"), "error");
 }
 
+FP8LAB_TEST("kernels", "experts of a token are distinct, and do not depend on the number of threads") {
+  const IntegerInput input{IntegerGenerator::routing, 7, 40, 24, 2, 0.1, 0.05, 0, 0};
+  const Tensor rows = generate_integers(input, {3000, 8}, 1);
+  const Tensor threaded = generate_integers(input, {3000, 8}, 3);
+  check(std::memcmp(rows.lanes.data(), threaded.lanes.data(), static_cast<std::size_t>(rows.lanes.bytes())) == 0, "threads show");
+  for (i64 token = 0; token < 3000; token++) {
+    u32 seen = 0;
+    for (i64 slot = 0; slot < 8; slot++) {
+      const u32 expert = rows.lanes.get(token * 8 + slot);
+      if (expert == nowhere) continue;
+      check(expert < 24 && (seen >> expert & 1) == 0, "expert " + std::to_string(expert) + " of token " + std::to_string(token));
+      seen |= 1u << expert;
+    }
+  }
+}
+
 FP8LAB_TEST("kernels", "a value drawn alone is the one drawn among many") {
   for (const Generator generator :
        {Generator::uniform, Generator::positive, Generator::normal, Generator::outlier_channels, Generator::outlier_tokens, Generator::bits,

@@ -1,12 +1,12 @@
 import { inputError } from '../errors.ts';
-import type { FileInput, GeneratedInput, Input, Operand } from '../specs/types.ts';
+import type { AnyInput, FileInput, GeneratedInput, Input, IntegerInput, Operand } from '../specs/types.ts';
 import { generate } from '../tensors/generate.ts';
 import { dtypeOfFormat, type Tensor, type Tensors } from '../tensors/tensor.ts';
 import type { InputDeclaration } from './kernel.ts';
 import { scaleDType, scaleShape, tileGrid } from './tiles.ts';
 
 /** True for an input that is made from a seed rather than read. */
-export function isGenerated(input: Input): input is GeneratedInput {
+export function isGenerated<I extends AnyInput>(input: I): input is Extract<I, GeneratedInput | IntegerInput> {
   return 'generate' in input;
 }
 
@@ -16,6 +16,11 @@ export type FileReader = (input: FileInput) => Tensor;
 /** Declaration of a high-precision input. A file's own dtype is taken as it is; `BF16` stands for it here. */
 export function declareInput(name: string, input: Input, shape: readonly number[]): InputDeclaration {
   return { name, dtype: isGenerated(input) ? dtypeOfFormat[input.dtype] : 'BF16', shape, input };
+}
+
+/** Declaration of an I32 input. */
+export function declareIntegers(name: string, input: AnyInput, shape: readonly number[]): InputDeclaration {
+  return { name, dtype: 'I32', shape, input };
 }
 
 /** Declarations of an operand: one high-precision tensor, or codes and scales. */

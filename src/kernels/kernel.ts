@@ -1,5 +1,5 @@
 import type { Gpu } from '../backends/webgpu/gpu.ts';
-import type { Input, KernelName, ResolvedSpec } from '../specs/types.ts';
+import type { AnyInput, KernelName, ResolvedSpec } from '../specs/types.ts';
 import type { TensorDeclaration, Tensors } from '../tensors/tensor.ts';
 
 /** `exact`: the same bytes everywhere. `fast`: plain f32 on the GPU; its difference from exact is measured, never hidden. */
@@ -7,7 +7,7 @@ export type Tier = 'exact' | 'fast';
 
 /** A tensor a kernel reads, and where the spec says it comes from. */
 export interface InputDeclaration extends TensorDeclaration {
-  readonly input: Input;
+  readonly input: AnyInput;
 }
 
 /**

@@ -11,6 +11,9 @@ export const streams = {
   normal3: 3,
   normal4: 4,
   outliers: 8,
+  maskedSlots: 9,
+  /** And the words after it, one stream a draw. */
+  routing: 16,
 } as const;
 
 const ROUNDS = 10;

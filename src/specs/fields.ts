@@ -97,7 +97,8 @@ const generated = z.strictObject({
   factorExponent: z.int().min(-252).max(252).optional().describe('Outliers are multiplied by 2^this. Default 6.'),
 });
 
-const file = z.strictObject({
+/** A tensor of a file. */
+export const file = z.strictObject({
   file: z.string().min(1).describe('Path of a safetensors file, relative to the spec.'),
   tensor: z.string().min(1).describe('Name of the tensor in it.'),
 });

@@ -3,7 +3,19 @@ import type { GemmSpec } from './kernels/gemm.ts';
 import type { QuantizeSpec } from './kernels/quantize.ts';
 import type { RequantizeSpec } from './kernels/requantize.ts';
 
-export type { FileInput, GeneratedInput, GeneratorName, Input, Operand } from './base.ts';
+export type {
+  AnyInput,
+  CountsInput,
+  FileInput,
+  GeneratedInput,
+  GeneratorName,
+  Input,
+  IntegerInput,
+  IntegersFrom,
+  MaskInput,
+  Operand,
+  RoutingInput,
+} from './base.ts';
 export type { DequantizeSpec, GemmSpec, QuantizeSpec, RequantizeSpec };
 
 /** A spec with every field filled: presets replaced by their objects, defaults written out. */

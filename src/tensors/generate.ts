@@ -2,9 +2,10 @@ import { inputError } from '../errors.ts';
 import { encodeLanes } from '../numerics/codec.ts';
 import { type Format, type FormatName, formats } from '../numerics/formats.ts';
 import { philoxWord, philoxWords, streams } from '../numerics/philox.ts';
+import { generateIntegers, type IntegerInput } from './generate-integers.ts';
 import { allocateCodes, type Codes, dtypeOfFormat, elementCount, type Tensor } from './tensor.ts';
 
-/** Generators of inputs; all of integers only, so that they give the same bits everywhere. See docs/numerics.md. */
+/** Generators of numbers; all of integers only, so that they give the same bits everywhere. See docs/numerics.md. */
 export type GeneratorName =
   | 'uniform'
   | 'positive'
@@ -44,7 +45,8 @@ type CodeMaker = (word: number) => number;
  * The tensor a generated input stands for: element i (row-major) depends on the seed and i alone, and for the outlier generators on its row
  * and column; see docs/numerics.md, "Inputs". The last extent counts as columns, the rest as rows. Throws for a dtype the generator does not give.
  */
-export function generate(input: GeneratedInput, shape: readonly number[]): Tensor {
+export function generate(input: GeneratedInput | IntegerInput, shape: readonly number[]): Tensor {
+  if (input.dtype === 'i32') return generateIntegers(input, shape);
   return { dtype: dtypeOfFormat[input.dtype], shape, codes: generateElements(input, shape, 0, elementCount(shape)) };
 }
 

@@ -112,11 +112,33 @@ Tensor generate_tensor(const GeneratedInput& input, std::vector<i64> shape, int 
   return tensor;
 }
 
+Tensor generate_integers(const IntegerInput& input, std::vector<i64> shape, int threads) {
+  const i64 columns = shape.empty() ? 1 : shape.back();
+  Tensor tensor = allocate(DType::I32, std::move(shape));
+  u32* lanes = tensor.lanes.as<u32>();
+  const i64 count = tensor.lanes.count();
+  const bool routing = input.generator == IntegerGenerator::routing;
+  const i64 rows = columns == 0 ? 0 : count / columns;
+  const i64 some = std::max<i64>(1, chunk / std::max<i64>(1, columns));
+  host::parallel_for(threads, (rows + some - 1) / some, [&](i64 task) {
+    for (i64 row = task * some; row < std::min((task + 1) * some, rows); row++) {
+      u32* first = lanes + row * columns;
+      if (routing) generate_routing_row(input, static_cast<u64>(row), static_cast<u32>(columns), first);
+      for (i64 i = 0; i < columns && !routing; i++) first[i] = generated_integer(input, static_cast<u64>(row * columns + i));
+    }
+  });
+  return tensor;
+}
+
 const Tensors& materialize_inputs(const Spec& spec, const Tensors& given, Tensors& made, int threads) {
   if (!given.empty()) return given;
   for (InputDeclaration& declaration : declare_inputs(spec)) {
     if (const auto* file = std::get_if<FileInput>(&declaration.input)) {
       made.insert_or_assign(declaration.name, read_tensor(file->file, file->tensor));
+      continue;
+    }
+    if (const auto* integers = std::get_if<IntegerInput>(&declaration.input)) {
+      made.insert_or_assign(declaration.name, generate_integers(*integers, declaration.shape, threads));
       continue;
     }
     Tensor tensor = generate_tensor(std::get<GeneratedInput>(declaration.input), declaration.shape, threads);
