@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # Everything a Hopper GPU is needed for, in one go, on a machine without internet:
 #
-#   scripts/gpu-session.sh --out evidence/h200-2026-01-01 [--reference FOLDER] [--device cuda|host] [--specs FOLDER] [--quick]
+#   scripts/gpu-session.sh [--out FOLDER] [--reference FOLDER] [--device cuda|host] [--specs FOLDER] [--native FILE] [--quick]
 #
-# Builds, probes the tensor cores, runs every resolved spec and holds its digests against FOLDER/<spec>.json (made by `--device host`), checks the fast
-# kernels against the general ones, runs compute-sanitizer where it is, and measures. `--device host` rehearses it without a GPU.
+# Builds, probes the tensor cores, runs every resolved spec and holds its digests against those of FOLDER (a bundle's reference/, or the specs/ of a
+# `--device host` run), checks the fast kernels against the general ones, records evidence where Node is, runs compute-sanitizer where it is, and
+# measures. `--device host` rehearses it without a GPU; `--native` names a runner that is built already. Results: --out, or evidence/<device>-<date>.
 # Exit codes: 0 all held, 1 something differs, 2 usage, 3 environment.
 set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-device=cuda out= reference= specs=$root/specs/resolved quick=
+device=cuda out= reference= specs=$root/specs/resolved native= quick=
 need_value() { [ "$1" -ge 2 ] || { echo "$2 needs a value" >&2; exit 2; }; }
 while [ $# -gt 0 ]; do
   case $1 in
@@ -17,13 +18,18 @@ while [ $# -gt 0 ]; do
     --out) need_value $# "$1"; out=$2; shift 2 ;;
     --reference) need_value $# "$1"; reference=$2; shift 2 ;;
     --specs) need_value $# "$1"; specs=$2; shift 2 ;;
+    --native) need_value $# "$1"; native=$2; shift 2 ;;
     --quick) quick=--quick; shift ;;
-    -h|--help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h|--help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "unknown option $1; see --help" >&2; exit 2 ;;
   esac
 done
 case $device in host|cuda) ;; *) echo "--device is host or cuda, not $device" >&2; exit 2 ;; esac
-[ -n "$out" ] || { echo "--out FOLDER is missing" >&2; exit 2; }
+if [ -z "$out" ]; then
+  model=host
+  [ "$device" = host ] || model=$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null | head -1 | tr 'A-Z ' 'a-z-' | tr -cd 'a-z0-9.-')
+  out=$root/evidence/${model:-cuda}-$(date +%F)
+fi
 [ -z "$reference" ] || [ -d "$reference" ] || { echo "no folder $reference with reference digests" >&2; exit 3; }
 [ -d "$specs" ] || { echo "no folder $specs with resolved specs; fp8lab spec export writes them" >&2; exit 3; }
 mkdir -p "$out/specs" || exit 3
@@ -31,14 +37,18 @@ failed=0
 step() { echo "== $1" >&2; }
 fail() { echo "   FAILED: $1" >&2; failed=1; }
 
-step build
 build=${FP8LAB_BUILD:-$root/build/gpu-session}
-cuda=ON; [ "$device" = host ] && cuda=OFF
-cmake -S "$root/native-cuda" -B "$build" -DFP8LAB_CUDA=$cuda >"$out/build.log" 2>&1 && cmake --build "$build" -j >>"$out/build.log" 2>&1 ||
-  { tail -20 "$out/build.log" >&2; exit 3; }
+if [ -z "$native" ]; then
+  step build
+  cuda=ON; [ "$device" = host ] && cuda=OFF
+  cmake -S "$root/native-cuda" -B "$build" -DFP8LAB_CUDA=$cuda -DFP8LAB_JSON_INCLUDE="${FP8LAB_JSON_INCLUDE:-}" >"$out/build.log" 2>&1 &&
+    cmake --build "$build" -j >>"$out/build.log" 2>&1 || { tail -20 "$out/build.log" >&2; exit 3; }
+else
+  build=$(dirname "$native")
+fi
 binary() { find "$build" -name "$1" -type f -perm -u+x | head -1; }
-native=$(binary fp8lab-native)
-[ -n "$native" ] || { echo "no fp8lab-native was built" >&2; exit 3; }
+native=${native:-$(binary fp8lab-native)}
+[ -x "$native" ] || { echo "no runner at ${native:-$build}" >&2; exit 3; }
 
 step device
 "$native" info >"$out/info.json" || fail info
@@ -68,6 +78,22 @@ done
 [ "$count" -gt 0 ] || fail "no spec in $specs"
 echo "{\"device\":\"$device\",\"specs\":$count,\"differing\":$differing,\"compared\":$([ -n "$reference" ] && echo true || echo false)}" >"$out/summary.json"
 
+node=$root/bin/node
+[ -x "$node" ] || node=$(command -v node || true)
+if [ -n "$node" ] && [ -e "$root/dist/cli.js" ]; then
+  step "evidence by parity"
+  # The reference is slow next to the runner, so the whole suite has a limit; what was recorded until then stays.
+  FP8LAB_NATIVE=$native timeout 1500 "$node" "$root/dist/cli.js" parity "$specs" --backends "native:$device" --record "$out/parity" --json >"$out/parity.json" 2>"$out/parity.log" ||
+    fail "parity (see parity.json)"
+  if [ "$device" = cuda ]; then
+    step "WGSL on this GPU"
+    timeout 900 "$node" "$root/dist/cli.js" parity "$specs" --backends webgpu:node --adapter hardware --record "$out/parity" --json >"$out/webgpu.json" 2>"$out/webgpu.log" ||
+      echo "   WGSL did not run or differs (see webgpu.json): a Vulkan driver of the GPU is needed" >&2
+  fi
+else
+  echo "   no Node here: digests only, no evidence files" >&2
+fi
+
 if [ "$device" = cuda ]; then
   step "fast kernels against general ones"
   timeout 300 "$bench" check >"$out/check.jsonl" || fail "kernel check (see check.jsonl)"
@@ -88,6 +114,8 @@ if [ "$device" = cuda ]; then
   fi
 fi
 
+# Evidence tells of the card, not of the machine it stood in.
+sed -i -E 's/(Serial Number|GPU UUID|Board ID|Hostname|Bus Id|Bus Location)( *):.*/\1\2: (left out)/I' "$out/nvidia-smi.txt" 2>/dev/null || true
 (cd "$out" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum >SHA256SUMS)
 step "$([ $failed = 0 ] && echo 'all held' || echo 'something differs'): $out"
 exit $failed

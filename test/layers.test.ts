@@ -14,7 +14,7 @@ const layers = [
   ['kernels'],
   ['checkpoint', 'backends'],
   ['parity'],
-  ['studies'],
+  ['studies', 'bundle'],
   ['cli', 'playground', 'index.ts', 'node.ts'],
 ];
 

@@ -29,18 +29,20 @@ export interface EvidenceKeeper {
 
 /**
  * Opens the folder to hold results against, the folder to record into, or both. Evidence that cannot be read is refused before anything runs.
+ * The reference gives the same bytes on every machine, so it is worth recording only where it ran alone.
  */
 export async function openEvidence(
   against: string | undefined,
   record: string | undefined,
   tier: Tier,
+  { recordReference = true } = {},
 ): Promise<EvidenceKeeper> {
   const known = against === undefined ? [] : await readEvidence(against);
   const outcomes: EvidenceOutcome[] = [];
   const add = async (spec: LoadedSpec, result: RunResult): Promise<void> => {
     for (const evidence of await matchingEvidence(known, spec, tier))
       outcomes.push(await hold(evidence, spec.label, result));
-    if (record !== undefined)
+    if (record !== undefined && (recordReference || result.identity.backend !== 'reference'))
       await writeEvidence(record, await makeEvidence(spec, result, { tier, version: packageVersion() }));
   };
   return { add, outcomes };

@@ -62,8 +62,10 @@ export async function parityCommand(names: readonly string[], options: ParityOpt
   const tier = options.tier ?? 'exact';
   const all = await chooseSpecs(names, options.large ?? false);
   const specs = partOf(all, options.part);
-  const evidence = await openEvidence(options.against, options.record, tier);
   const { backends, absent } = chooseBackends(options, io);
+  const evidence = await openEvidence(options.against, options.record, tier, {
+    recordReference: backends.length === 1,
+  });
   const progress = startProgress(io, 'parity', specs.length * backends.length);
   const digests = keepDigests();
   let done = 0;

@@ -173,6 +173,20 @@ function addMachine(program: Command, io: Io, finish: Finish): void {
     .addHelpText('before', examples(['probe', 'probe --backend webgpu:deno --only-deviations']))
     .action(async (options) => finish(await (await import('./probe.ts')).probeCommand(options, io)));
   program
+    .command('bundle')
+    .description('one archive with all that a machine without internet needs to build, run and measure the native path')
+    .argument('<out>', 'the archive to write, a .tar.gz')
+    .argument('[spec...]', 'spec files, folders, or shipped names; default: all shipped specs')
+    .option('--large', 'the full-size specs too')
+    .option('--no-node', 'leave Node and Dawn out: native path only')
+    .option('--no-reference', 'leave out the digests that results are held against there')
+    .option('--force', 'write over a file of this name')
+    .addOption(json())
+    .addHelpText('before', examples(['bundle fp8lab-bundle.tar.gz', 'bundle small.tar.gz gemm/dsv3-q-a --no-node']))
+    .action(async (out, names, options) =>
+      finish(await (await import('./bundle.ts')).bundleCommand(out, names, options, io)),
+    );
+  program
     .command('playground')
     .description('serve the page on this machine')
     .addOption(new Option('--port <n>', 'port; default: any free one').argParser(portNumber))
