@@ -1,4 +1,4 @@
-"""Times of other projects' block-scaled FP8 gemms on the same shapes and random data: torch._scaled_mm, DeepGEMM. JSON lines; a peer that is missing or
+"""Times of other projects' block-scaled FP8 gemms on the same shapes and random data: torch._scaled_mm, Triton, DeepGEMM. JSON lines; a peer that is missing or
 refuses a shape is a line with `skipped`."""
 
 import json
@@ -53,17 +53,45 @@ def deep_gemm(a, sa, b, sb):
     import deep_gemm as library
 
     d = torch.empty(a.shape[0], b.shape[0], dtype=torch.bfloat16, device="cuda")
-    return lambda: library.fp8_gemm_nt((a, sa), (b, sb), d)
+
+    def work():
+        library.fp8_gemm_nt((a, sa), (b, sb), d)
+        return d
+
+    return work
+
+
+def triton(a, sa, b, sb):
+    from triton_gemm import triton_gemm
+
+    return triton_gemm(a, sa, b, sb)
+
+
+def expected(a, sa, b, sb):
+    """The product in f64 of the first 64 rows: what every peer's output is held against before its time counts."""
+    rows = a[:64].double() * sa[:64].double().repeat_interleave(128, 1)[:, : a.shape[1]]
+    full = sb.double().repeat_interleave(128, 0)[: b.shape[0]].repeat_interleave(128, 1)[:, : b.shape[1]]
+    return rows @ (b.double() * full).t()
+
+
+def largest_error(actual, wanted):
+    """Largest difference as a share of the wanted values' root mean square."""
+    return ((actual[: wanted.shape[0]].double() - wanted).abs().max() / wanted.square().mean().sqrt()).item()
 
 
 def main():
     for m, n, k in SHAPES:
         made = operands(m, n, k)
-        for name, peer in (("torch._scaled_mm", scaled_mm), ("deepgemm", deep_gemm)):
+        wanted = expected(*made)
+        for name, peer in (("torch._scaled_mm", scaled_mm), ("triton", triton), ("deepgemm", deep_gemm)):
             line = {"kernel": "gemm", "implementation": name, "m": m, "n": n, "k": k}
             try:
-                times = measure(peer(*made))
-                line |= times | {"hotFlops": 2 * m * n * k / times["hotUs"] * 1e6}
+                work = peer(*made)
+                error = largest_error(work(), wanted)
+                if not error < 0.05:
+                    raise ValueError(f"the output is wrong: largest error {error:.3g} of the root mean square")
+                times = measure(work)
+                line |= times | {"largestError": error, "hotFlops": 2 * m * n * k / times["hotUs"] * 1e6}
             except Exception as error:  # a peer may fail in any way; the line says how
                 line["skipped"] = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
             print(json.dumps(line), flush=True)
