@@ -4,22 +4,18 @@
 
 namespace fp8lab {
 
-namespace {
-
-/** A file's own dtype is taken as it is; BF16 stands for it here. */
-InputDeclaration declare(const std::string& name, const Input& input, std::vector<i64> shape) {
+InputDeclaration declare_input(const std::string& name, const Input& input, std::vector<i64> shape) {
   const auto* generated = std::get_if<GeneratedInput>(&input);
   return {name, generated ? dtype_of(generated->dtype) : DType::BF16, std::move(shape), input};
 }
 
-[[maybe_unused]] InputDeclaration declare_integers(const std::string& name, const Input& input, std::vector<i64> shape) {
+InputDeclaration declare_integers(const std::string& name, const Input& input, std::vector<i64> shape) {
   return {name, DType::I32, std::move(shape), input};
 }
 
-void declare_operand(std::vector<InputDeclaration>& declarations, const std::string& name, const OperandSpec& operand, i64 rows,
-                     i64 columns) {
+void declare_operand(Declarations& declarations, const std::string& name, const OperandSpec& operand, i64 rows, i64 columns) {
   if (operand.input) {
-    declarations.push_back(declare(name, *operand.input, {rows, columns}));
+    declarations.push_back(declare_input(name, *operand.input, {rows, columns}));
     return;
   }
   const OperandNames names = operand_names(name);
@@ -29,28 +25,35 @@ void declare_operand(std::vector<InputDeclaration>& declarations, const std::str
   declarations.push_back({names.scales, scale_dtype(operand.scheme), scale_shape(grid, operand.scheme), *operand.scales});
 }
 
-}  // namespace
-
 OperandNames operand_names(const std::string& operand) {
   if (operand == "x") return {"codes", "scales", "tensor_scale"};
   return {operand, operand + "_scales", operand + "_tensor_scale"};
 }
 
-std::vector<InputDeclaration> declare_inputs(const Spec& spec) {
-  std::vector<InputDeclaration> declarations;
-  if (const auto* quantize = std::get_if<QuantizeSpec>(&spec.kernel)) {
-    declarations.push_back(declare("x", quantize->x, {quantize->rows, quantize->columns}));
-  } else if (const auto* dequantize = std::get_if<DequantizeSpec>(&spec.kernel)) {
-    declare_operand(declarations, "x", dequantize->x, dequantize->rows, dequantize->columns);
-  } else if (const auto* requantize = std::get_if<RequantizeSpec>(&spec.kernel)) {
-    declare_operand(declarations, "x", requantize->x, requantize->rows, requantize->columns);
-  } else {
-    const auto& gemm = std::get<GemmSpec>(spec.kernel);
-    declare_operand(declarations, "a", gemm.a, gemm.m, gemm.k);
-    declare_operand(declarations, "b", gemm.b, gemm.n, gemm.k);
-    if (gemm.c) declarations.push_back(declare("c", *gemm.c, {gemm.m, gemm.n}));
-  }
+Declarations inputs_of(const QuantizeSpec& spec) { return {declare_input("x", spec.x, {spec.rows, spec.columns})}; }
+
+Declarations inputs_of(const DequantizeSpec& spec) {
+  Declarations declarations;
+  declare_operand(declarations, "x", spec.x, spec.rows, spec.columns);
   return declarations;
+}
+
+Declarations inputs_of(const RequantizeSpec& spec) {
+  Declarations declarations;
+  declare_operand(declarations, "x", spec.x, spec.rows, spec.columns);
+  return declarations;
+}
+
+Declarations inputs_of(const GemmSpec& spec) {
+  Declarations declarations;
+  declare_operand(declarations, "a", spec.a, spec.m, spec.k);
+  declare_operand(declarations, "b", spec.b, spec.n, spec.k);
+  if (spec.c) declarations.push_back(declare_input("c", *spec.c, {spec.m, spec.n}));
+  return declarations;
+}
+
+Declarations declare_inputs(const Spec& spec) {
+  return std::visit([](const auto& kernel) { return inputs_of(kernel); }, spec.kernel);
 }
 
 }  // namespace fp8lab

@@ -17,8 +17,25 @@ struct InputDeclaration {
   Input input;
 };
 
+using Declarations = std::vector<InputDeclaration>;
+
 /** Tensors the spec's own inputs give, before any quantization. */
-std::vector<InputDeclaration> declare_inputs(const Spec& spec);
+Declarations declare_inputs(const Spec& spec);
+
+/** The same of one kernel; a new kernel declares its own in a header of kernels/ that is included in inputs.cpp. */
+Declarations inputs_of(const QuantizeSpec& spec);
+Declarations inputs_of(const DequantizeSpec& spec);
+Declarations inputs_of(const RequantizeSpec& spec);
+Declarations inputs_of(const GemmSpec& spec);
+
+/** A high-precision input. A file's own dtype is taken as it is; BF16 stands for it here. */
+InputDeclaration declare_input(const std::string& name, const Input& input, std::vector<i64> shape);
+
+/** An input of integers. */
+InputDeclaration declare_integers(const std::string& name, const Input& input, std::vector<i64> shape);
+
+/** An operand's tensors: one in high precision, or codes and scales. */
+void declare_operand(Declarations& declarations, const std::string& name, const OperandSpec& operand, i64 rows, i64 columns);
 
 /** Names of an operand's tensors: a gemm's `a` has `a_scales`; a kernel with one operand says `codes` and `scales`. */
 struct OperandNames {

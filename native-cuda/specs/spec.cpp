@@ -1,330 +1,37 @@
 #include "spec.h"
 
-#include <cmath>
-#include <filesystem>
-#include <nlohmann/json.hpp>
-#include <set>
-#include <utility>
-#include <vector>
+#include <optional>
 
-#include "../errors.h"
+#include "fields.h"
 
 namespace fp8lab {
 
-namespace {
-
 using Json = nlohmann::json;
 
-constexpr i64 largest_extent = i64{1} << 31;
+namespace {
 
-Error bad_field(const std::string& path, const std::string& problem) {
-  return input_error("bad-field", path + " " + problem, path, "resolve the spec with `fp8lab spec resolve` and run what it prints");
-}
+template <std::size_t I>
+using KernelAt = std::variant_alternative_t<I, KernelSpec>;
 
-/** An object of the spec: hands out its fields by name and refuses those nobody asked for. */
-class Fields {
- public:
-  Fields(const Json& object, std::string path, std::filesystem::path folder)
-      : object_(object), path_(std::move(path)), folder_(std::move(folder)) {
-    if (!object.is_object()) throw bad_field(path_.empty() ? "spec" : path_, "is not an object");
-  }
-
-  std::string at(const std::string& name) const { return path_.empty() ? name : path_ + "." + name; }
-
-  bool has(const std::string& name) {
-    known_.insert(name);
-    return object_.contains(name);
-  }
-
-  const Json& need(const std::string& name) {
-    if (has(name)) return object_.at(name);
-    throw input_error("missing-field", "the field " + at(name) + " is missing", at(name),
-                      "resolve the spec with `fp8lab spec resolve` and run what it prints");
-  }
-
-  Fields object(const std::string& name) { return Fields(need(name), at(name), folder_); }
-
-  const std::filesystem::path& folder() const { return folder_; }
-
-  std::string text(const std::string& name) {
-    const Json& value = need(name);
-    if (!value.is_string()) throw bad_field(at(name), "is not a string");
-    return value.get<std::string>();
-  }
-
-  double number(const std::string& name) {
-    const Json& value = need(name);
-    if (!value.is_number()) throw bad_field(at(name), "is not a number");
-    return value.get<double>();
-  }
-
-  i64 integer(const std::string& name, i64 low, i64 high) { return integer_of(need(name), at(name), low, high); }
-
-  static i64 integer_of(const Json& value, const std::string& path, i64 low, i64 high) {
-    const double number = value.is_number() ? value.get<double>() : std::nan("");
-    if (number >= static_cast<double>(low) && number <= static_cast<double>(high) && number == std::floor(number))
-      return static_cast<i64>(number);
-    throw bad_field(path, "is not an integer in " + std::to_string(low) + ".." + std::to_string(high));
-  }
-
-  template <class T>
-  T choice(const std::string& name, const std::vector<std::pair<const char*, T>>& choices) {
-    const std::string value = text(name);
-    std::string known;
-    for (const auto& [label, result] : choices) {
-      if (value == label) return result;
-      known += (known.empty() ? "" : ", ") + std::string(label);
-    }
-    throw bad_field(at(name), "is \"" + value.substr(0, 40) + "\"; known are " + known);
-  }
-
-  /** Refuses fields that were never asked for. */
-  void done() const {
-    for (const auto& [name, value] : object_.items()) {
-      if (known_.count(name) > 0) continue;
-      throw input_error("unknown-field", "unknown field " + at(name), at(name),
-                        "remove it, or use the runner of the version that wrote it");
-    }
-  }
-
- private:
-  const Json& object_;
-  std::string path_;
-  std::filesystem::path folder_;
-  std::set<std::string> known_;
-};
-
-FormatId read_format(Fields& fields, const std::string& name) {
-  std::vector<std::pair<const char*, FormatId>> choices;
-  for (int i = 0; i < format_count; i++) choices.emplace_back(format_names[i], static_cast<FormatId>(i));
-  return fields.choice<FormatId>(name, choices);
-}
-
-FormatId read_output(Fields& fields) {
-  return fields.choice<FormatId>("output", {{"bf16", FormatId::bf16}, {"f16", FormatId::f16}, {"f32", FormatId::f32}});
-}
-
-u32 read_seed(Fields& fields) { return static_cast<u32>(fields.integer("seed", 0, 0xffffffffLL)); }
-
-/** A file named by a spec lies relative to the spec's own folder. */
-Input read_input(Fields fields) {
-  if (fields.has("file")) {
-    FileInput input{(fields.folder() / fields.text("file")).string(), fields.text("tensor")};
-    fields.done();
-    return input;
-  }
-  GeneratedInput input{};
-  input.generator = fields.choice<Generator>("generate", {{"uniform", Generator::uniform},
-                                                          {"positive", Generator::positive},
-                                                          {"normal", Generator::normal},
-                                                          {"outlier-channels", Generator::outlier_channels},
-                                                          {"outlier-tokens", Generator::outlier_tokens},
-                                                          {"bits", Generator::bits},
-                                                          {"zero", Generator::zero},
-                                                          {"saturating", Generator::saturating},
-                                                          {"subnormal", Generator::subnormal}});
-  input.seed = read_seed(fields);
-  input.dtype = read_format(fields, "dtype");
-  input.exponent = static_cast<i32>(fields.integer("exponent", -100000, 100000));
-  input.share = fields.number("share");
-  input.factor_exponent = static_cast<i32>(fields.integer("factorExponent", -100000, 100000));
-  const bool numeric = input.dtype == FormatId::bf16 || input.dtype == FormatId::f16 || input.dtype == FormatId::f32;
-  const bool any_dtype = input.generator == Generator::bits || input.generator == Generator::zero;
-  if (!any_dtype && !numeric) throw bad_field(fields.at("dtype"), "must be bf16, f16 or f32 for this generator");
-  fields.done();
-  return input;
-}
-
-double read_share(Fields& fields, const std::string& name) {
-  const double share = fields.number(name);
-  if (!(share >= 0 && share <= 1)) throw bad_field(fields.at(name), "is not in 0..1");
-  return share;
-}
-
-/** Integers of a generator of one kind, or of a file. */
-[[maybe_unused]] Input read_integers(Fields fields, IntegerGenerator generator) {
-  if (fields.has("file")) {
-    FileInput input{(fields.folder() / fields.text("file")).string(), fields.text("tensor")};
-    fields.done();
-    return input;
-  }
-  IntegerInput input{};
-  input.generator = fields.choice<IntegerGenerator>("generate", {{"routing", IntegerGenerator::routing},
-                                                                 {"mask", IntegerGenerator::mask},
-                                                                 {"integers", IntegerGenerator::integers}});
-  if (input.generator != generator) throw bad_field(fields.at("generate"), "is the generator of other tensors");
-  if (fields.text("dtype") != "i32") throw bad_field(fields.at("dtype"), "is not i32");
-  input.seed = read_seed(fields);
-  if (generator == IntegerGenerator::routing) {
-    input.experts = static_cast<u32>(fields.integer("experts", 1, 1 << 24));
-    input.used = static_cast<u32>(fields.integer("used", 1, input.experts));
-    input.skew = static_cast<u32>(fields.integer("skew", 0, 15));
-    input.masked_tokens = read_share(fields, "maskedTokens");
-    input.masked_slots = read_share(fields, "maskedSlots");
-  } else if (generator == IntegerGenerator::mask) {
-    input.share = read_share(fields, "share");
-  } else {
-    input.below = static_cast<u32>(fields.integer("below", 1, 0x7fffffff));
-  }
-  fields.done();
-  return input;
-}
-
-Rounding read_rounding(Fields& fields) {
-  return fields.choice<Rounding>("rounding", {{"nearest-even", Rounding::nearest_even},
-                                              {"toward-zero", Rounding::toward_zero},
-                                              {"toward-positive", Rounding::toward_positive},
-                                              {"toward-negative", Rounding::toward_negative},
-                                              {"nearest-away", Rounding::nearest_away},
-                                              {"to-odd", Rounding::to_odd},
-                                              {"stochastic", Rounding::stochastic}});
-}
-
-void read_scale(Fields fields, Scheme& scheme) {
-  scheme.scale_type = fields.choice<FormatId>("type", {{"f32", FormatId::f32}, {"e8m0", FormatId::e8m0}, {"e4m3", FormatId::e4m3}});
-  scheme.recipe = fields.choice<Recipe>("recipe", {{"divide", Recipe::divide},
-                                                   {"reciprocal", Recipe::reciprocal},
-                                                   {"inverse", Recipe::inverse},
-                                                   {"deepep", Recipe::deepep},
-                                                   {"v32", Recipe::v32},
-                                                   {"te", Recipe::te},
-                                                   {"torchao", Recipe::torchao},
-                                                   {"pow2", Recipe::pow2},
-                                                   {"mx-floor", Recipe::mx_floor},
-                                                   {"mx-ceil", Recipe::mx_ceil},
-                                                   {"mx-even", Recipe::mx_even},
-                                                   {"mx-rceil", Recipe::mx_rceil},
-                                                   {"nvfp4", Recipe::nvfp4}});
-  const double floor = fields.number("amaxFloor");
-  if (!(floor >= 0) || std::isinf(static_cast<float>(floor)))
-    throw bad_field(fields.at("amaxFloor"), "is not a finite number of at least 0");
-  scheme.amax_floor = float_bits(static_cast<float>(floor) + 0.0f);
-  scheme.layout = fields.choice<ScaleLayout>(
-      "layout", {{"row-major", ScaleLayout::row_major}, {"mn-major", ScaleLayout::mn_major}, {"packed-e8m0", ScaleLayout::packed_e8m0}});
-  // What a recipe gives must fit the type that stores it.
-  if (scheme.scale_type == FormatId::e8m0 && !is_power_of_two(scheme.recipe))
-    throw bad_field(fields.at("type"), "e8m0 needs a power-of-two recipe");
-  if ((scheme.scale_type == FormatId::e4m3) != (scheme.recipe == Recipe::nvfp4))
-    throw bad_field(fields.at("type"), "e4m3 and the recipe nvfp4 go together");
-  if (scheme.layout == ScaleLayout::packed_e8m0 && scheme.scale_type != FormatId::e8m0)
-    throw bad_field(fields.at("layout"), "packed-e8m0 needs type e8m0");
-  fields.done();
-}
-
-Scheme read_scheme(Fields fields) {
-  Scheme scheme{};
-  scheme.format = read_format(fields, "format");
-  if (format_of(scheme.format).specials == Specials::fnuz) throw bad_field(fields.at("format"), "is decoded only");
-  const Json& tile = fields.need("tile");
-  if (!tile.is_array() || tile.size() != 2) throw bad_field(fields.at("tile"), "is not [rows, columns]");
-  scheme.tile_rows = Fields::integer_of(tile[0], fields.at("tile[0]"), 0, largest_extent);
-  scheme.tile_columns = Fields::integer_of(tile[1], fields.at("tile[1]"), 0, largest_extent);
-  read_scale(fields.object("scale"), scheme);
-  scheme.rounding = read_rounding(fields);
-  scheme.overflow = fields.choice<Overflow>("overflow", {{"saturate", Overflow::saturate}, {"ieee", Overflow::ieee}});
-  if (scheme.overflow == Overflow::ieee && format_of(scheme.format).specials == Specials::finite) {
-    throw bad_field(fields.at("overflow"), "must be saturate: the format has neither Inf nor NaN");
-  }
-  scheme.seed = read_seed(fields);
-  fields.done();
-  return scheme;
-}
-
-OperandSpec read_operand(Fields fields) {
-  OperandSpec operand{};
-  operand.scheme = read_scheme(fields.object("scheme"));
-  if (fields.has("input")) operand.input = read_input(fields.object("input"));
-  if (fields.has("codes")) operand.codes = read_input(fields.object("codes"));
-  if (fields.has("scales")) operand.scales = read_input(fields.object("scales"));
-  if (operand.input.has_value() == operand.codes.has_value()) throw bad_field(fields.at("input"), "or codes must be there, and not both");
-  fields.done();
-  return operand;
-}
-
-Input read_wrapped_input(Fields fields) {
-  Input input = read_input(fields.object("input"));
-  fields.done();
-  return input;
-}
-
-Model read_model(Fields fields) {
-  Model model{};
-  fields.text("name");
-  model.kind = fields.choice<ModelKind>(
-      "kind", {{"aligned", ModelKind::aligned}, {"exact", ModelKind::exact}, {"sequential", ModelKind::sequential}});
-  const bool aligned = model.kind == ModelKind::aligned;
-  model.fraction_bits = static_cast<int>(fields.integer("fractionBits", aligned ? 1 : 0, 48));
-  model.terms = fields.integer("terms", aligned ? 1 : 0, largest_extent);
-  model.output = fields.choice<StepOutput>(
-      "output",
-      {{"e8m13", StepOutput::e8m13}, {"f32-rz", StepOutput::f32_rz}, {"f32-rne", StepOutput::f32_rne}, {"f16-rne", StepOutput::f16_rne}});
-  model.order = fields.choice<TermOrder>("order", {{"linear", TermOrder::linear}, {"p4", TermOrder::p4}});
-  if (aligned && model.fraction_bits + bit_length(static_cast<u64>(model.terms) + 1) > 58) {
-    throw bad_field(fields.at("fractionBits"), "and terms together pass what a 64-bit sum holds");
-  }
-  fields.done();
-  return model;
-}
-
-Arithmetic read_arithmetic(Fields fields) {
-  Arithmetic arithmetic{};
-  arithmetic.model = read_model(fields.object("model"));
-  arithmetic.promote_every = fields.integer("promoteEvery", 0, largest_extent);
-  arithmetic.combine = fields.choice<Combine>(
-      "combine", {{"scales-first", Combine::scales_first}, {"a-then-b", Combine::a_then_b}, {"b-then-a", Combine::b_then_a}});
-  arithmetic.promote = fields.choice<Promote>("promote", {{"fused", Promote::fused}, {"unfused", Promote::unfused}});
-  fields.done();
-  return arithmetic;
-}
-
-i64 extent(Fields& shape, const char* name) { return shape.integer(name, 1, largest_extent); }
-
-QuantizeSpec read_quantize(Fields& spec) {
-  Fields shape = spec.object("shape");
-  QuantizeSpec result{extent(shape, "rows"), extent(shape, "columns"), read_wrapped_input(spec.object("x")),
-                      read_scheme(spec.object("scheme"))};
-  shape.done();
-  return result;
-}
-
-DequantizeSpec read_dequantize(Fields& spec) {
-  Fields shape = spec.object("shape");
-  DequantizeSpec result{extent(shape, "rows"), extent(shape, "columns"), read_operand(spec.object("x")), read_output(spec)};
-  shape.done();
-  return result;
-}
-
-RequantizeSpec read_requantize(Fields& spec) {
-  Fields shape = spec.object("shape");
-  RequantizeSpec result{extent(shape, "rows"), extent(shape, "columns"), read_operand(spec.object("x")), read_scheme(spec.object("to"))};
-  shape.done();
-  return result;
-}
-
-GemmSpec read_gemm(Fields& spec) {
-  Fields shape = spec.object("shape");
-  GemmSpec result{};
-  result.m = extent(shape, "m");
-  result.n = extent(shape, "n");
-  result.k = extent(shape, "k");
-  shape.done();
-  result.a = read_operand(spec.object("a"));
-  result.b = read_operand(spec.object("b"));
-  for (const auto& [operand, name] : {std::pair{&result.a, "a"}, std::pair{&result.b, "b"}}) {
-    if (operand->scheme.format == FormatId::f32)
-      throw bad_field(std::string(name) + ".scheme.format", "of a product must have at most 16 bits");
-  }
-  if (spec.has("c")) result.c = read_wrapped_input(spec.object("c"));
-  result.arithmetic = read_arithmetic(spec.object("arithmetic"));
-  result.output = read_output(spec);
-  return result;
+/** Reads the kernel that the field `kernel` names. */
+template <std::size_t... I>
+KernelSpec read_kernel(Fields& fields, std::index_sequence<I...>) {
+  const std::string name = fields.text("kernel");
+  std::optional<KernelSpec> found;
+  const auto offer = [&]<class Kernel>() {
+    if (name == Kernel::name) found = Kernel::read(fields);
+  };
+  (offer.template operator()<KernelAt<I>>(), ...);
+  if (found) return *std::move(found);
+  std::string known;
+  ((known += (I == 0 ? "" : ", ") + std::string(KernelAt<I>::name)), ...);
+  throw bad_field("kernel", "is \"" + name.substr(0, 40) + "\"; known are " + known);
 }
 
 }  // namespace
 
 std::string_view kernel_name(const Spec& spec) {
-  constexpr std::string_view names[] = {"quantize", "dequantize", "requantize", "gemm"};
-  return names[spec.kernel.index()];
+  return std::visit([](const auto& kernel) { return std::decay_t<decltype(kernel)>::name; }, spec.kernel);
 }
 
 Spec parse_spec(std::string_view text, const std::string& file) {
@@ -341,18 +48,7 @@ Spec parse_spec(std::string_view text, const std::string& file) {
   spec.name = fields.text("name");
   fields.has("description");
   if (fields.has("large")) spec.large = fields.need("large").is_boolean() && fields.need("large").get<bool>();
-  const std::string kernel = fields.text("kernel");
-  if (kernel == "quantize") {
-    spec.kernel = read_quantize(fields);
-  } else if (kernel == "dequantize") {
-    spec.kernel = read_dequantize(fields);
-  } else if (kernel == "requantize") {
-    spec.kernel = read_requantize(fields);
-  } else if (kernel == "gemm") {
-    spec.kernel = read_gemm(fields);
-  } else {
-    throw bad_field("kernel", "is \"" + kernel.substr(0, 40) + "\"; known are quantize, dequantize, requantize, gemm");
-  }
+  spec.kernel = read_kernel(fields, std::make_index_sequence<std::variant_size_v<KernelSpec>>());
   fields.done();
   return spec;
 }

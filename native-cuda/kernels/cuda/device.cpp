@@ -12,6 +12,8 @@
 #include "../tiles.h"
 #include "api.h"
 #include "check.h"
+#include "compute.h"
+#include "transfer.h"
 
 namespace fp8lab {
 
@@ -19,36 +21,14 @@ namespace {
 
 using cuda::Buffer;
 using cuda::check;
+using cuda::download;
+using cuda::finish;
 using cuda::MatrixView;
+using cuda::upload;
+using cuda::upload_rows;
 using host::Quantized;
 
 double now_ms() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-Buffer upload(const void* data, i64 bytes, const std::string& where) {
-  Buffer buffer(bytes, where);
-  check(cudaMemcpy(buffer.as(), data, static_cast<std::size_t>(bytes), cudaMemcpyHostToDevice), "cudaMemcpy", where);
-  return buffer;
-}
-
-/** A tensor's lanes on the device with rows every `stride` bytes. */
-Buffer upload_rows(const Tensor& tensor, i64 stride, const std::string& where) {
-  const auto rows = static_cast<std::size_t>(tensor.shape[0]), bytes = static_cast<std::size_t>(tensor.shape[1] * tensor.lanes.width());
-  Buffer buffer(tensor.shape[0] * stride, where);
-  check(cudaMemcpy2D(buffer.as(), static_cast<std::size_t>(stride), tensor.lanes.data(), bytes, bytes, rows, cudaMemcpyHostToDevice), "cudaMemcpy2D", where);
-  return buffer;
-}
-
-void finish(const std::string& where) {
-  check(cudaGetLastError(), "launch", where);
-  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize", where);
-}
-
-Tensor download(const Buffer& buffer, DType dtype, std::vector<i64> shape, const std::string& where) {
-  Tensor tensor = allocate_result(dtype, std::move(shape));
-  check(cudaMemcpy(tensor.lanes.data(), buffer.as(), static_cast<std::size_t>(tensor.lanes.bytes()), cudaMemcpyDeviceToHost), "cudaMemcpy", where);
-  buffer.require_guard(where);
-  return tensor;
-}
 
 /** A matrix on the device for the general kernels. */
 struct Matrix {
@@ -210,52 +190,49 @@ Tensor gemm_general(const GemmSpec& spec, const Quantized& a, const Quantized& b
   return download(d, dtype, {spec.m, spec.n}, where);
 }
 
-/** Computes each kind of kernel from its inputs. */
-struct Kernels {
-  const Tensors& inputs;
-  std::string name;
+}  // namespace
 
-  Tensors operator()(const QuantizeSpec& spec) const {
-    const Tensor& x = require_tensor(inputs, "x");
-    require_shape("x", x, {spec.rows, spec.columns});
-    return quantized_tensors(quantize(upload_matrix(x, where("quantize")), spec.scheme, where("quantize")));
+namespace cuda {
+
+Tensors compute(const QuantizeSpec& spec, const Tensors& inputs, const std::string& at) {
+  const Tensor& x = require_tensor(inputs, "x");
+  require_shape("x", x, {spec.rows, spec.columns});
+  return quantized_tensors(quantize(upload_matrix(x, at), spec.scheme, at));
+}
+
+Tensors compute(const DequantizeSpec& spec, const Tensors& inputs, const std::string& at) {
+  const Matrix x = upload_quantized(operand("x", spec.x, inputs, spec.rows, spec.columns, at), spec.x.scheme, at);
+  const DType dtype = dtype_of(spec.output);
+  Buffer out(spec.rows * spec.columns * lane_bytes(dtype), at);
+  launch_dequantize(x.view, out.as(), spec.output, nullptr, at);
+  finish(at);
+  Tensors tensors;
+  tensors.emplace("x", download(out, dtype, {spec.rows, spec.columns}, at));
+  return tensors;
+}
+
+Tensors compute(const RequantizeSpec& spec, const Tensors& inputs, const std::string& at) {
+  const Matrix x = upload_quantized(operand("x", spec.x, inputs, spec.rows, spec.columns, at), spec.x.scheme, at);
+  return quantized_tensors(quantize(x, spec.to, at));
+}
+
+Tensors compute(const GemmSpec& spec, const Tensors& inputs, const std::string& at) {
+  const Quantized a = operand("a", spec.a, inputs, spec.m, spec.k, at), b = operand("b", spec.b, inputs, spec.n, spec.k, at);
+  const auto found = inputs.find("c");
+  Matrix c;
+  if (found != inputs.end()) {
+    require_shape("c", found->second, {spec.m, spec.n});
+    c = upload_matrix(found->second, at);
   }
+  const Matrix* added = found == inputs.end() ? nullptr : &c;
+  Tensors tensors;
+  tensors.emplace("d", is_wgmma(spec) ? gemm_wgmma(spec, a, b, added, at) : gemm_general(spec, a, b, added, at));
+  return tensors;
+}
 
-  Tensors operator()(const DequantizeSpec& spec) const {
-    const std::string at = where("dequantize");
-    const Matrix x = upload_quantized(operand("x", spec.x, inputs, spec.rows, spec.columns, at), spec.x.scheme, at);
-    const DType dtype = dtype_of(spec.output);
-    Buffer out(spec.rows * spec.columns * lane_bytes(dtype), at);
-    launch_dequantize(x.view, out.as(), spec.output, nullptr, at);
-    finish(at);
-    Tensors tensors;
-    tensors.emplace("x", download(out, dtype, {spec.rows, spec.columns}, at));
-    return tensors;
-  }
+}  // namespace cuda
 
-  Tensors operator()(const RequantizeSpec& spec) const {
-    const std::string at = where("requantize");
-    const Matrix x = upload_quantized(operand("x", spec.x, inputs, spec.rows, spec.columns, at), spec.x.scheme, at);
-    return quantized_tensors(quantize(x, spec.to, at));
-  }
-
-  Tensors operator()(const GemmSpec& spec) const {
-    const std::string at = where("gemm");
-    const Quantized a = operand("a", spec.a, inputs, spec.m, spec.k, at), b = operand("b", spec.b, inputs, spec.n, spec.k, at);
-    const auto found = inputs.find("c");
-    Matrix c;
-    if (found != inputs.end()) {
-      require_shape("c", found->second, {spec.m, spec.n});
-      c = upload_matrix(found->second, at);
-    }
-    const Matrix* added = found == inputs.end() ? nullptr : &c;
-    Tensors tensors;
-    tensors.emplace("d", is_wgmma(spec) ? gemm_wgmma(spec, a, b, added, at) : gemm_general(spec, a, b, added, at));
-    return tensors;
-  }
-
-  std::string where(const char* kernel) const { return std::string(kernel) + " of " + name; }
-};
+namespace {
 
 class CudaDevice : public Device {
  public:
@@ -282,7 +259,8 @@ class CudaDevice : public Device {
     const Tensors& inputs = materialize_inputs(spec, given, made);
     const double ready = now_ms();
     Outcome outcome;
-    outcome.tensors = std::visit(Kernels{inputs, spec.name}, spec.kernel);
+    outcome.tensors = std::visit(
+        [&](const auto& kernel) { return cuda::compute(kernel, inputs, std::string(kernel_name(spec)) + " of " + spec.name); }, spec.kernel);
     outcome.inputs_ms = ready - begin;
     outcome.kernel_ms = now_ms() - ready;
     return outcome;

@@ -7,8 +7,7 @@
 
 #include "../../errors.h"
 #include "../inputs.h"
-#include "../tiles.h"
-#include "kernels.h"
+#include "compute.h"
 #include "lanes.h"
 #include "parallel.h"
 
@@ -16,32 +15,12 @@ namespace fp8lab {
 
 namespace {
 
-using host::Quantized;
-
 double now_ms() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-i64 lanes_of(i64 count, DType dtype) { return count * lane_bytes(dtype); }
-
-/** Bytes of an operand's codes, where the kernel makes them. */
-i64 made_codes(const OperandSpec& operand, i64 count) { return operand.input ? lanes_of(count, dtype_of(operand.scheme.format)) : 0; }
-
-/** Bytes that a run holds at once, near enough: inputs, codes made of them, results, and what a gemm packs. */
+/** Bytes that a run holds at once, near enough: inputs, and what the kernel makes. */
 i64 bytes_needed(const Spec& spec) {
-  i64 bytes = 0;
-  for (const InputDeclaration& input : declare_inputs(spec)) bytes += lanes_of(element_count(input.shape), input.dtype);
-  if (const auto* quantize = std::get_if<QuantizeSpec>(&spec.kernel)) {
-    bytes += lanes_of(quantize->rows * quantize->columns, dtype_of(quantize->scheme.format));
-  } else if (const auto* dequantize = std::get_if<DequantizeSpec>(&spec.kernel)) {
-    const i64 count = dequantize->rows * dequantize->columns;
-    bytes += made_codes(dequantize->x, count) + lanes_of(count, dtype_of(dequantize->output));
-  } else if (const auto* requantize = std::get_if<RequantizeSpec>(&spec.kernel)) {
-    const i64 count = requantize->rows * requantize->columns;
-    bytes += made_codes(requantize->x, count) + lanes_of(count, dtype_of(requantize->to.format));
-  } else {
-    const auto& gemm = std::get<GemmSpec>(spec.kernel);
-    bytes += made_codes(gemm.a, gemm.m * gemm.k) + made_codes(gemm.b, gemm.n * gemm.k) + lanes_of(gemm.m * gemm.n, dtype_of(gemm.output));
-    bytes += least<i64>(6 * gemm.m * gemm.k, i64{1} << 28) + 6 * host::group * gemm.k * host::thread_count(0);
-  }
+  i64 bytes = std::visit([](const auto& kernel) { return host::bytes_made(kernel); }, spec.kernel);
+  for (const InputDeclaration& input : declare_inputs(spec)) bytes += element_count(input.shape) * lane_bytes(input.dtype);
   return bytes;
 }
 
@@ -75,50 +54,6 @@ std::string cpu_name() {
   return "unknown CPU";
 }
 
-/** Moves a made tensor out, or copies what it shares. */
-Tensor take(std::shared_ptr<const Tensor> tensor) { return std::move(const_cast<Tensor&>(*tensor)); }
-
-Tensors quantized_tensors(Quantized quantized) {
-  Tensors tensors;
-  tensors.emplace("codes", take(quantized.codes));
-  tensors.emplace("scales", take(quantized.scales));
-  if (quantized.tensor_scale) tensors.emplace("tensor_scale", take(quantized.tensor_scale));
-  return tensors;
-}
-
-/** Computes each kind of kernel from its inputs. */
-struct Kernels {
-  const Tensors& inputs;
-  int threads;
-
-  Tensors operator()(const QuantizeSpec& spec) const {
-    const Tensor& x = require_tensor(inputs, "x");
-    require_shape("x", x, {spec.rows, spec.columns});
-    return quantized_tensors(host::quantize(host::widened(x), spec.rows, spec.columns, spec.scheme, threads));
-  }
-
-  Tensors operator()(const DequantizeSpec& spec) const {
-    const Quantized x = host::quantized_operand("x", spec.x, inputs, spec.rows, spec.columns, threads);
-    Tensors tensors;
-    tensors.emplace("x", host::dequantize(x, spec.x.scheme, spec.output, threads));
-    return tensors;
-  }
-
-  Tensors operator()(const RequantizeSpec& spec) const {
-    const Quantized x = host::quantized_operand("x", spec.x, inputs, spec.rows, spec.columns, threads);
-    return quantized_tensors(host::quantize(host::dequantized(x, spec.x.scheme), spec.rows, spec.columns, spec.to, threads));
-  }
-
-  Tensors operator()(const GemmSpec& spec) const {
-    const Quantized a = host::quantized_operand("a", spec.a, inputs, spec.m, spec.k, threads);
-    const Quantized b = host::quantized_operand("b", spec.b, inputs, spec.n, spec.k, threads);
-    const auto c = inputs.find("c");
-    Tensors tensors;
-    tensors.emplace("d", host::gemm(spec, a, b, c == inputs.end() ? nullptr : &c->second, threads));
-    return tensors;
-  }
-};
-
 class HostDevice : public Device {
  public:
   explicit HostDevice(int threads) : threads_(threads) {}
@@ -135,7 +70,7 @@ class HostDevice : public Device {
     const Tensors& inputs = materialize_inputs(spec, given, made, threads_);
     const double ready = now_ms();
     Outcome outcome;
-    outcome.tensors = std::visit(Kernels{inputs, threads_}, spec.kernel);
+    outcome.tensors = std::visit([&](const auto& kernel) { return host::compute(kernel, inputs, threads_); }, spec.kernel);
     outcome.inputs_ms = ready - begin;
     outcome.kernel_ms = now_ms() - ready;
     return outcome;

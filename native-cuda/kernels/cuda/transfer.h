@@ -1,0 +1,21 @@
+#pragma once
+// Tensors to the device and back.
+
+#include <string>
+#include <vector>
+
+#include "../../tensors/tensor.h"
+#include "check.h"
+
+namespace fp8lab::cuda {
+
+/** A copy of `bytes` on the device. */
+Buffer upload(const void* data, i64 bytes, const std::string& where);
+/** A tensor's lanes on the device with rows every `stride` bytes. */
+Buffer upload_rows(const Tensor& tensor, i64 stride, const std::string& where);
+/** Waits for the device; a failed launch is thrown here. */
+void finish(const std::string& where);
+/** A buffer as a tensor; throws where the kernel wrote behind its end. */
+Tensor download(const Buffer& buffer, DType dtype, std::vector<i64> shape, const std::string& where);
+
+}  // namespace fp8lab::cuda

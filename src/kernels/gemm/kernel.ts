@@ -1,0 +1,14 @@
+import type { GemmSpec } from '../../specs/types.ts';
+import type { Kernel } from '../kernel.ts';
+import { gemmReference } from './reference.ts';
+import { gemmInputs, gemmResults } from './spec.ts';
+import { gemmWebGpu } from './webgpu.ts';
+
+/** The kernel gemm. */
+export const gemmKernel: Kernel<GemmSpec> = {
+  name: 'gemm',
+  inputs: gemmInputs,
+  results: gemmResults,
+  reference: (spec, inputs) => ({ d: gemmReference(spec, inputs) }),
+  webgpu: gemmWebGpu,
+};
