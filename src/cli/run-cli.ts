@@ -150,6 +150,19 @@ function addSpec(program: Command, io: Io, finish: Finish): void {
     .action(async () => finish(await (await import('./spec.ts')).specSchemaCommand(io)));
 }
 
+/** Options of a study are the study's own: what follows the name is read by src/cli/study.ts, its help too. */
+function addStudy(program: Command, io: Io, finish: Finish): void {
+  program
+    .command('study')
+    .description("the paper's experiments: tables, CSV, plots; `fp8lab study -h` lists them")
+    .argument('[arguments...]', 'name of the study and its options')
+    .usage('<name> [options]')
+    .allowUnknownOption()
+    .passThroughOptions()
+    .helpOption(false)
+    .action(async (argv) => finish(await (await import('./study.ts')).studyCommand(argv, io)));
+}
+
 function addMachine(program: Command, io: Io, finish: Finish): void {
   program
     .command('doctor')
@@ -208,8 +221,10 @@ function buildProgram(io: Io, finish: Finish): Command {
       '\nExit codes: 0 ok, 1 a check failed, 2 usage, 3 environment, 4 bad input, 5 time limit or device lost, 130 interrupted.',
     )
     .exitOverride()
+    .enablePositionalOptions()
     .configureOutput({ writeOut: (text) => io.stdout(text), writeErr: (text) => io.stderr(text) });
   for (const add of [addParity, addRun, addCompare, addTrace, addSpec]) add(program, io, finish);
+  addStudy(program, io, finish);
   addFileCommands(program, io, finish, examples);
   addMachine(program, io, finish);
   // A subcommand made before exitOverride was set keeps process.exit otherwise.

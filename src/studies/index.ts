@@ -1,9 +1,13 @@
 import { Fp8labError } from '../errors.ts';
 import { didYouMean } from '../specs/nearest.ts';
+import { doubleQuantization } from './double-quantization.ts';
+import { formats } from './formats.ts';
+import { granularity } from './granularity.ts';
+import { promotion } from './promotion.ts';
 import type { Study } from './study.ts';
 
 /** Every study, in the order of the documentation. */
-export const studies: readonly Study[] = [];
+export const studies: readonly Study[] = [promotion, granularity, doubleQuantization, formats];
 
 /** The study of a name; an unknown one is a usage error that names the nearest. */
 export function studyOf(name: string): Study {
