@@ -17,7 +17,6 @@ namespace fp8lab {
 
 namespace {
 
-constexpr i64 chunk_patterns = 1 << 24;
 constexpr int all_chunks = 256;
 constexpr i64 part_patterns = 1 << 14;
 
@@ -45,8 +44,8 @@ std::string chunk_digest(int chunk, const Format& format, Rounding rounding, Ove
   std::vector<u32> bits(part_patterns);
   std::vector<u8> codes(part_patterns);
   Sha256 hash;
-  for (i64 part = 0; part < chunk_patterns; part += part_patterns) {
-    const u32 first = static_cast<u32>(chunk * chunk_patterns + part);
+  for (i64 part = 0; part < pattern_chunk; part += part_patterns) {
+    const u32 first = static_cast<u32>(chunk * pattern_chunk + part);
     encode_patterns(first, format, rounding, overflow, bits.data(), codes.data());
     hash.add(codes.data(), part_patterns);
   }
@@ -65,7 +64,9 @@ std::pair<int, int> chunk_range(const std::string& text) {
 }  // namespace
 
 int exhaustive_command(int count, char** words) {
-  const Arguments arguments = parse_arguments(count, words, {"format", "rounding", "overflow", "chunks", "threads"}, {"json"}, 0);
+  const Arguments arguments = parse_arguments(count, words, {"format", "function", "rounding", "overflow", "chunks", "threads"}, {"json"}, 0);
+  const auto [first, last] = chunk_range(arguments.get("chunks"));
+  if (arguments.has("function")) return exhaustive_function(arguments, first, last);
   const std::string format_name = arguments.get("format", "e4m3");
   const std::string rounding_name = arguments.get("rounding", "nearest-even");
   const std::string overflow_name = arguments.get("overflow", "saturate");
@@ -78,13 +79,12 @@ int exhaustive_command(int count, char** words) {
                                               {"to-odd", Rounding::to_odd}},
                                              "rounding", rounding_name);
   const Overflow overflow = choose<Overflow>({{"saturate", Overflow::saturate}, {"ieee", Overflow::ieee}}, "overflow", overflow_name);
-  const auto [first, last] = chunk_range(arguments.get("chunks"));
   std::vector<std::string> digests(static_cast<std::size_t>(last - first + 1));
   host::parallel_for(integer_option(arguments, "threads", 0), last - first + 1, [&, begin = first](i64 i) {
     digests[static_cast<std::size_t>(i)] = chunk_digest(begin + static_cast<int>(i), format, rounding, overflow);
   });
   const nlohmann::ordered_json json = {{"schemaVersion", 1},        {"format", format_name},           {"rounding", rounding_name},
-                                       {"overflow", overflow_name}, {"chunkElements", chunk_patterns}, {"firstChunk", first},
+                                       {"overflow", overflow_name}, {"chunkElements", pattern_chunk}, {"firstChunk", first},
                                        {"digests", digests}};
   std::cout << json.dump() << std::endl;
   return 0;

@@ -32,6 +32,7 @@ Commands
     --threads N          host threads; default all cores
   info             compiler, CPU, threads, CUDA device, as one JSON object
   exhaustive       encode all 2^32 f32 patterns; one SHA-256 for each 2^24 of them
+    --function NAME      instead of an encoder: exp, sigmoid, log1p, softplus or sqrt, with the largest error
     --format NAME        e4m3 or e5m2
     --rounding NAME --overflow NAME   default nearest-even, saturate
     --chunks A-B         only these of the 256 chunks

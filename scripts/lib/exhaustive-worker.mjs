@@ -5,7 +5,7 @@ import { createPatternEncoder } from './pattern-encoders.mjs';
 
 const CHUNK = 2 ** 24;
 
-const encoder = await createPatternEncoder(workerData.backend, workerData.format);
+const encoder = await createPatternEncoder(workerData.backend, workerData.name);
 parentPort.on('message', async (chunk) => {
   if (chunk === 'done') {
     await encoder.close();
@@ -14,6 +14,11 @@ parentPort.on('message', async (chunk) => {
   }
   const codes = await encoder.encode(chunk * CHUNK, CHUNK);
   if (codes.length !== CHUNK) throw new Error(`${workerData.backend} gave ${codes.length} codes for ${CHUNK} patterns`);
-  parentPort.postMessage({ chunk, digest: createHash('sha256').update(codes).digest('hex') });
+  parentPort.postMessage({
+    chunk,
+    digest: createHash('sha256')
+      .update(new Uint8Array(codes.buffer, codes.byteOffset, codes.byteLength))
+      .digest('hex'),
+  });
 });
 parentPort.postMessage({ ready: true });

@@ -1,5 +1,6 @@
-// Encoders of consecutive f32 bit patterns, saturate and nearest-even, for scripts/exhaustive.mjs. Each is a function from a format's name to
-// { encode(first, count): codes of patterns first, first + 1, ... as a Uint8Array, or a promise of it; close(): frees what it holds }.
+// Encoders of consecutive f32 bit patterns, saturate and nearest-even, and the pinned functions of them, for scripts/exhaustive.mjs. Each is a
+// function from a format's or function's name to { encode(first, count): codes or f32 bits of patterns first, first + 1, ... as a typed array,
+// or a promise of it; close(): frees what it holds }.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,8 +19,21 @@ function missing(message) {
   return Object.assign(new Error(message), { isMissing: true });
 }
 
+/** What is run over the patterns: formats to encode to, and functions. */
+export const formatNames = ['e4m3', 'e5m2'];
+export const functionNames = ['exp', 'sigmoid', 'log1p', 'softplus', 'sqrt'];
+
+/** A pinned function of the reference, a pattern at a time. */
+async function pinnedFunction(name) {
+  const { pinnedFunctions } = await importSource('src/numerics/exp.ts');
+  const encode = (first, count) =>
+    Uint32Array.from({ length: count }, (_, i) => pinnedFunctions[name]((first + i) >>> 0));
+  return { encode, close() {} };
+}
+
 /** The reference itself, a pattern at a time. */
 async function reference(name) {
+  if (functionNames.includes(name)) return pinnedFunction(name);
   const { encodeBits } = await importSource('src/numerics/codec.ts');
   const { formats } = await importSource('src/numerics/formats.ts');
   const format = formats[name];
@@ -66,7 +80,7 @@ const webgpu = (backend) => async (name) => {
   const { createWebGpuBackend } = await importSource('src/backends/webgpu/backend.ts');
   const runner = createWebGpuBackend(backend, { adapter: 'auto' });
   const encode = async (first, count) => {
-    const { tensors } = await runner.request('patterns', { format: name, first, count });
+    const { tensors } = await runner.request('patterns', { of: name, first, count });
     return tensors.codes.codes;
   };
   return { encode, close: () => runner.close() };
@@ -81,11 +95,28 @@ const encoders = {
   'webgpu:chromium': webgpu('webgpu:chromium'),
 };
 
-/** The encoder of a backend for `e4m3` or `e5m2`. */
-export async function createPatternEncoder(backend, format) {
+/** The encoder of a backend for a format or a function. */
+export async function createPatternEncoder(backend, name) {
   if (!Object.hasOwn(encoders, backend)) {
-    throw new Error(`unknown backend ${backend}: use one of ${Object.keys(encoders).join(', ')}`);
+    throw new Error(`unknown backend ${backend}: use one of ${Object.keys(encoders).join(', ')}, native`);
   }
-  if (format !== 'e4m3' && format !== 'e5m2') throw new Error(`unknown format ${format}: use e4m3 or e5m2`);
-  return encoders[backend](format);
+  const isFunction = functionNames.includes(name);
+  if (!isFunction && !formatNames.includes(name)) {
+    throw new Error(`unknown name ${name}: use one of ${[...formatNames, ...functionNames].join(', ')}`);
+  }
+  if (isFunction && (backend === 'table' || backend === 'host')) {
+    throw new Error(`backend ${backend} has encoders alone: use reference, native or a webgpu backend for ${name}`);
+  }
+  return encoders[backend](name);
+}
+
+/** Digests of chunks first to last by the native runner, which makes them itself, and the largest error where it measures one. */
+export async function nativeDigests(name, first, last) {
+  const { nativeBinary } = await importSource('src/backends/native.ts');
+  const option = functionNames.includes(name) ? '--function' : '--format';
+  const args = ['exhaustive', option, name, '--chunks', `${first}-${last}`];
+  const { status, stdout, stderr, error } = spawnSync(nativeBinary(), args, { encoding: 'utf8' });
+  if (error !== undefined) throw missing(`the native runner cannot be started: ${error.message}`);
+  if (status !== 0) throw new Error(`the native runner ended with ${status}: ${stderr}`);
+  return JSON.parse(stdout);
 }

@@ -1,6 +1,7 @@
 import { laneWords, readLanes } from '../../kernels/bands.ts';
 import { formatConstants, overflowNumber, roundingNumber } from '../../kernels/constants.ts';
 import { allocateLanes, type Lanes } from '../../numerics/codec.ts';
+import { type PinnedFunction, pinnedFunctions } from '../../numerics/exp.ts';
 import { type FormatName, formats, type Overflow, type Rounding } from '../../numerics/formats.ts';
 import type { Gpu } from './gpu.ts';
 
@@ -42,4 +43,25 @@ export async function encodePatterns(
   await readLanes(gpu, buffer, format, codes, 0, count);
   gpu.release(buffer);
   return codes;
+}
+
+/** f32 bits of a pinned function of the patterns first, first + 1, ... on a device. */
+export async function functionOfPatterns(
+  gpu: Gpu,
+  name: PinnedFunction,
+  first: number,
+  count = patternChunk,
+): Promise<Uint32Array> {
+  const buffer = gpu.allocate(count);
+  gpu.dispatch({
+    shader: 'kernels/function_all',
+    entryPoint: 'function_patterns',
+    constants: { FUNCTION: Object.keys(pinnedFunctions).indexOf(name) },
+    uniforms: [first, count],
+    buffers: [{ buffer, access: 'read_write' }],
+    threads: count,
+  });
+  const results = await gpu.read(buffer);
+  gpu.release(buffer);
+  return results.subarray(0, count);
 }

@@ -1,8 +1,9 @@
 import type { Tier } from '../../kernels/kernel.ts';
+import { type PinnedFunction, pinnedFunctions } from '../../numerics/exp.ts';
 import type { FormatName } from '../../numerics/formats.ts';
 import type { ResolvedSpec } from '../../specs/types.ts';
 import { dtypeOfFormat, type Tensors } from '../../tensors/tensor.ts';
-import { encodePatterns } from './exhaustive.ts';
+import { encodePatterns, functionOfPatterns } from './exhaustive.ts';
 import { identify } from './identify.ts';
 import { probeAdapter } from './probe.ts';
 import { runSpec } from './run-spec.ts';
@@ -23,15 +24,22 @@ async function probe(session: Session, { samples }: { samples: number }): Promis
   return { value: await probeAdapter(gpu.device, samples) };
 }
 
-/** Codes of the f32 bit patterns from `first` on, saturate and nearest-even: a piece of the exhaustive check. */
+/** f32 bit patterns from `first` on, encoded (saturate, nearest-even) or through a pinned function: a piece of the exhaustive check. */
 async function patterns(
   session: Session,
-  { format, first, count }: { format: FormatName; first: number; count: number },
+  { of, first, count }: { of: FormatName | PinnedFunction; first: number; count: number },
 ): Promise<Reply> {
   const { gpu } = await session.open();
-  const codes = await encodePatterns(gpu, { format, rounding: 'nearest-even', overflow: 'saturate' }, first, count);
-  return { tensors: { codes: { dtype: dtypeOfFormat[format], shape: [count], codes } } };
+  if (isFunction(of)) {
+    const codes = await functionOfPatterns(gpu, of, first, count);
+    return { tensors: { codes: { dtype: 'F32', shape: [count], codes } } };
+  }
+  const encoding = { format: of, rounding: 'nearest-even', overflow: 'saturate' } as const;
+  const codes = await encodePatterns(gpu, encoding, first, count);
+  return { tensors: { codes: { dtype: dtypeOfFormat[of], shape: [count], codes } } };
 }
+
+const isFunction = (name: string): name is PinnedFunction => Object.hasOwn(pinnedFunctions, name);
 
 /** What every runner can do. */
 export const standardJobs: Jobs = { identify, run, probe, patterns };
