@@ -11,6 +11,18 @@ export { dequantize, type GemmOptions, gemm, type QuantizedMatrix, quantize } fr
 export { kernelOf, kernels } from './kernels/index.ts';
 export { isGenerated, materializeInputs } from './kernels/inputs.ts';
 export type { InputDeclaration, Kernel, Tier } from './kernels/kernel.ts';
+export { assignTokens, hashReplica, type TokenAssignment } from './moe/assign.ts';
+export type { Cluster } from './moe/cluster.ts';
+export { drawRouting, generateLoads, type LoadRecipe } from './moe/generate.ts';
+export { type Balance, balanceOf, type ExpertLoads } from './moe/loads.ts';
+export { type Moves, movesBetween } from './moe/moves.ts';
+export { type Assignment, type AssignmentProblem, assignOptimally, type Certificate } from './moe/optimum.ts';
+export { balanceOfPlacement, gpuLoads, type Placement, placementOf, uniformPlacement } from './moe/placement.ts';
+export { type RebalancedExperts, type RebalanceOptions, rebalanceExperts } from './moe/rebalance.ts';
+export { planRedundancy, type RedundancyOptions } from './moe/redundancy.ts';
+export { createReplanner, type Replan, type Replanner, type ReplanOptions } from './moe/replan.ts';
+export { countExperts, type Routing, routingOf } from './moe/routing.ts';
+export { type Traffic, trafficOf } from './moe/traffic.ts';
 export type { Arithmetic, Combine, Promote, StepOutput, TensorCoreModel } from './numerics/arithmetic.ts';
 export { decode, encode, encodeFormats, isInfCode, isNanCode, roundings } from './numerics/codec.ts';
 export { type Format, type FormatName, formats, type Overflow, type Rounding } from './numerics/formats.ts';

@@ -12,7 +12,7 @@ const layers = [
   ['tensors'],
   ['specs'],
   ['kernels'],
-  ['checkpoint', 'backends'],
+  ['checkpoint', 'backends', 'moe'],
   ['parity'],
   ['studies', 'bundle'],
   ['cli', 'playground', 'index.ts', 'node.ts'],
