@@ -15,3 +15,12 @@ export function positiveNumber(option: string): (text: string) => number {
     throw new InvalidArgumentError(`${option} needs a positive number.`);
   };
 }
+
+/** A parser of option values that must be finite numbers; what range they need is for the command to say. */
+export function numberOption(option: string): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isFinite(value)) return value;
+    throw new InvalidArgumentError(`${option} needs a number.`);
+  };
+}

@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { exitCodes, Fp8labError } from '../errors.ts';
 import { addFileCommands } from './file-commands.ts';
 import type { Io } from './io.ts';
+import { addMoeCommands } from './moe-commands.ts';
 import { portNumber, positiveNumber } from './options.ts';
 import { parsePart } from './part.ts';
 import { packageVersion } from './version.ts';
@@ -226,6 +227,7 @@ function buildProgram(io: Io, finish: Finish): Command {
   for (const add of [addParity, addRun, addCompare, addTrace, addSpec]) add(program, io, finish);
   addStudy(program, io, finish);
   addFileCommands(program, io, finish, examples);
+  addMoeCommands(program, io, finish, examples);
   addMachine(program, io, finish);
   // A subcommand made before exitOverride was set keeps process.exit otherwise.
   const settle = (command: Command): void => {
