@@ -1,6 +1,5 @@
 import { inputError } from '../errors.ts';
-import { createFlow, type Flow, type Reached, saturate } from './flow.ts';
-import type { AssignmentProblem } from './optimum.ts';
+import { type AssignmentProblem, createFlow, type Flow, type Reached, saturate } from './flow.ts';
 
 /**
  * Brings every GPU down to `active` experts with tokens, at as low a maximum as it finds, and never below `bound`.

@@ -1,3 +1,14 @@
+/** Tokens of a layer that are to be spread over the replicas of their experts. */
+export interface AssignmentProblem {
+  /** [expert]: its tokens of this step, whole numbers. */
+  readonly counts: ArrayLike<number>;
+  /** [expert]: the GPUs that hold it, each once. */
+  readonly hosts: readonly (readonly number[])[];
+  readonly gpus: number;
+  /** Experts a GPU may activate in a step (9 of 16 hosted in DeepSeek-V3, section 3.4.1). Default: all that it hosts. */
+  readonly active?: number;
+}
+
 /**
  * Tokens of experts flowing to the GPUs that hold them: a bipartite network with a source before the experts (capacity: their tokens) and a sink
  * behind the GPUs (capacity: `limit`). It works on counts, not on tokens, so its size is the number of replicas.

@@ -1,18 +1,7 @@
 import { inputError } from '../errors.ts';
 import { limitActive } from './active.ts';
-import { createFlow, type Flow, type Reached, saturate } from './flow.ts';
+import { type AssignmentProblem, createFlow, type Flow, type Reached, saturate } from './flow.ts';
 import { requireCount } from './loads.ts';
-
-/** Tokens of a layer that are to be spread over the replicas of their experts. */
-export interface AssignmentProblem {
-  /** [expert]: its tokens of this step, whole numbers. */
-  readonly counts: ArrayLike<number>;
-  /** [expert]: the GPUs that hold it, each once. */
-  readonly hosts: readonly (readonly number[])[];
-  readonly gpus: number;
-  /** Experts a GPU may activate in a step (9 of 16 hosted in DeepSeek-V3, section 3.4.1). Default: all that it hosts. */
-  readonly active?: number;
-}
 
 /**
  * Why no assignment can do better: the tokens of `experts` can only go to `gpus`, so one of those gets at least `bound` = ceil(tokens / gpus.length).

@@ -46,6 +46,7 @@ const commands = [
   'inspect',
   'quantize',
   'dequantize',
+  'moe',
   'doctor',
   'probe',
   'playground',

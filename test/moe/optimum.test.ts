@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { assignTokens, hashReplica } from '../../src/moe/assign.ts';
+import type { AssignmentProblem } from '../../src/moe/flow.ts';
 import { drawRouting, generateLoads } from '../../src/moe/generate.ts';
-import { type AssignmentProblem, assignOptimally, holds } from '../../src/moe/optimum.ts';
+import { assignOptimally, holds } from '../../src/moe/optimum.ts';
 import { gpuLoads, hostsOf, uniformPlacement } from '../../src/moe/placement.ts';
 import { planRedundancy } from '../../src/moe/redundancy.ts';
 import { countExperts } from '../../src/moe/routing.ts';

@@ -89,7 +89,7 @@ export function chart(options: Plot.PlotOptions): string {
     width: chartWidth,
     marginLeft: 48,
     marginRight: 12,
-    marginTop: 14,
+    marginTop: 24,
     ...options,
     style: { background: 'none', color: ink.muted, fontSize: '11px', overflow: 'visible', fontFamily: 'inherit' },
   });
