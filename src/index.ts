@@ -53,6 +53,8 @@ export type {
   FileInput,
   GemmSpec,
   GeneratedInput,
+  GroupedGemmSpec,
+  GroupLayout,
   Input,
   IntegerInput,
   KernelName,

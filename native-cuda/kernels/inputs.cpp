@@ -1,5 +1,6 @@
 #include "inputs.h"
 
+#include "groups.h"
 #include "tiles.h"
 
 namespace fp8lab {

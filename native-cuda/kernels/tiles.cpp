@@ -71,6 +71,14 @@ void require_shape(const std::string& name, const Tensor& tensor, const std::vec
                     "give the tensor the shape that the spec declares, or change the spec");
 }
 
+void require_dtype(const std::string& name, const Tensor& tensor, DType dtype) {
+  if (tensor.dtype == dtype) return;
+  throw input_error(
+      "wrong-dtype",
+      "tensor " + name + " has dtype " + std::string(info_of(tensor.dtype).name) + ", expected " + std::string(info_of(dtype).name), name,
+      "give the tensor in the dtype of the spec's scheme, or change the spec");
+}
+
 const Tensor& require_tensor(const Tensors& tensors, const std::string& name) {
   const auto found = tensors.find(name);
   if (found != tensors.end()) return found->second;

@@ -42,6 +42,9 @@ std::vector<u32> load_scales(const Tensor& scales, const TileGrid& grid, const S
 /** Refuses a tensor whose shape is not the one its kernel needs. */
 void require_shape(const std::string& name, const Tensor& tensor, const std::vector<i64>& shape);
 
+/** Refuses a tensor of another dtype than its kernel needs. */
+void require_dtype(const std::string& name, const Tensor& tensor, DType dtype);
+
 /** The tensor of a name, or a clear refusal. */
 const Tensor& require_tensor(const Tensors& tensors, const std::string& name);
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "../numerics/arithmetic.h"
 #include "../numerics/generate.h"
@@ -18,7 +19,12 @@ struct FileInput {
   std::string tensor;
 };
 
-using Input = std::variant<GeneratedInput, FileInput, IntegerInput>;
+/** Integers that follow from other fields of a spec. */
+struct KnownIntegers {
+  std::vector<i32> values;
+};
+
+using Input = std::variant<GeneratedInput, FileInput, IntegerInput, KnownIntegers>;
 
 /** An operand: `input` that is quantized by `scheme` first, or `codes` (with `scales`) used as they are. */
 struct OperandSpec {

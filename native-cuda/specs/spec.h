@@ -7,13 +7,14 @@
 
 #include "kernels/dequantize.h"
 #include "kernels/gemm.h"
+#include "kernels/grouped_gemm.h"
 #include "kernels/quantize.h"
 #include "kernels/requantize.h"
 
 namespace fp8lab {
 
 /** What is computed: one of the kernels, each in a header of its own. */
-using KernelSpec = std::variant<QuantizeSpec, DequantizeSpec, RequantizeSpec, GemmSpec>;
+using KernelSpec = std::variant<QuantizeSpec, DequantizeSpec, RequantizeSpec, GemmSpec, GroupedGemmSpec>;
 
 struct Spec {
   std::string name;

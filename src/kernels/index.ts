@@ -1,6 +1,7 @@
 import type { KernelName, ResolvedSpec } from '../specs/types.ts';
 import { dequantizeKernel } from './dequantize/kernel.ts';
 import { gemmKernel } from './gemm/kernel.ts';
+import { groupedGemmKernel } from './grouped-gemm/kernel.ts';
 import type { Kernel } from './kernel.ts';
 import { quantizeKernel } from './quantize/kernel.ts';
 import { requantizeKernel } from './requantize/kernel.ts';
@@ -11,6 +12,7 @@ export const kernels: Readonly<Record<KernelName, Kernel<never>>> = {
   dequantize: dequantizeKernel,
   requantize: requantizeKernel,
   gemm: gemmKernel,
+  'grouped-gemm': groupedGemmKernel,
 };
 
 /** The kernel of a spec. */

@@ -1,5 +1,6 @@
 import type { DequantizeSpec } from './kernels/dequantize.ts';
 import type { GemmSpec } from './kernels/gemm.ts';
+import type { GroupedGemmSpec, GroupLayout } from './kernels/grouped-gemm.ts';
 import type { QuantizeSpec } from './kernels/quantize.ts';
 import type { RequantizeSpec } from './kernels/requantize.ts';
 
@@ -16,9 +17,9 @@ export type {
   Operand,
   RoutingInput,
 } from './base.ts';
-export type { DequantizeSpec, GemmSpec, QuantizeSpec, RequantizeSpec };
+export type { DequantizeSpec, GemmSpec, GroupedGemmSpec, GroupLayout, QuantizeSpec, RequantizeSpec };
 
 /** A spec with every field filled: presets replaced by their objects, defaults written out. */
-export type ResolvedSpec = QuantizeSpec | DequantizeSpec | RequantizeSpec | GemmSpec;
+export type ResolvedSpec = QuantizeSpec | DequantizeSpec | RequantizeSpec | GemmSpec | GroupedGemmSpec;
 
 export type KernelName = ResolvedSpec['kernel'];

@@ -40,8 +40,15 @@ export interface CountsInput {
   readonly below: number;
 }
 
+/** Integers that are known: those that follow from other fields of a spec. */
+export interface ValuesInput {
+  readonly generate: 'values';
+  readonly dtype: 'i32';
+  readonly values: readonly number[];
+}
+
 /** A generated tensor of integers. */
-export type IntegerInput = RoutingInput | MaskInput | CountsInput;
+export type IntegerInput = RoutingInput | MaskInput | CountsInput | ValuesInput;
 
 /** Lane of a slot or row that goes nowhere: -1. */
 export const nowhere = 0xffffffff;
@@ -55,6 +62,9 @@ export function generateIntegers(input: IntegerInput, shape: readonly number[]):
       break;
     case 'mask':
       for (let i = 0; i < codes.length; i++) codes[i] = falls(input.share, input.seed, i, streams.outliers) ? 0 : 1;
+      break;
+    case 'values':
+      codes.set(input.values);
       break;
     case 'integers':
       for (let i = 0; i < codes.length; i++) {

@@ -2,7 +2,14 @@ import type { Arithmetic, TensorCoreModel } from '../../src/numerics/arithmetic.
 import type { FormatName } from '../../src/numerics/formats.ts';
 import { philoxWord } from '../../src/numerics/philox.ts';
 import type { ScaleRecipe, ScaleType, Scheme } from '../../src/numerics/scheme.ts';
-import type { DequantizeSpec, GemmSpec, GeneratedInput, QuantizeSpec, RequantizeSpec } from '../../src/specs/types.ts';
+import type {
+  DequantizeSpec,
+  GemmSpec,
+  GeneratedInput,
+  GroupedGemmSpec,
+  QuantizeSpec,
+  RequantizeSpec,
+} from '../../src/specs/types.ts';
 import { allocateCodes, dtypeBits, dtypeOfFormat, type Tensor } from '../../src/tensors/tensor.ts';
 
 /** Specs as objects, for tests that give the tensors themselves; the inputs they name are never made. */
@@ -105,6 +112,30 @@ export function gemmSpec(fields: GemmFields): GemmSpec {
     },
     output: fields.output ?? 'bf16',
   };
+}
+
+export interface GroupedGemmFields extends Omit<GemmFields, 'shape'> {
+  readonly layout?: GroupedGemmSpec['layout'];
+  readonly shape?: GroupedGemmSpec['shape'];
+  readonly alignment?: number;
+  readonly sizes?: readonly number[];
+}
+
+export function groupedGemmSpec(fields: GroupedGemmFields): GroupedGemmSpec {
+  const { layout = 'contiguous', shape = { groups: 1, m: 1, n: 1, k: 1 }, alignment = 128, sizes = [1] } = fields;
+  const gemm = gemmSpec({ output: 'f32', ...fields, shape });
+  return { ...gemm, kernel: 'grouped-gemm', layout, shape, alignment, sizes };
+}
+
+/** A matrix as a stack of so many. */
+export function stack(tensor: Tensor, groups: number): Tensor {
+  const [rows, columns] = tensor.shape as [number, number];
+  return { ...tensor, shape: [groups, rows / groups, columns] };
+}
+
+/** I32 values [length]. */
+export function integers(values: readonly number[]): Tensor {
+  return { dtype: 'I32', shape: [values.length], codes: Uint32Array.from(values) };
 }
 
 /** Kinds of test matrices: bell-shaped values, any bit pattern, any finite one. */

@@ -1,4 +1,5 @@
 import type { KernelName } from '../../src/specs/types.ts';
+import type { Tensors } from '../../src/tensors/tensor.ts';
 import type { MutantSpecName } from './specs.ts';
 
 /**
@@ -16,6 +17,8 @@ export interface Mutant {
   readonly replace?: readonly (readonly [find: string, by: string])[];
   /** Compile-time constants that dispatches get in place of their own. */
   readonly constants?: Readonly<Record<string, number>>;
+  /** Tensors that the device gets in place of the spec's: what a wrong plan on the host comes to. */
+  readonly tensors?: (inputs: Tensors) => Tensors;
   /** Run-time parameters: in dispatches of `shader`, parameter `to` takes the value of parameter `from`. */
   readonly parameter?: { readonly shader: string; readonly from: number; readonly to: number };
 }

@@ -62,8 +62,10 @@ async function differing(name: MutantSpecName, mutant?: Mutant): Promise<string[
   });
   try {
     const surface = mutant === undefined ? { gpu, touched: () => true } : meddled(gpu, mutant);
-    const got = await kernelOf(spec).webgpu(surface.gpu, spec, inputs, 'exact');
-    if (mutant?.file === undefined && !surface.touched()) throw new Error('the mutant changed nothing');
+    const given = mutant?.tensors?.(inputs) ?? inputs;
+    const got = await kernelOf(spec).webgpu(surface.gpu, spec, given, 'exact');
+    if (mutant?.file === undefined && mutant?.tensors === undefined && !surface.touched())
+      throw new Error('the mutant changed nothing');
     return mismatches(got, reference(name));
   } finally {
     await gpu.destroyRun();

@@ -1,5 +1,6 @@
 import { dequantize } from './dequantize.ts';
 import { gemm } from './gemm.ts';
+import { groupedGemm } from './grouped-gemm.ts';
 import type { Mutant } from './mutant.ts';
 import { quantize } from './quantize.ts';
 import { requantize } from './requantize.ts';
@@ -7,4 +8,4 @@ import { requantize } from './requantize.ts';
 export type { Mutant } from './mutant.ts';
 
 /** Every mutant, kernel by kernel. */
-export const mutants: readonly Mutant[] = [...quantize, ...dequantize, ...requantize, ...gemm];
+export const mutants: readonly Mutant[] = [...quantize, ...dequantize, ...requantize, ...gemm, ...groupedGemm];

@@ -5,11 +5,14 @@ import {
   dequantizeSpec,
   type GemmFields,
   gemmSpec,
+  groupedGemmSpec,
+  integers,
   matrix,
   models,
   quantizeSpec,
   requantizeSpec,
   schemeOf,
+  stack,
 } from '../helpers/specs.ts';
 
 /** A small spec with its tensors, and the limit under which it runs split, if any. */
@@ -69,7 +72,49 @@ const gemmOf = (
   return { spec: gemmSpec(full), inputs: codes(full, format, content, unit) };
 };
 
+/** Three groups of rows at multiples of 16, any codes everywhere, padding too. */
+const grouped = (layout: 'contiguous' | 'offsets', values: readonly number[]): MutantSpec => ({
+  spec: groupedGemmSpec({
+    layout,
+    shape: { groups: 3, m: 60, n: 21, k: 300 },
+    alignment: 16,
+    a: schemeOf({ recipe: 'divide' }),
+    b: schemeOf({ recipe: 'divide', tile: [128, 128] }),
+  }),
+  inputs: {
+    a: matrix(60, 300, 'e4m3', 'finite', 1),
+    a_scales: matrix(60, 3, 'f32', 'normal', 2),
+    b: stack(matrix(63, 300, 'e4m3', 'finite', 3), 3),
+    b_scales: stack(matrix(3, 3, 'f32', 'normal', 4), 3),
+    group_layout: integers(values),
+  },
+});
+
+/** Groups of 70, 0 and 33 k at multiples of 32, onto C. */
+const groupedAlongK: MutantSpec = {
+  spec: groupedGemmSpec({
+    layout: 'k-grouped',
+    shape: { groups: 3, m: 13, n: 21, k: 160 },
+    alignment: 32,
+    a: schemeOf({ recipe: 'divide', tile: [1, 32] }),
+    b: schemeOf({ recipe: 'divide', tile: [1, 32] }),
+    arithmetic: { promoteEvery: 32 },
+    c: true,
+  }),
+  inputs: {
+    a: matrix(13, 160, 'e4m3', 'finite', 1),
+    a_scales: matrix(13, 5, 'f32', 'normal', 2),
+    b: matrix(21, 160, 'e4m3', 'finite', 3),
+    b_scales: matrix(21, 5, 'f32', 'normal', 4),
+    c: stack(matrix(39, 21, 'f32', 'normal', 5), 3),
+    group_layout: integers([70, 96, 129]),
+  },
+};
+
 function build() {
+  const rows = Array.from({ length: 60 }, (_, row) =>
+    row < 5 ? 0 : row >= 16 && row < 21 ? 1 : row >= 32 && row < 48 ? 2 : -1,
+  );
   const ragged = schemeOf();
   const plain = gemmOf({ output: 'bf16' }, 'e4m3', 'finite');
   const sparse = gemmOf({}, 'e4m3', 'finite', true);
@@ -155,6 +200,10 @@ function build() {
     'gemm-blackwell': gemmOf({ arithmetic: { model: models.blackwell } }, 'e4m3', 'finite', true),
     'gemm-exact': gemmOf({ arithmetic: { model: models.exact } }, 'e5m2', 'finite', true),
     'gemm-sequential': gemmOf({ arithmetic: { model: models.sequential } }, 'e4m3', 'finite', true),
+    'grouped-contiguous': grouped('contiguous', rows),
+    'grouped-offsets': grouped('offsets', [5, 21, 48]),
+    'grouped-split': { ...grouped('contiguous', rows), maxBindingBytes: 8192 },
+    'grouped-k': groupedAlongK,
   } satisfies Record<string, MutantSpec>;
 }
 

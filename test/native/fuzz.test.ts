@@ -91,7 +91,36 @@ const model = fc.oneof(
 
 const base = { fp8lab: fc.constant(1), name: fc.constant('fuzz') };
 
+const arithmetic = fc.record({
+  model,
+  promoteEvery: pick(0, 1, 5, 16, 32, 64, 128),
+  combine: pick('scales-first', 'a-then-b', 'b-then-a'),
+  promote: pick('fused', 'unfused'),
+});
+
+/** Tiles along k that no promotion and no group's begin cuts, so that few grouped products are refused. */
+const groupedScheme = scheme.map((it) => ({ ...it, tile: [1, it.tile[1] === 0 ? 0 : 16] }));
+
+const grouped = fc.record({
+  ...base,
+  kernel: fc.constant('grouped-gemm'),
+  layout: pick('contiguous', 'offsets', 'masked', 'k-grouped'),
+  shape: fc.record({
+    groups: fc.constant(3),
+    m: fc.integer({ min: 60, max: 90 }),
+    n: fc.integer({ min: 1, max: 20 }),
+    k: fc.integer({ min: 60, max: 200 }),
+  }),
+  alignment: pick(16, 1, 32),
+  sizes: fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 3, maxLength: 3 }),
+  a: fc.record({ scheme: groupedScheme, input }),
+  b: fc.record({ scheme: groupedScheme, input }),
+  arithmetic: arithmetic.map((it) => ({ ...it, promoteEvery: 16 })),
+  output,
+});
+
 const specs = fc.oneof(
+  grouped,
   fc.record({ ...base, kernel: fc.constant('quantize'), shape: matrix, x: fc.record({ input }), scheme }),
   fc.record({ ...base, kernel: fc.constant('dequantize'), shape: matrix, x: fc.record({ scheme, input }), output }),
   fc.record({ ...base, kernel: fc.constant('requantize'), shape: matrix, x: fc.record({ scheme, input }), to: scheme }),
@@ -105,12 +134,7 @@ const specs = fc.oneof(
     }),
     a: fc.record({ scheme, input }),
     b: fc.record({ scheme, input }),
-    arithmetic: fc.record({
-      model,
-      promoteEvery: pick(0, 1, 5, 16, 32, 64, 128),
-      combine: pick('scales-first', 'a-then-b', 'b-then-a'),
-      promote: pick('fused', 'unfused'),
-    }),
+    arithmetic,
     output,
   }),
 );

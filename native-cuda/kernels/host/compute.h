@@ -4,6 +4,7 @@
 
 #include "../../specs/spec.h"
 #include "../../tensors/tensor.h"
+#include "grouped_gemm.h"
 
 namespace fp8lab::host {
 

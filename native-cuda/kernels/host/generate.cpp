@@ -137,6 +137,12 @@ const Tensors& materialize_inputs(const Spec& spec, const Tensors& given, Tensor
       made.insert_or_assign(declaration.name, read_tensor(file->file, file->tensor));
       continue;
     }
+    if (const auto* known = std::get_if<KnownIntegers>(&declaration.input)) {
+      Tensor tensor = allocate(DType::I32, declaration.shape);
+      std::copy(known->values.begin(), known->values.end(), tensor.lanes.as<i32>());
+      made.insert_or_assign(declaration.name, std::move(tensor));
+      continue;
+    }
     if (const auto* integers = std::get_if<IntegerInput>(&declaration.input)) {
       made.insert_or_assign(declaration.name, generate_integers(*integers, declaration.shape, threads));
       continue;

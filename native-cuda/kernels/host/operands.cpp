@@ -19,14 +19,6 @@ std::vector<u32> decode_table(const Format& format, int width) {
   return table;
 }
 
-void require_dtype(const std::string& name, const Tensor& tensor, DType dtype) {
-  if (tensor.dtype == dtype) return;
-  throw input_error(
-      "wrong-dtype",
-      "tensor " + name + " has dtype " + std::string(info_of(tensor.dtype).name) + ", expected " + std::string(info_of(dtype).name), name,
-      "give the tensor in the dtype of the spec's scheme, or change the spec");
-}
-
 std::shared_ptr<const Tensor> borrow(const Tensor& tensor) { return {std::shared_ptr<void>(), &tensor}; }
 
 }  // namespace

@@ -11,6 +11,7 @@ import type {
 } from '../../specs/types.ts';
 import type { Tensors } from '../../tensors/tensor.ts';
 import { gemmTracer } from './gemm.ts';
+import { groupedGemmTracer } from './grouped-gemm.ts';
 import { tensorSource, traceFactorOf, traceOutput } from './operand.ts';
 import { type Derivation, type Source, type Tracer, traceCode, traceQuantized } from './quantize.ts';
 import { f32Value, quantity, Recorder } from './steps.ts';
@@ -22,6 +23,7 @@ const tracers: { readonly [K in KernelName]: (spec: SpecOf<K>, inputs: Tensors) 
   dequantize: dequantizeTracer,
   requantize: requantizeTracer,
   gemm: gemmTracer,
+  'grouped-gemm': groupedGemmTracer,
 };
 
 /** A tracer of a spec over its inputs. */
