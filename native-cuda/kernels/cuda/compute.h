@@ -14,6 +14,7 @@ Tensors compute(const QuantizeSpec& spec, const Tensors& inputs, const std::stri
 Tensors compute(const DequantizeSpec& spec, const Tensors& inputs, const std::string& where);
 Tensors compute(const RequantizeSpec& spec, const Tensors& inputs, const std::string& where);
 Tensors compute(const GemmSpec& spec, const Tensors& inputs, const std::string& where);
+Tensors compute(const GroupedGemmSpec& spec, const Tensors& inputs, const std::string& where);
 
 /** A kernel that the CUDA wing does not compute. */
 template <class Kernel>

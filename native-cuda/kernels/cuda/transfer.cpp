@@ -10,13 +10,6 @@ Buffer upload(const void* data, i64 bytes, const std::string& where) {
   return buffer;
 }
 
-Buffer upload_rows(const Tensor& tensor, i64 stride, const std::string& where) {
-  const auto rows = static_cast<std::size_t>(tensor.shape[0]), bytes = static_cast<std::size_t>(tensor.shape[1] * tensor.lanes.width());
-  Buffer buffer(tensor.shape[0] * stride, where);
-  check(cudaMemcpy2D(buffer.as(), static_cast<std::size_t>(stride), tensor.lanes.data(), bytes, bytes, rows, cudaMemcpyHostToDevice), "cudaMemcpy2D", where);
-  return buffer;
-}
-
 void finish(const std::string& where) {
   check(cudaGetLastError(), "launch", where);
   check(cudaDeviceSynchronize(), "cudaDeviceSynchronize", where);

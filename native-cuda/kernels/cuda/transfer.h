@@ -11,8 +11,6 @@ namespace fp8lab::cuda {
 
 /** A copy of `bytes` on the device. */
 Buffer upload(const void* data, i64 bytes, const std::string& where);
-/** A tensor's lanes on the device with rows every `stride` bytes. */
-Buffer upload_rows(const Tensor& tensor, i64 stride, const std::string& where);
 /** Waits for the device; a failed launch is thrown here. */
 void finish(const std::string& where);
 /** A buffer as a tensor; throws where the kernel wrote behind its end. */
