@@ -59,9 +59,11 @@ export type {
   IntegerInput,
   KernelName,
   Operand,
+  PermuteSpec,
   QuantizeSpec,
   RequantizeSpec,
   ResolvedSpec,
+  UnpermuteSpec,
 } from './specs/types.ts';
 export { blobSource, bufferSource } from './tensors/byte-source.ts';
 export { generate } from './tensors/generate.ts';

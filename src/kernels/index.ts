@@ -3,8 +3,10 @@ import { dequantizeKernel } from './dequantize/kernel.ts';
 import { gemmKernel } from './gemm/kernel.ts';
 import { groupedGemmKernel } from './grouped-gemm/kernel.ts';
 import type { Kernel } from './kernel.ts';
+import { permuteKernel } from './permute/kernel.ts';
 import { quantizeKernel } from './quantize/kernel.ts';
 import { requantizeKernel } from './requantize/kernel.ts';
+import { unpermuteKernel } from './unpermute/kernel.ts';
 
 /** Every kernel by its name. */
 export const kernels: Readonly<Record<KernelName, Kernel<never>>> = {
@@ -13,6 +15,8 @@ export const kernels: Readonly<Record<KernelName, Kernel<never>>> = {
   requantize: requantizeKernel,
   gemm: gemmKernel,
   'grouped-gemm': groupedGemmKernel,
+  permute: permuteKernel,
+  unpermute: unpermuteKernel,
 };
 
 /** The kernel of a spec. */

@@ -59,6 +59,12 @@ export function checker(where: string) {
       refuse(`${path}.dtype`, `${input.dtype} is a code format, and these are numbers`, 'use bf16, f16 or f32');
     }
   };
+  const f32 = (path: string, input: Input): void => {
+    numbers(path, input);
+    if ('generate' in input && input.dtype !== 'f32') {
+      refuse(`${path}.dtype`, `is ${input.dtype}, and weights are f32`, 'set dtype to f32');
+    }
+  };
   const scheme = (path: string, it: Scheme): void => {
     const { type, recipe, layout } = it.scale;
     const format = formats[it.format];
@@ -162,5 +168,5 @@ export function checker(where: string) {
       );
     }
   };
-  return { refuse, elements, numbers, scheme, operand, model, promotion };
+  return { refuse, elements, numbers, f32, scheme, operand, model, promotion };
 }

@@ -1,8 +1,18 @@
 import { dequantizePart } from './kernels/dequantize.ts';
 import { gemmPart } from './kernels/gemm.ts';
 import { groupedGemmPart } from './kernels/grouped-gemm.ts';
+import { permutePart } from './kernels/permute.ts';
 import { quantizePart } from './kernels/quantize.ts';
 import { requantizePart } from './kernels/requantize.ts';
+import { unpermutePart } from './kernels/unpermute.ts';
 
 /** The kernels' parts, in the order that tables show them. */
-export const specParts = [quantizePart, dequantizePart, requantizePart, gemmPart, groupedGemmPart] as const;
+export const specParts = [
+  quantizePart,
+  dequantizePart,
+  requantizePart,
+  gemmPart,
+  groupedGemmPart,
+  permutePart,
+  unpermutePart,
+] as const;

@@ -1,8 +1,10 @@
 import type { DequantizeSpec } from './kernels/dequantize.ts';
 import type { GemmSpec } from './kernels/gemm.ts';
 import type { GroupedGemmSpec, GroupLayout } from './kernels/grouped-gemm.ts';
+import type { PermuteSpec } from './kernels/permute.ts';
 import type { QuantizeSpec } from './kernels/quantize.ts';
 import type { RequantizeSpec } from './kernels/requantize.ts';
+import type { UnpermuteSpec } from './kernels/unpermute.ts';
 
 export type {
   AnyInput,
@@ -17,9 +19,25 @@ export type {
   Operand,
   RoutingInput,
 } from './base.ts';
-export type { DequantizeSpec, GemmSpec, GroupedGemmSpec, GroupLayout, QuantizeSpec, RequantizeSpec };
+export type {
+  DequantizeSpec,
+  GemmSpec,
+  GroupedGemmSpec,
+  GroupLayout,
+  PermuteSpec,
+  QuantizeSpec,
+  RequantizeSpec,
+  UnpermuteSpec,
+};
 
 /** A spec with every field filled: presets replaced by their objects, defaults written out. */
-export type ResolvedSpec = QuantizeSpec | DequantizeSpec | RequantizeSpec | GemmSpec | GroupedGemmSpec;
+export type ResolvedSpec =
+  | QuantizeSpec
+  | DequantizeSpec
+  | RequantizeSpec
+  | GemmSpec
+  | GroupedGemmSpec
+  | PermuteSpec
+  | UnpermuteSpec;
 
 export type KernelName = ResolvedSpec['kernel'];

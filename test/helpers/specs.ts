@@ -7,8 +7,13 @@ import type {
   GemmSpec,
   GeneratedInput,
   GroupedGemmSpec,
+  IntegersFrom,
+  PermuteSpec,
   QuantizeSpec,
   RequantizeSpec,
+  ResolvedSpec,
+  RoutingInput,
+  UnpermuteSpec,
 } from '../../src/specs/types.ts';
 import { allocateCodes, dtypeBits, dtypeOfFormat, type Tensor } from '../../src/tensors/tensor.ts';
 
@@ -38,6 +43,23 @@ export function schemeOf(fields: SchemeFields = {}): Scheme {
   };
 }
 
+/** Multiply-adds that the reference has to go through, or as many as an element's quantization takes as long as. */
+export function workOf(spec: ResolvedSpec): number {
+  switch (spec.kernel) {
+    case 'gemm':
+      return spec.shape.m * spec.shape.n * spec.shape.k;
+    case 'grouped-gemm': {
+      const { groups, m, n, k } = spec.shape;
+      return m * n * k * (spec.layout === 'masked' ? groups : 1);
+    }
+    case 'permute':
+    case 'unpermute':
+      return 8 * spec.shape.tokens * spec.shape.hidden * spec.shape.topk;
+    default:
+      return 8 * spec.shape.rows * spec.shape.columns;
+  }
+}
+
 const unused: GeneratedInput = { generate: 'zero', seed: 0, dtype: 'bf16', exponent: 0, share: 0, factorExponent: 0 };
 const base = { fp8lab: 1, name: 'test', description: '', large: false } as const;
 
@@ -56,6 +78,23 @@ export function dequantizeSpec(
 
 export function requantizeSpec(rows: number, columns: number, scheme: Scheme, to: Scheme): RequantizeSpec {
   return { ...base, kernel: 'requantize', shape: { rows, columns }, x: { scheme, input: unused }, to };
+}
+
+/** A routing that tests give as a tensor. */
+const unusedRouting: IntegersFrom<RoutingInput> = { file: 'none', tensor: 'none' };
+
+export function permuteSpec(shape: PermuteSpec['shape'], alignment: number, scheme?: Scheme): PermuteSpec {
+  const x = scheme === undefined ? { input: unused } : { scheme, input: unused };
+  return { ...base, kernel: 'permute', shape, alignment, x, topkIdx: unusedRouting };
+}
+
+export function unpermuteSpec(
+  shape: UnpermuteSpec['shape'],
+  output: 'bf16' | 'f16' | 'f32',
+  weighted = false,
+): UnpermuteSpec {
+  const weights = weighted ? { topkWeights: { input: unused } } : {};
+  return { ...base, kernel: 'unpermute', shape, x: { input: unused }, slotToRow: unusedRouting, ...weights, output };
 }
 
 export interface GemmFields {

@@ -5,16 +5,11 @@ import { materializeInputs } from '../../src/kernels/inputs.ts';
 import { coordinatesOf } from '../../src/parity/compare.ts';
 import { createTracer } from '../../src/parity/explain.ts';
 import { shippedSpecs } from '../../src/specs/load.ts';
-import type { ResolvedSpec } from '../../src/specs/types.ts';
+import { workOf } from '../helpers/specs.ts';
 
 const specs = await shippedSpecs(fileURLToPath(new URL('../../specs', import.meta.url)));
 
-/** Multiply-adds or elements that the reference has to go through. */
-function work({ shape }: ResolvedSpec): number {
-  return Object.values(shape).reduce((product: number, extent: number) => product * extent, 1);
-}
-
-const small = specs.filter(({ spec }) => work(spec) <= (spec.kernel.endsWith('gemm') ? 40e6 : 1e6));
+const small = specs.filter(({ spec }) => workOf(spec) <= (spec.kernel.endsWith('gemm') ? 40e6 : 8e6));
 
 /** Indices spread over a tensor, its first and last among them, off any period of tiles. */
 function sample(length: number, wanted: number): number[] {

@@ -7,7 +7,7 @@ import { canonicalJson, identityText } from '../../src/specs/canonical.ts';
 import { loadSpecs, shippedSpecs } from '../../src/specs/load.ts';
 import { arithmeticPresets, modelPresets, schemePresets } from '../../src/specs/presets.ts';
 import { jsonSchema } from '../../src/specs/schema.ts';
-import type { ResolvedSpec } from '../../src/specs/types.ts';
+import { workOf } from '../helpers/specs.ts';
 
 const folder = fileURLToPath(new URL('../../specs', import.meta.url));
 const specs = await shippedSpecs(folder);
@@ -16,15 +16,6 @@ const texts = specs.map(({ spec }) => canonicalJson(spec));
 /** Names that no shipped spec uses. */
 const unused = (names: readonly string[], used: (name: string) => string): string[] =>
   names.filter((name) => !texts.some((text) => text.includes(used(name))));
-
-/** Multiply-adds of the reference, or eight for an element. */
-function workOf(spec: ResolvedSpec): number {
-  if (spec.kernel === 'grouped-gemm') {
-    const { groups, m, n, k } = spec.shape;
-    return m * n * k * (spec.layout === 'masked' ? groups : 1);
-  }
-  return Object.values(spec.shape).reduce((product, extent) => product * extent, spec.kernel === 'gemm' ? 1 : 8);
-}
 
 describe('the shipped specs', () => {
   it('each lies in the folder of its kernel under its own name', () => {

@@ -13,6 +13,7 @@ import type { Tensors } from '../../tensors/tensor.ts';
 import { gemmTracer } from './gemm.ts';
 import { groupedGemmTracer } from './grouped-gemm.ts';
 import { tensorSource, traceFactorOf, traceOutput } from './operand.ts';
+import { permuteTracer, unpermuteTracer } from './permute.ts';
 import { type Derivation, type Source, type Tracer, traceCode, traceQuantized } from './quantize.ts';
 import { f32Value, quantity, Recorder } from './steps.ts';
 
@@ -24,6 +25,8 @@ const tracers: { readonly [K in KernelName]: (spec: SpecOf<K>, inputs: Tensors) 
   requantize: requantizeTracer,
   gemm: gemmTracer,
   'grouped-gemm': groupedGemmTracer,
+  permute: permuteTracer,
+  unpermute: unpermuteTracer,
 };
 
 /** A tracer of a spec over its inputs. */

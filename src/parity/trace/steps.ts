@@ -4,10 +4,13 @@ import { dtypeOfFormat } from '../../tensors/tensor.ts';
 import type { CodeValue } from '../compare.ts';
 import { formatCode, formatValue, laneReader } from '../lanes.ts';
 
+/** How the bits of a quantity are read: a number of a format, or a 32-bit integer. */
+export type NumberFormat = FormatName | 'i32';
+
 /** A named number of a derivation: its bits in its format, and what they are worth. */
 export interface Quantity extends CodeValue {
   readonly name: string;
-  readonly format: FormatName;
+  readonly format: NumberFormat;
 }
 
 /** One operation: its formula in field terms, what went in, what came out. */
@@ -24,7 +27,9 @@ export interface Operation {
     | 'shift'
     | 'round-up'
     | 'encode'
-    | 'decode';
+    | 'decode'
+    | 'count'
+    | 'place';
   readonly formula: string;
   readonly operands: readonly Quantity[];
   readonly result: Quantity;
@@ -91,15 +96,18 @@ export interface Trace {
 }
 
 /** A number in a format. */
-export function quantity(name: string, code: number, format: FormatName): Quantity {
+export function quantity(name: string, code: number, format: NumberFormat): Quantity {
   return { name, format, ...codeValue(code, format) };
 }
 
 /** Bits and value of a code. */
-export function codeValue(code: number, format: FormatName): CodeValue {
-  const dtype = dtypeOfFormat[format];
+export function codeValue(code: number, format: NumberFormat): CodeValue {
+  const dtype = format === 'i32' ? 'I32' : dtypeOfFormat[format];
   return { code: formatCode(code, dtype), value: formatValue(laneReader(dtype).value(code)) };
 }
+
+/** A 32-bit integer; -1 may come as its lane. */
+export const i32 = (name: string, value: number): Quantity => quantity(name, value >>> 0, 'i32');
 
 /** An f32 by its bits. */
 export const f32 = (name: string, bits: number): Quantity => quantity(name, bits, 'f32');
