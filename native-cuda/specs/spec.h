@@ -8,13 +8,15 @@
 #include "kernels/dequantize.h"
 #include "kernels/gemm.h"
 #include "kernels/grouped_gemm.h"
+#include "kernels/permute.h"
 #include "kernels/quantize.h"
 #include "kernels/requantize.h"
+#include "kernels/unpermute.h"
 
 namespace fp8lab {
 
 /** What is computed: one of the kernels, each in a header of its own. */
-using KernelSpec = std::variant<QuantizeSpec, DequantizeSpec, RequantizeSpec, GemmSpec, GroupedGemmSpec>;
+using KernelSpec = std::variant<QuantizeSpec, DequantizeSpec, RequantizeSpec, GemmSpec, GroupedGemmSpec, PermuteSpec, UnpermuteSpec>;
 
 struct Spec {
   std::string name;

@@ -2,10 +2,19 @@ import { dequantize } from './dequantize.ts';
 import { gemm } from './gemm.ts';
 import { groupedGemm } from './grouped-gemm.ts';
 import type { Mutant } from './mutant.ts';
+import { permute, unpermute } from './permute.ts';
 import { quantize } from './quantize.ts';
 import { requantize } from './requantize.ts';
 
 export type { Mutant } from './mutant.ts';
 
 /** Every mutant, kernel by kernel. */
-export const mutants: readonly Mutant[] = [...quantize, ...dequantize, ...requantize, ...gemm, ...groupedGemm];
+export const mutants: readonly Mutant[] = [
+  ...quantize,
+  ...dequantize,
+  ...requantize,
+  ...gemm,
+  ...groupedGemm,
+  ...permute,
+  ...unpermute,
+];

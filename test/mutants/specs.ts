@@ -1,5 +1,6 @@
 import type { FormatName } from '../../src/numerics/formats.ts';
-import type { ResolvedSpec } from '../../src/specs/types.ts';
+import type { PermuteSpec, ResolvedSpec } from '../../src/specs/types.ts';
+import { generate } from '../../src/tensors/generate.ts';
 import type { Tensor, Tensors } from '../../src/tensors/tensor.ts';
 import {
   dequantizeSpec,
@@ -9,10 +10,12 @@ import {
   integers,
   matrix,
   models,
+  permuteSpec,
   quantizeSpec,
   requantizeSpec,
   schemeOf,
   stack,
+  unpermuteSpec,
 } from '../helpers/specs.ts';
 
 /** A small spec with its tensors, and the limit under which it runs split, if any. */
@@ -111,6 +114,21 @@ const groupedAlongK: MutantSpec = {
   },
 };
 
+/** Experts of tokens, some slots masked, low experts preferred. */
+const routing = (tokens: number, topk: number, experts: number, used = experts): Tensor =>
+  generate(
+    { generate: 'routing', seed: 1, dtype: 'i32', experts, used, skew: 1, maskedTokens: 0.05, maskedSlots: 0.1 },
+    [tokens, topk],
+  );
+
+const permuteOf = (shape: PermuteSpec['shape'], used = shape.experts): MutantSpec => ({
+  spec: permuteSpec(shape, 4),
+  inputs: {
+    x: matrix(shape.tokens, shape.hidden, 'bf16'),
+    topk_idx: routing(shape.tokens, shape.topk, shape.experts, used),
+  },
+});
+
 function build() {
   const rows = Array.from({ length: 60 }, (_, row) =>
     row < 5 ? 0 : row >= 16 && row < 21 ? 1 : row >= 32 && row < 48 ? 2 : -1,
@@ -204,6 +222,23 @@ function build() {
     'grouped-offsets': grouped('offsets', [5, 21, 48]),
     'grouped-split': { ...grouped('contiguous', rows), maxBindingBytes: 8192 },
     'grouped-k': groupedAlongK,
+    permute: permuteOf({ tokens: 61, hidden: 37, experts: 7, topk: 3 }),
+    'permute-words': permuteOf({ tokens: 61, hidden: 74, experts: 7, topk: 3 }),
+    'permute-split': { ...permuteOf({ tokens: 700, hidden: 37, experts: 7, topk: 3 }), maxBindingBytes: 4096 },
+    'permute-many': permuteOf({ tokens: 80_000, hidden: 1, experts: 2, topk: 1 }, 1),
+    unpermute: {
+      spec: unpermuteSpec({ tokens: 40, hidden: 37, topk: 5, rows: 70 }, 'f32', true),
+      inputs: {
+        x: matrix(70, 37, 'bf16'),
+        slot_to_row: routing(40, 5, 70),
+        topk_weights: matrix(40, 5, 'f32', 'normal', 3),
+      },
+    },
+    'unpermute-split': {
+      spec: unpermuteSpec({ tokens: 40, hidden: 37, topk: 5, rows: 70 }, 'bf16'),
+      inputs: { x: matrix(70, 37, 'bf16'), slot_to_row: routing(40, 5, 70) },
+      maxBindingBytes: 2048,
+    },
   } satisfies Record<string, MutantSpec>;
 }
 

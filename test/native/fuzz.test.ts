@@ -119,6 +119,26 @@ const grouped = fc.record({
   output,
 });
 
+const routing = fc.record({
+  generate: fc.constant('routing'),
+  seed,
+  skew: fc.nat(4),
+  maskedTokens: pick(0, 0.2, 1),
+  maskedSlots: pick(0, 0.2),
+});
+
+const routed = fc.record({
+  shape: fc.record({ tokens: extent, hidden: extent }),
+  experts: fc.integer({ min: 1, max: 40 }),
+  share: fc.double({ min: 0, max: 1, noNaN: true }),
+  alignment: pick(1, 5, 16),
+  x: fc.oneof(
+    fc.record({ input }),
+    fc.record({ scheme: scheme.map((it) => ({ ...it, tile: [1, it.tile[1]] })), input }),
+  ),
+  topkIdx: routing,
+});
+
 const specs = fc.oneof(
   grouped,
   fc.record({ ...base, kernel: fc.constant('quantize'), shape: matrix, x: fc.record({ input }), scheme }),
@@ -135,6 +155,24 @@ const specs = fc.oneof(
     a: fc.record({ scheme, input }),
     b: fc.record({ scheme, input }),
     arithmetic,
+    output,
+  }),
+  routed.map(({ shape, experts, share, alignment, x, topkIdx }) => ({
+    fp8lab: 1,
+    name: 'fuzz',
+    kernel: 'permute',
+    shape: { ...shape, experts, topk: 1 + Math.floor(share * Math.min(experts - 1, 8)) },
+    alignment,
+    x,
+    topkIdx,
+  })),
+  fc.record({
+    ...base,
+    kernel: fc.constant('unpermute'),
+    shape: fc.record({ tokens: extent, hidden: extent, topk: fc.integer({ min: 1, max: 9 }), rows: extent }),
+    x: fc.record({ input }),
+    slotToRow: routing,
+    topkWeights: fc.option(fc.record({ input: input.map((it) => ({ ...it, dtype: 'f32' })) }), { nil: undefined }),
     output,
   }),
 );

@@ -5,6 +5,7 @@
 #include "../../specs/spec.h"
 #include "../../tensors/tensor.h"
 #include "grouped_gemm.h"
+#include "permute.h"
 
 namespace fp8lab::host {
 

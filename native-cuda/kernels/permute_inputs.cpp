@@ -1,0 +1,25 @@
+// The inputs of permute and unpermute.
+
+#include "inputs.h"
+
+namespace fp8lab {
+
+Declarations inputs_of(const PermuteSpec& spec) {
+  Declarations declarations;
+  if (spec.x.quantized) {
+    declare_operand(declarations, "x", spec.x.operand, spec.tokens, spec.hidden);
+  } else {
+    declarations.push_back(declare_input("x", *spec.x.operand.input, {spec.tokens, spec.hidden}));
+  }
+  declarations.push_back(declare_integers("topk_idx", spec.topk_idx, {spec.tokens, spec.topk}));
+  return declarations;
+}
+
+Declarations inputs_of(const UnpermuteSpec& spec) {
+  Declarations declarations{declare_input("x", spec.x, {spec.rows, spec.hidden}),
+                            declare_integers("slot_to_row", spec.slot_to_row, {spec.tokens, spec.topk})};
+  if (spec.topk_weights) declarations.push_back(declare_input("topk_weights", *spec.topk_weights, {spec.tokens, spec.topk}));
+  return declarations;
+}
+
+}  // namespace fp8lab
