@@ -7,17 +7,6 @@
 
 namespace fp8lab {
 
-namespace {
-
-void require_dtype(const std::string& name, const Tensor& tensor, DType dtype) {
-  if (tensor.dtype == dtype) return;
-  throw input_error("wrong-dtype",
-                    "tensor " + name + " is " + std::string(info_of(tensor.dtype).name) + ", expected " + std::string(info_of(dtype).name),
-                    name, "give the tensor in that dtype");
-}
-
-}  // namespace
-
 Placement place_slots(const u32* topk_idx, i64 tokens, i64 experts, i64 topk, i64 alignment) {
   const auto slots = static_cast<std::size_t>(tokens * topk);
   Placement placement;
