@@ -10,6 +10,7 @@ namespace fp8lab {
 inline constexpr i64 pattern_chunk = 1 << 24;
 
 int run_command(int count, char** words);
+int serve_command(int count, char** words);
 int info_command(int count, char** words);
 int exhaustive_command(int count, char** words);
 

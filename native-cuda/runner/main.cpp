@@ -30,6 +30,8 @@ Commands
     --lanes              leave F4, F6 and E5M6 codes unpacked in FILE, a byte or two each
     --digest             add the SHA-256 of each result to the printed object
     --threads N          host threads; default all cores
+  serve            run the specs of a stream of frames on stdin, answers on stdout, until it ends
+    --device host|cuda   --threads N
   info             compiler, CPU, threads, CUDA device, as one JSON object
   exhaustive       encode all 2^32 f32 patterns; one SHA-256 for each 2^24 of them
     --function NAME      instead of an encoder: exp, sigmoid, log1p, softplus or sqrt, with the largest error
@@ -51,6 +53,7 @@ int report(const Error& error) {
 int dispatch(int count, char** words) {
   const std::string command = count > 1 ? words[1] : "";
   if (command == "run") return fp8lab::run_command(count - 2, words + 2);
+  if (command == "serve") return fp8lab::serve_command(count - 2, words + 2);
   if (command == "info") return fp8lab::info_command(count - 2, words + 2);
   if (command == "exhaustive") return fp8lab::exhaustive_command(count - 2, words + 2);
   if (command == "--help" || command == "-h" || command == "help") {

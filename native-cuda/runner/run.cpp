@@ -14,6 +14,7 @@
 #include "../tensors/sha256.h"
 #include "arguments.h"
 #include "commands.h"
+#include "device_choice.h"
 
 namespace fp8lab {
 
@@ -34,12 +35,6 @@ std::string read_text(const std::string& path) {
   if (stream.bad()) throw input_error("read-failed", "cannot read the spec", path, "check that it is a file");
   if (text.size() > largest_spec) throw input_error("spec-too-large", "the spec has more than 16 MiB", path, "check that this is a spec");
   return text;
-}
-
-std::unique_ptr<Device> make_device(const std::string& name, int threads) {
-  if (name == "host") return make_host_device(threads);
-  if (name == "cuda") return make_cuda_device();
-  throw Error(ErrorKind::usage, "unknown-device", "unknown device " + name, "--device", "use host or cuda");
 }
 
 /** SHA-256 of a tensor's bytes as a file holds them. */
@@ -70,6 +65,16 @@ Json describe(const Tensors& tensors, bool with_digest) {
   return json;
 }
 
+double now_ms() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+}  // namespace
+
+std::unique_ptr<Device> make_device(const std::string& name, int threads) {
+  if (name == "host") return make_host_device(threads);
+  if (name == "cuda") return make_cuda_device();
+  throw Error(ErrorKind::usage, "unknown-device", "unknown device " + name, "--device", "use host or cuda");
+}
+
 void require_guards(const Tensors& tensors) {
   for (const auto& [name, tensor] : tensors) {
     if (tensor.lanes.guarded()) continue;
@@ -77,10 +82,6 @@ void require_guards(const Tensors& tensors) {
                 "report this with the spec that caused it");
   }
 }
-
-double now_ms() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-}  // namespace
 
 int run_command(int count, char** words) {
   const Arguments arguments = parse_arguments(count, words, {"device", "inputs", "out", "threads"}, {"digest", "json", "lanes"}, 1);
