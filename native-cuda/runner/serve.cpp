@@ -2,9 +2,9 @@
 // WebGPU runners speak (src/backends/webgpu/protocol.ts).
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <iostream>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -135,20 +135,33 @@ std::string kind_name(ErrorKind kind) {
   return names[static_cast<int>(kind)];
 }
 
-/** Runs the request's spec and writes its answer; what the spec does wrong is an answer too. */
+Json describe(const Error& error) {
+  return {{"kind", kind_name(error.kind)}, {"code", error.code}, {"message", error.what()}, {"where", error.where}, {"fix", error.fix}};
+}
+
+Outcome run(Device& device, const Message& request) {
+  const auto params = request.header.find("params");
+  if (request.header.value("kind", "") != "run" || params == request.header.end() || !params->is_object() || !params->contains("spec")) {
+    throw broken("the only request is `run`, with a spec among its params");
+  }
+  Outcome outcome = device.run(parse_spec(params->at("spec").dump(), "request"), request.tensors);
+  require_guards(outcome.tensors);
+  return outcome;
+}
+
+/** Runs the request's spec and writes its answer; what goes wrong with the spec is an answer too. */
 void answer(Device& device, const Message& request) {
   Json header = {{"id", request.header.value("id", Json())}};
+  Outcome outcome;
   try {
-    if (request.header.value("kind", "") != "run") throw broken("the only request is `run`");
-    const Spec spec = parse_spec(request.header.at("params").at("spec").dump(), "request");
-    const Outcome outcome = device.run(spec, request.tensors);
-    require_guards(outcome.tensors);
+    outcome = run(device, request);
     header["value"] = {{"inputs", outcome.inputs_ms}, {"kernel", outcome.kernel_ms}};
-    write_message(header, outcome.tensors);
   } catch (const Error& error) {
-    header["error"] = {{"kind", kind_name(error.kind)}, {"code", error.code}, {"message", error.what()}, {"where", error.where}, {"fix", error.fix}};
-    write_message(header, {});
+    header["error"] = describe(error);
+  } catch (const std::bad_alloc&) {
+    header["error"] = describe(Error(ErrorKind::environment, "out-of-memory", "no memory left", "memory", "use a smaller shape"));
   }
+  write_message(std::move(header), outcome.tensors);
 }
 
 }  // namespace

@@ -25,11 +25,12 @@ import { packageVersion } from './version.ts';
 interface CommonOptions {
   readonly input?: readonly string[];
   readonly out?: string;
+  readonly checkpoint?: string;
   readonly part?: Part;
   readonly json?: boolean;
 }
 
-const commonNames: readonly string[] = ['input', 'out', 'part', 'json'];
+const commonNames: readonly string[] = ['input', 'out', 'checkpoint', 'part', 'json'];
 
 /** `fp8lab study ARGUMENTS...`: a command a study, its options from the study's own declarations. */
 export async function studyCommand(argv: readonly string[], io: Io): Promise<number> {
@@ -70,6 +71,7 @@ function addOptions(command: Command, study: Study): void {
   if (sample !== undefined) {
     lines.push(`study ${study.name} ${flagOf(sample[0])} ${optionText(defaultOf(sample[1]) as never)} --json`);
   }
+  if (study.resumable) lines.push(`study ${study.name} --checkpoint runs`);
   if (study.inputs !== undefined) lines.push(`study ${study.name} --input model.safetensors:layer.weight`);
   command.addHelpText('before', `Examples:\n${lines.map((line) => `  $ fp8lab ${line}\n`).join('')}`);
   command.addHelpText('after', `\n${study.question}\nSource: ${study.source}`);
@@ -82,6 +84,9 @@ function addOptions(command: Command, study: Study): void {
       '--input <what...>',
       `FILE.safetensors:TENSOR, or a generator (${generators}; as outlier-channels:share=0.02,factor=64); default: ${study.inputs.join(' ')}`,
     );
+  }
+  if (study.resumable) {
+    command.option('--checkpoint <folder>', 'keep the state of every run there, and go on from what is there');
   }
   command
     .option('--out <folder>', 'write CSV, SVG and PNG there')
@@ -109,6 +114,12 @@ function optionHelp(option: OptionDeclaration): string {
   return `${option.text}${choices}; default: ${optionText(option.default as never)}`;
 }
 
+/** commander reads `--no-promotion` as the option `promotion` set to false; a study that declares `noPromotion` means the flag itself. */
+function negated(study: Study, name: string, value: unknown): [string, unknown] {
+  const flag = `no${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+  return study.options[flag]?.kind === 'flag' ? [flag, value === false] : [name, value];
+}
+
 /** The command that makes the same numbers again: what differs from the defaults. */
 export function commandOf(study: Study, options: AnyOptionValues, inputs: readonly string[]): string {
   const words = Object.entries(study.options).flatMap(([name, option]) => {
@@ -126,12 +137,21 @@ function shellWord(word: string): string {
 }
 
 async function runOne(study: Study, given: Readonly<Record<string, unknown>> & CommonOptions, io: Io): Promise<number> {
-  const own = Object.fromEntries(Object.entries(given).filter(([name]) => !commonNames.includes(name)));
+  const own = Object.fromEntries(
+    Object.entries(given)
+      .filter(([name]) => !commonNames.includes(name))
+      .map(([name, value]) => negated(study, name, value)),
+  );
   const options = readOptions(study.options, own);
   const inputs = inputsOf(study, given.input);
-  if (given.out !== undefined) await checkFolder(given.out);
+  if (given.out !== undefined) await checkFolder(given.out, '--out');
+  if (given.checkpoint !== undefined) await checkFolder(given.checkpoint, '--checkpoint');
   const loader = createInputLoader(options);
-  const computed = await computeStudy(study, { options, inputs, loader, out: given.out, part: given.part }, io);
+  const computed = await computeStudy(
+    study,
+    { options, inputs, loader, out: given.out, checkpoint: given.checkpoint, part: given.part },
+    io,
+  );
   const record: RunRecord = {
     study: study.name,
     command: commandOf(study, options, inputs),

@@ -5,9 +5,10 @@ import { formats } from './formats.ts';
 import { granularity } from './granularity.ts';
 import { promotion } from './promotion.ts';
 import type { Study } from './study.ts';
+import { training } from './training/study.ts';
 
 /** Every study, in the order of the documentation. */
-export const studies: readonly Study[] = [promotion, granularity, doubleQuantization, formats];
+export const studies: readonly Study[] = [promotion, granularity, doubleQuantization, formats, training];
 
 /** The study of a name; an unknown one is a usage error that names the nearest. */
 export function studyOf(name: string): Study {

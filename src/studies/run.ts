@@ -18,6 +18,7 @@ export interface StudyRun {
   /** Rows shown while a case runs. */
   readonly onRow?: (row: Row) => void;
   readonly store?: CaseStore;
+  readonly backend?: StudyContext['backend'];
 }
 
 /** Milliseconds of work between two turns of the event loop. */
@@ -88,6 +89,7 @@ function contextOf(
     matrix,
     watch: (row) => run.onRow?.(row),
     ...(run.store && { store: run.store }),
+    ...(run.backend && { backend: run.backend }),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Backend, BackendName } from '../backends/backend.ts';
 import type { Chart } from './chart.ts';
 import type { StudyMatrix } from './matrix.ts';
 import type { OptionDeclarations, OptionValues } from './options.ts';
@@ -45,6 +46,8 @@ export interface Presentation {
 export interface CaseStore {
   /** What was saved last under a name, or undefined. */
   load(name: string): Promise<Uint8Array | undefined>;
+  /** Where that is, for messages. */
+  place(name: string): string;
   /** Saves whole or not at all. */
   save(name: string, bytes: Uint8Array): Promise<void>;
 }
@@ -62,6 +65,8 @@ export interface StudyContext {
   watch(row: Row): void;
   /** Where a long case keeps its state; undefined where there is no such place (a page, a run without `--out`). */
   readonly store?: CaseStore;
+  /** A backend by its name, open until the run ends; undefined where none can be started (a page). What it lacks is told by its first use. */
+  readonly backend?: (name: BackendName) => Backend;
 }
 
 /** A unit of work of a study: independent of the others, so that parts of a job array can do their share. */
@@ -83,6 +88,8 @@ export interface StudyDefinition<D extends OptionDeclarations, C extends StudyCa
   /** Given by studies of the user's tensors: the inputs where none are named; see {@link parseInput} for their notation. */
   readonly inputs?: readonly string[];
   readonly columns: readonly Column[];
+  /** Cases take long and go on from their saved state: on the command line `--checkpoint FOLDER` gives {@link StudyContext.store}. */
+  readonly resumable?: boolean;
   /** A live curve on a terminal, from the rows given to `watch`: names of three columns. */
   readonly live?: { readonly x: string; readonly y: string; readonly series: string };
   /** The cases of a run, always in the same order. `inputs` is empty for studies without. */

@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Backend, BackendName } from '../../backends/backend.ts';
+import { createNativeServer } from '../../backends/native-server.ts';
+import { createBackend } from '../../backends/registry.ts';
 import { inputError } from '../../errors.ts';
 import { canonicalJson } from '../../specs/canonical.ts';
 import type { AnyOptionValues } from '../../studies/options.ts';
@@ -19,6 +22,8 @@ export interface StudyWork {
   readonly inputs: readonly string[];
   readonly loader: InputLoader;
   readonly out?: string | undefined;
+  /** Where a resumable study keeps the state of its cases. */
+  readonly checkpoint?: string | undefined;
   readonly part?: Part | undefined;
 }
 
@@ -118,9 +123,10 @@ async function runWith(
   identity: string | undefined,
   io: Io,
 ): Promise<readonly CaseRows[]> {
-  const { options, inputs, loader, part, out } = work;
+  const { options, inputs, loader, part } = work;
   const progress = liveProgress(study, io);
-  const store = out === undefined ? undefined : folderStore(out, study, identity ?? (await identityOf(study, work)));
+  const store = await storeOf(study, work, identity);
+  const backends = createBackends(io.env);
   try {
     return await runCases(study, {
       options,
@@ -128,20 +134,71 @@ async function runWith(
       load: loader.load,
       ...(part && { part }),
       ...(store && { store }),
+      backend: backends.get,
       signal: io.signal,
       onProgress: progress.update,
       onRow: progress.row,
     });
   } finally {
     progress.stop();
+    await backends.close();
   }
+}
+
+/** Backends that are made when a study first asks for them. The native ones stay up between specs: a study runs thousands of small ones. */
+function createBackends(env: Io['env']): { get(name: BackendName): Backend; close(): Promise<void> } {
+  const open = new Map<BackendName, Backend>();
+  return {
+    get(name) {
+      let backend = open.get(name);
+      if (backend === undefined) {
+        const native = name === 'native:host' || name === 'native:cuda';
+        backend = native ? createNativeServer(name, { env }) : createBackend(name, { env });
+        open.set(name, backend);
+      }
+      return backend;
+    },
+    close: async () => {
+      await Promise.all(Array.from(open.values(), (backend) => backend.close()));
+    },
+  };
+}
+
+async function storeOf(study: Study, work: StudyWork, identity: string | undefined): Promise<CaseStore | undefined> {
+  const { out, checkpoint } = work;
+  if (study.resumable) return checkpoint === undefined ? undefined : checkpointStore(checkpoint, study);
+  return out === undefined ? undefined : folderStore(out, study, identity ?? (await identityOf(study, work)));
+}
+
+const fileName = (name: string): string => name.replace(/[^\w.-]+/g, '-');
+
+/** Keeps the state of each case in a file of its own. The study itself refuses the state of a run with other settings. */
+function checkpointStore(folder: string, study: Study): CaseStore {
+  const pathOf = (name: string): string => join(folder, `${study.name}.${fileName(name)}.safetensors`);
+  return {
+    place: pathOf,
+    async load(name) {
+      const path = pathOf(name);
+      return readFile(path).then(
+        (bytes) => new Uint8Array(bytes),
+        (cause: NodeJS.ErrnoException) => {
+          if (cause.code === 'ENOENT') return undefined;
+          throw readError(cause, path);
+        },
+      );
+    },
+    async save(name, bytes) {
+      await mkdir(folder, { recursive: true });
+      await writeFileAtomically(pathOf(name), bytes);
+    },
+  };
 }
 
 /** Keeps the state of long cases beside the results, under the run's identity, so that another run's state is never taken up. */
 function folderStore(out: string, study: Study, identity: string): CaseStore {
-  const pathOf = (name: string): string =>
-    join(out, `${study.name}.${identity}.${name.replace(/[^\w.-]+/g, '-')}.state`);
+  const pathOf = (name: string): string => join(out, `${study.name}.${identity}.${fileName(name)}.state`);
   return {
+    place: pathOf,
     async load(name) {
       const present = await readdir(out).catch(() => []);
       const path = pathOf(name);

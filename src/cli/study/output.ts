@@ -11,10 +11,10 @@ import type { Io } from '../io.ts';
 import { createRasterizer, type Rasterize } from '../rasterize.ts';
 
 /** Refuses a folder that cannot be one, before anything is computed. */
-export async function checkFolder(path: string): Promise<void> {
+export async function checkFolder(path: string, flag: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (found !== undefined && !found.isDirectory()) {
-    throw inputError(`${path} is there and is no folder`, 'not-a-folder', '--out', 'name a folder');
+    throw inputError(`${path} is there and is no folder`, 'not-a-folder', flag, 'name a folder');
   }
   await mkdir(path, { recursive: true }).catch((cause) => {
     throw writeError(cause, path);

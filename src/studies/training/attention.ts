@@ -86,7 +86,11 @@ interface Place {
   readonly width: number;
 }
 
-function forEachHead({ rows, columns }: Matrix, { sequences, heads }: AttentionShape, visit: (place: Place) => void): void {
+function forEachHead(
+  { rows, columns }: Matrix,
+  { sequences, heads }: AttentionShape,
+  visit: (place: Place) => void,
+): void {
   const width = columns / 3;
   const length = rows / sequences;
   for (let sequence = 0; sequence < sequences; sequence++) {

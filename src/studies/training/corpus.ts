@@ -36,11 +36,13 @@ export function batchOf({ training }: Corpus, seed: number, step: number, sequen
   return cutBatch(training, starts, length);
 }
 
-/** Batches that cover the start of the held-out text without overlap. */
-export function validationBatches({ validation }: Corpus, count: number, sequences: number, length: number): Batch[] {
+/** Batches that cover about `tokens` of the start of the held-out text without overlap, each at most as large as those of training. */
+export function validationBatches({ validation }: Corpus, tokens: number, sequences: number, length: number): Batch[] {
+  const there = Math.floor((validation.length - 1) / length);
+  const starts = Array.from({ length: Math.min(Math.ceil(tokens / length), there) }, (_, index) => index * length);
+  const count = Math.ceil(starts.length / sequences);
   return Array.from({ length: count }, (_, index) => {
-    const starts = Array.from({ length: sequences }, (_, sequence) => (index * sequences + sequence) * length);
-    return cutBatch(validation, starts, length);
+    return cutBatch(validation, starts.slice(index * sequences, (index + 1) * sequences), length);
   });
 }
 

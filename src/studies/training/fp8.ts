@@ -70,7 +70,11 @@ function quantizeWeight(w: Matrix, scheme: Scheme): QuantizedWeight {
 function turned({ codes, scales, scheme }: Operand): Operand {
   const turn = (tensor: Tensor): Tensor => {
     const [rows, columns] = tensor.shape as [number, number];
-    return { ...tensor, shape: [columns, rows], codes: transposeInto(tensor.codes.slice(), tensor.codes, rows, columns) };
+    return {
+      ...tensor,
+      shape: [columns, rows],
+      codes: transposeInto(tensor.codes.slice(), tensor.codes, rows, columns),
+    };
   };
   return { codes: turn(codes), scales: turn(scales), scheme };
 }

@@ -106,7 +106,12 @@ interface Forward {
 }
 
 /** Mean loss of a batch in nats, without gradients. */
-export async function evaluate(weights: Weights, shape: ModelShape, batch: Batch, precision: Precision): Promise<number> {
+export async function evaluate(
+  weights: Weights,
+  shape: ModelShape,
+  batch: Batch,
+  precision: Precision,
+): Promise<number> {
   const { logits } = await forward(weights, shape, batch, precision);
   return crossEntropy(logits, batch.expected).loss;
 }

@@ -72,7 +72,11 @@ function sharesOf({ experts }: Routing, { experts: count, topk }: GateShape): Sh
   return shares;
 }
 
-async function runExpert(x: Matrix, { up, down }: Expert, precision: Precision): Promise<{ y: Matrix; kept: ExpertKept }> {
+async function runExpert(
+  x: Matrix,
+  { up, down }: Expert,
+  precision: Precision,
+): Promise<{ y: Matrix; kept: ExpertKept }> {
   const { y: hidden, kept: input } = await precision.fprop('expert-up', x, up);
   const { y } = await precision.fprop('expert-down', precision.round(swiglu(hidden)), down);
   return { y, kept: { input, hidden: precision.keep(hidden) } };
@@ -138,7 +142,12 @@ export async function moeBackward(
   return precision.round(dx);
 }
 
-async function expertBackward(dy: Matrix, kept: ExpertKept, { up, down }: Expert, precision: Precision): Promise<Matrix> {
+async function expertBackward(
+  dy: Matrix,
+  kept: ExpertKept,
+  { up, down }: Expert,
+  precision: Precision,
+): Promise<Matrix> {
   const hidden = kept.hidden();
   const dActivated = await precision.backward('expert-down', dy, down, () => precision.round(swiglu(hidden)));
   const dHidden = precision.round(swigluBackward(hidden, dActivated));

@@ -6,7 +6,7 @@ import { packCodes } from '../../tensors/packing.ts';
 import { openSafetensors, readTensor, type SafetensorsFile } from '../../tensors/safetensors.ts';
 import type { Tensor } from '../../tensors/tensor.ts';
 import type { Floats } from './matrix.ts';
-import { startTraining, type StepReport, type TrainingSettings, type TrainingState } from './trainer.ts';
+import { type StepReport, startTraining, type TrainingSettings, type TrainingState } from './trainer.ts';
 
 /** What a state is of: the run's settings, and how it computes. */
 export interface RunIdentity {
@@ -19,7 +19,10 @@ const identityKey = 'fp8lab.training';
 const reportNames = ['loss', 'norm', 'imbalance'] as const satisfies readonly (keyof StepReport)[];
 
 /** Every array of a run under its name, with the dtype it is kept in: bf16 moments take two bytes. */
-function arraysOf({ weights, moments }: TrainingState, bf16Moments: boolean): Map<string, { values: Floats; bf16: boolean }> {
+function arraysOf(
+  { weights, moments }: TrainingState,
+  bf16Moments: boolean,
+): Map<string, { values: Floats; bf16: boolean }> {
   const arrays = new Map<string, { values: Floats; bf16: boolean }>();
   weights.parameters.forEach(({ name, values }, index) => {
     arrays.set(`weights.${name}`, { values, bf16: false });
@@ -49,7 +52,13 @@ export function packState(state: TrainingState, identity: RunIdentity): Uint8Arr
     tensors.set(name, tensorOf(values, bf16));
   }
   for (const name of reportNames) {
-    tensors.set(name, tensorOf(Float32Array.from(state.reports, (report) => report[name]), false));
+    tensors.set(
+      name,
+      tensorOf(
+        Float32Array.from(state.reports, (report) => report[name]),
+        false,
+      ),
+    );
   }
   const declarations = Array.from(tensors, ([name, { dtype, shape }]) => ({ name, dtype, shape }));
   const { bytes: header, entries, fileSize } = buildHeader(declarations, { [identityKey]: canonicalJson(identity) });
@@ -82,7 +91,13 @@ export async function unpackState(bytes: Uint8Array, identity: RunIdentity, wher
   return state;
 }
 
-async function readArray(file: SafetensorsFile, name: string, dtype: string, length: number, where: string): Promise<Tensor> {
+async function readArray(
+  file: SafetensorsFile,
+  name: string,
+  dtype: string,
+  length: number,
+  where: string,
+): Promise<Tensor> {
   const tensor = await readTensor(file, name);
   if (tensor.dtype === dtype && tensor.codes.length === length) return tensor;
   throw inputError(
@@ -97,7 +112,9 @@ function refuseOther({ metadata }: SafetensorsFile, identity: RunIdentity, where
   const text = metadata[identityKey];
   if (text === canonicalJson(identity)) return;
   const problem =
-    text === undefined ? 'this is no state of a training run' : `the state is of a run with ${difference(text, identity)}`;
+    text === undefined
+      ? 'this is no state of a training run'
+      : `the state is of a run with ${difference(text, identity)}`;
   throw inputError(problem, 'other-settings', where, 'give another folder, remove the file, or run with its settings');
 }
 

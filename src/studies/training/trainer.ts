@@ -2,8 +2,8 @@ import { fromBits } from '../../numerics/f32.ts';
 import { generate } from '../../tensors/generate.ts';
 import { type AdamWSettings, adamW, type Moments, zeroMoments } from './adamw.ts';
 import { batchOf, type Corpus, validationBatches } from './corpus.ts';
-import { balanceExperts } from './moe.ts';
 import { buildWeights, evaluate, type Initializer, lossAndGradients, type ModelShape, type Weights } from './model.ts';
+import { balanceExperts } from './moe.ts';
 import type { Precision } from './precision.ts';
 
 /** Everything that decides a training run, but for the precision it computes in. */
@@ -96,17 +96,19 @@ const inF32 = ({ loss, norm, imbalance }: StepReport): StepReport => ({
   imbalance: Math.fround(imbalance),
 });
 
-/** Mean loss on held-out text, in nats. */
+/** Mean loss on about `tokens` of the held-out text, in nats. */
 export async function validate(
   { weights }: TrainingState,
   settings: TrainingSettings,
   corpus: Corpus,
   precision: Precision,
-  batches: number,
+  tokens: number,
 ): Promise<number> {
   let sum = 0;
-  for (const batch of validationBatches(corpus, batches, settings.sequences, settings.length)) {
-    sum += await evaluate(weights, settings.model, batch, precision);
+  let count = 0;
+  for (const batch of validationBatches(corpus, tokens, settings.sequences, settings.length)) {
+    sum += batch.inputs.length * (await evaluate(weights, settings.model, batch, precision));
+    count += batch.inputs.length;
   }
-  return sum / batches;
+  return sum / count;
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Matrix } from '../../src/studies/training/matrix.ts';
-import { type Layout, multiplyF32, multiplyF64 } from '../../src/studies/training/simd.ts';
+import type { Matrix } from '../../../src/studies/training/matrix.ts';
+import { type Layout, multiplyF32, multiplyF64 } from '../../../src/studies/training/simd.ts';
 
 /** Values whose sums show their order: magnitudes over many binades. */
 function random(rows: number, columns: number, seed: number): Matrix {

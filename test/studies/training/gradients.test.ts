@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { attention, attentionBackward } from '../../src/studies/training/attention.ts';
-import { type GateShape, route, routeBackward } from '../../src/studies/training/gate.ts';
-import { crossEntropy } from '../../src/studies/training/loss.ts';
-import type { Floats, Matrix } from '../../src/studies/training/matrix.ts';
-import { type MoeWeights, moe, moeBackward } from '../../src/studies/training/moe.ts';
-import { buildWeights, evaluate, lossAndGradients, type ModelShape } from '../../src/studies/training/model.ts';
-import { rmsNorm, rmsNormBackward } from '../../src/studies/training/norm.ts';
-import { type Parameter, plainPrecision } from '../../src/studies/training/precision.ts';
-import { swiglu, swigluBackward } from '../../src/studies/training/swiglu.ts';
+import { attention, attentionBackward } from '../../../src/studies/training/attention.ts';
+import { type GateShape, route, routeBackward } from '../../../src/studies/training/gate.ts';
+import { crossEntropy } from '../../../src/studies/training/loss.ts';
+import type { Floats, Matrix } from '../../../src/studies/training/matrix.ts';
+import { buildWeights, evaluate, lossAndGradients, type ModelShape } from '../../../src/studies/training/model.ts';
+import { type MoeWeights, moe, moeBackward } from '../../../src/studies/training/moe.ts';
+import { rmsNorm, rmsNormBackward } from '../../../src/studies/training/norm.ts';
+import { type Parameter, plainPrecision } from '../../../src/studies/training/precision.ts';
+import { swiglu, swigluBackward } from '../../../src/studies/training/swiglu.ts';
 
 /** Even draws in -1..1 from a linear congruential generator: nothing of the product's own. */
 function draws(seed: number): () => number {
