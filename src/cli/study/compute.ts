@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Backend, BackendName } from '../../backends/backend.ts';
 import { createNativeServer } from '../../backends/native-server.ts';
@@ -145,6 +146,9 @@ async function runWith(
   }
 }
 
+/** One core is left to this process, which makes the next operands meanwhile. */
+const nativeThreads = Math.max(availableParallelism() - 1, 1);
+
 /** Backends that are made when a study first asks for them. The native ones stay up between specs: a study runs thousands of small ones. */
 function createBackends(env: Io['env']): { get(name: BackendName): Backend; close(): Promise<void> } {
   const open = new Map<BackendName, Backend>();
@@ -153,7 +157,7 @@ function createBackends(env: Io['env']): { get(name: BackendName): Backend; clos
       let backend = open.get(name);
       if (backend === undefined) {
         const native = name === 'native:host' || name === 'native:cuda';
-        backend = native ? createNativeServer(name, { env }) : createBackend(name, { env });
+        backend = native ? createNativeServer(name, { env, threads: nativeThreads }) : createBackend(name, { env });
         open.set(name, backend);
       }
       return backend;
