@@ -1,0 +1,150 @@
+import { adapterBadge } from './badge.ts';
+import type { PageModule, PageView } from './page.ts';
+import { type PageEntry, pages } from './pages/index.ts';
+import type { Services } from './services/services.ts';
+import { readLink, readState, writeLink } from './state.ts';
+import { createTour } from './tour.ts';
+import { errorNotice, notice, pageHead } from './ui/blocks.ts';
+import { button } from './ui/controls.ts';
+import { type Child, fill, h } from './ui/dom.ts';
+import { themeButton } from './ui/theme.ts';
+
+type State = Record<string, unknown>;
+
+/** The page that is on the screen. */
+interface Shown {
+  readonly entry: PageEntry;
+  readonly module: PageModule<State>;
+  readonly view: PageView<State>;
+  readonly leave: AbortController;
+  state: State;
+}
+
+/** Builds the frame into `root` and follows the address from then on. */
+export function startApp(root: HTMLElement, services: Services): void {
+  const notices = h('div', { class: 'notices' });
+  const content = h('div', { id: 'content' });
+  const live = h('div', { class: 'hidden', role: 'status', 'aria-live': 'polite' });
+  const links = pages.map(({ name, title }) => h('a', { href: `#/${name}?v=1` }, title));
+  const tour = createTour((hash) => {
+    location.hash = hash;
+  });
+  let shown: Shown | undefined;
+  let loading: object | undefined;
+
+  const tell = (kind: 'info' | 'bad', ...children: readonly Child[]) => notices.append(notice(kind, ...children));
+  const tellProblems = (problems: readonly string[]) => {
+    if (problems.length === 0) return;
+    const items = problems.map((problem) => h('li', {}, problem));
+    tell(
+      'bad',
+      h('p', {}, h('strong', {}, 'Part of this link cannot be used; defaults stand in its place.')),
+      h('ul', {}, items),
+    );
+  };
+
+  const hashOf = (page: Shown) => writeLink(page.entry.name, page.module.fields, page.state).hash;
+
+  const set = (page: Shown, change: Partial<State>) => {
+    page.state = { ...page.state, ...change };
+    // Replaced, not pushed: a slider must not fill the way back.
+    history.replaceState(null, '', hashOf(page));
+    page.view.update(page.state);
+  };
+
+  const mount = (entry: PageEntry, module: PageModule<State>, state: State) => {
+    const leave = new AbortController();
+    const body = h('div', { class: 'stack' });
+    fill(content, pageHead(module.intro), body);
+    document.title = `${module.intro.title} · fp8lab`;
+    const page = { entry, module, leave, state } as { -readonly [K in keyof Shown]: Shown[K] };
+    shown = page;
+    page.view = module.mount(body, {
+      services,
+      state,
+      signal: leave.signal,
+      set: (change) => set(page, change),
+      say: (text) => fill(live, text),
+      link: () => `${location.href.replace(/#.*$/, '')}${hashOf(page)}`,
+      tell,
+    });
+    page.view.update(state);
+    for (const [i, { name }] of pages.entries()) {
+      if (name === entry.name) links[i]!.setAttribute('aria-current', 'page');
+      else links[i]!.removeAttribute('aria-current');
+    }
+    links[pages.indexOf(entry)]?.scrollIntoView({ block: 'nearest', inline: 'center' });
+  };
+
+  const follow = async (first: boolean) => {
+    const link = readLink(location.hash);
+    const entry = pages.find(({ name }) => name === link.page);
+    const problems = [...link.problems];
+    if (entry === undefined && link.page !== '') problems.push(`there is no page "${link.page.slice(0, 40)}"`);
+    const wanted = entry ?? pages[0]!;
+    const mine = {};
+    loading = mine;
+    try {
+      const module = (await wanted.load()) as unknown as PageModule<State>;
+      if (loading !== mine) return;
+      const { state, problems: wrong } = readState(module.fields, link.parameters);
+      fill(notices);
+      tellProblems([...problems, ...wrong]);
+      if (shown?.entry === wanted) {
+        shown.state = state;
+        shown.view.update(state);
+        return;
+      }
+      shown?.leave.abort();
+      mount(wanted, module, state);
+      if (first) return;
+      scrollTo({ top: 0, behavior: 'instant' });
+      if (!document.body.classList.contains('with-tour')) content.querySelector('h1')?.focus({ preventScroll: true });
+    } catch (error) {
+      fill(content, errorNotice(error));
+    }
+  };
+
+  const themes = themeButton(() => shown?.view.update(shown.state));
+  root.append(
+    h('a', { class: 'skip', href: '#content', on: { click: skip } }, 'Skip to the content'),
+    h(
+      'header',
+      { class: 'bar' },
+      h(
+        'div',
+        { class: 'bar-inner' },
+        h('a', { class: 'brand', href: '#/formats?v=1', 'aria-label': 'fp8lab, first page' }, 'fp8', h('b', {}, 'lab')),
+        h('nav', { class: 'nav', 'aria-label': 'Pages' }, links),
+        adapterBadge(services),
+        themes,
+      ),
+    ),
+    h('main', {}, notices, content),
+    footer(tour.start),
+    tour.element,
+    live,
+  );
+  addEventListener('hashchange', () => void follow(false));
+  void follow(true);
+}
+
+/** The skip link moves the focus; the address belongs to the pages. */
+function skip(event: Event): void {
+  event.preventDefault();
+  document.querySelector<HTMLElement>('#content h1')?.focus();
+}
+
+function footer(startTour: () => void): HTMLElement {
+  return h(
+    'footer',
+    { class: 'foot' },
+    h(
+      'div',
+      { class: 'foot-inner' },
+      h('span', {}, 'What runs here is fp8lab’s own library and WGSL, in your browser.'),
+      h('span', {}, 'Files never leave this machine; after loading nothing is fetched.'),
+      button('Take the tour: five steps', startTour, { kind: 'link', id: 'tour-start' }),
+    ),
+  );
+}

@@ -1,0 +1,116 @@
+import { cssColour, resolveColour } from './colour.ts';
+import { button } from './controls.ts';
+import { csvText } from './csv.ts';
+import { fill, h } from './dom.ts';
+
+/** What a result can be taken away as. */
+export interface Exportable {
+  /** Stem of the files' names. */
+  readonly name: string;
+  /** The command that gives the same numbers outside the page. */
+  readonly command: string;
+  /** The result as data: it is wrapped with the version, the link and the command. */
+  readonly json: () => object;
+  /** The result as a table, heads first. */
+  readonly csv?: () => readonly (readonly (string | number)[])[];
+  /** The picture: a canvas or an SVG. */
+  readonly picture?: () => SVGSVGElement | HTMLCanvasElement | null | undefined;
+}
+
+/** Version of exported JSON. */
+const schemaVersion = 1;
+
+function download(name: string, content: Blob): void {
+  const address = URL.createObjectURL(content);
+  h('a', { href: address, download: name }).click();
+  // The download has begun by then; the address would hold the memory.
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}
+
+/** An SVG as a file that stands alone: the page's colours written out. */
+export function standaloneSvg(svg: SVGSVGElement): string {
+  const copy = svg.cloneNode(true) as SVGSVGElement;
+  copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
+  const text = new XMLSerializer().serializeToString(copy);
+  const inked = text.replace(
+    '<svg',
+    `<svg font-family="sans-serif" color="${cssColour(resolveColour('var(--ink-2)'))}"`,
+  );
+  return inked.replace(/var\(--[a-z0-9-]+\)/g, (name) => cssColour(resolveColour(name)));
+}
+
+function svgSize(svg: SVGSVGElement): { width: number; height: number } {
+  const { width, height } = svg.viewBox.baseVal ?? { width: 0, height: 0 };
+  if (width > 0) return { width, height };
+  const box = svg.getBoundingClientRect();
+  return { width: box.width, height: box.height };
+}
+
+/** Draws an SVG at twice its size on the page's own ground. */
+async function svgToPng(svg: SVGSVGElement): Promise<Blob | null> {
+  const { width, height } = svgSize(svg);
+  const image = new Image(width, height);
+  const text = standaloneSvg(svg).replace('<svg', `<svg width="${width}" height="${height}"`);
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text.replace(/(<svg width="[^"]*" height="[^"]*"[^>]*?) width="[^"]*" height="[^"]*"/, '$1'))}`;
+  await image.decode();
+  const canvas = h('canvas', { width: Math.ceil(2 * width), height: Math.ceil(2 * height) });
+  const context = canvas.getContext('2d', { willReadFrequently: true })!;
+  context.fillStyle = cssColour(resolveColour('var(--surface)'));
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(image, 0, 0, canvas.width, canvas.height);
+  return canvasToPng(canvas);
+}
+
+const canvasToPng = (canvas: HTMLCanvasElement): Promise<Blob | null> =>
+  new Promise((resolve) => canvas.toBlob(resolve, 'image/png'));
+
+async function savePng(name: string, picture: SVGSVGElement | HTMLCanvasElement): Promise<void> {
+  const png = await (picture instanceof HTMLCanvasElement ? canvasToPng(picture) : svgToPng(picture));
+  if (png !== null) download(`${name}.png`, png);
+}
+
+/** Buttons that take a result away, above the command that gives it again. Built anew whenever the result changes. */
+export function exportBar(what: Exportable, link: string): HTMLElement {
+  const said = h('span', { class: 'small quiet', role: 'status' });
+  const wrapped = () => ({ schemaVersion, link, command: what.command, ...what.json() });
+  const copy = (text: string, name: string) =>
+    navigator.clipboard.writeText(text).then(
+      () => fill(said, `${name} copied`),
+      () => fill(said, `the browser does not let the page copy; the ${name.toLowerCase()} is below`),
+    );
+  const json = () =>
+    download(`${what.name}.json`, new Blob([`${JSON.stringify(wrapped(), null, 2)}\n`], { type: 'application/json' }));
+  const csv = what.csv && (() => download(`${what.name}.csv`, new Blob([csvText(what.csv!())], { type: 'text/csv' })));
+  const withPicture = (use: (picture: SVGSVGElement | HTMLCanvasElement) => void) => () => {
+    const picture = what.picture?.();
+    if (picture) use(picture);
+    else fill(said, 'there is no picture yet');
+  };
+  const svg = withPicture((picture) => {
+    if (picture instanceof SVGSVGElement)
+      download(`${what.name}.svg`, new Blob([standaloneSvg(picture)], { type: 'image/svg+xml' }));
+  });
+  const isSvg = what.picture?.() instanceof SVGSVGElement;
+  return h(
+    'div',
+    { class: 'export' },
+    h(
+      'div',
+      { class: 'row' },
+      h('span', { class: 'small quiet' }, 'Take it away'),
+      button('JSON', json, { 'data-export': 'json' }),
+      csv && button('CSV', csv, { 'data-export': 'csv' }),
+      isSvg && button('SVG', svg, { 'data-export': 'svg' }),
+      what.picture &&
+        button(
+          'PNG',
+          withPicture((picture) => void savePng(what.name, picture)),
+          { 'data-export': 'png' },
+        ),
+      button('Copy link', () => void copy(link, 'Link')),
+      button('Copy command', () => void copy(what.command, 'Command')),
+      said,
+    ),
+    h('code', { tabindex: '0', 'aria-label': 'Command that gives the same numbers' }, what.command),
+  );
+}

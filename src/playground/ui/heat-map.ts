@@ -1,0 +1,176 @@
+import { type Ramp, resolveColour, themeRamp } from './colour.ts';
+import { fill, h } from './dom.ts';
+
+/** What a heat map shows. */
+export interface HeatMapContent {
+  readonly rows: number;
+  readonly columns: number;
+  /** Share from 0 to 1 of each cell, row-major; NaN for cells without a value. */
+  readonly shares: Float32Array;
+  readonly ramp: 'value' | 'error';
+  /** Rows and columns that a grid line closes off; none where left out. */
+  readonly tile?: readonly [rows: number, columns: number];
+}
+
+/** A matrix as a picture; pointer and arrow keys choose a cell. */
+export interface HeatMap {
+  readonly element: HTMLElement;
+  readonly canvas: HTMLCanvasElement;
+  show(content: HeatMapContent): void;
+  /** Marks a cell without calling back. */
+  mark(row: number, column: number): void;
+}
+
+/** How a heat map is made. */
+export interface HeatMapOptions {
+  readonly label: string;
+  /** A cell is pointed at or walked to. */
+  readonly onPoint?: (row: number, column: number) => void;
+  /** A cell is clicked or entered. */
+  readonly onPick?: (row: number, column: number) => void;
+  /** Height of the picture by its width; default by the matrix, between 0.1 and 1. */
+  readonly aspect?: number;
+}
+
+const most = 1600;
+
+function pixelsOf({ rows, columns, shares }: HeatMapContent, ramp: Ramp): ImageData {
+  const image = new ImageData(columns, rows);
+  const nothing = resolveColour('var(--sign-soft)');
+  for (let i = 0; i < rows * columns; i++) {
+    const share = shares[i]!;
+    const [red, green, blue] = Number.isNaN(share) ? nothing : ramp(share);
+    image.data.set([red, green, blue, 255], 4 * i);
+  }
+  return image;
+}
+
+/** Builds a heat map; `show` fills it. */
+export function heatMap(options: HeatMapOptions): HeatMap {
+  const canvas = h(
+    'canvas',
+    options.onPoint
+      ? {
+          tabindex: '0',
+          role: 'application',
+          'aria-roledescription': 'heat map',
+          'aria-label': `${options.label}; arrow keys choose a cell`,
+        }
+      : { role: 'img', 'aria-label': options.label },
+  );
+  const element = h('div', { class: 'heat' }, canvas);
+  let content: HeatMapContent | undefined;
+  let picture: HTMLCanvasElement | undefined;
+  let at: readonly [number, number] | undefined;
+
+  const paint = () => {
+    if (content === undefined || picture === undefined) return;
+    const { rows, columns, tile } = content;
+    const context = canvas.getContext('2d', { willReadFrequently: true })!;
+    context.imageSmoothingEnabled = false;
+    context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+    const [width, height] = [canvas.width / columns, canvas.height / rows];
+    if (tile) gridLines(context, content, tile, width, height);
+    if (at) {
+      const [row, column] = at;
+      context.lineWidth = 2 * devicePixelRatio;
+      context.strokeStyle = getComputedStyle(canvas).getPropertyValue('color');
+      const size = Math.max(width, height, 8 * devicePixelRatio);
+      context.strokeRect((column + 0.5) * width - size / 2, (row + 0.5) * height - size / 2, size, size);
+    }
+  };
+  const size = () => {
+    if (content === undefined) return;
+    const box = element.clientWidth || 600;
+    const aspect = options.aspect ?? Math.min(Math.max(content.rows / content.columns, 0.1), 1);
+    const width = Math.min(Math.round(box * devicePixelRatio), most);
+    const height = Math.max(Math.round(width * aspect), 8);
+    // Setting a size clears the canvas, even to the same one.
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    paint();
+  };
+  new ResizeObserver(size).observe(element);
+
+  const cellOf = (event: PointerEvent): readonly [number, number] => {
+    const box = canvas.getBoundingClientRect();
+    const inside = (share: number, count: number) => Math.min(Math.max(Math.floor(share * count), 0), count - 1);
+    return [
+      inside((event.clientY - box.top) / box.height, content!.rows),
+      inside((event.clientX - box.left) / box.width, content!.columns),
+    ];
+  };
+  const go = (cell: readonly [number, number]) => {
+    at = cell;
+    paint();
+    options.onPoint?.(...cell);
+  };
+  canvas.addEventListener('pointermove', (event) => content && options.onPoint && go(cellOf(event)));
+  canvas.addEventListener('click', (event) => {
+    if (content === undefined || options.onPick === undefined) return;
+    go(cellOf(event as PointerEvent));
+    options.onPick(...cellOf(event as PointerEvent));
+  });
+  canvas.addEventListener('keydown', (event) => {
+    if (content === undefined || options.onPoint === undefined) return;
+    const [row, column] = at ?? [0, 0];
+    if (event.key === 'Enter') return options.onPick?.(row, column);
+    const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    if (move === undefined) return;
+    event.preventDefault();
+    const stride = event.shiftKey ? 16 : 1;
+    const within = (place: number, count: number) => Math.min(Math.max(place, 0), count - 1);
+    go([within(row + stride * move[0]!, content.rows), within(column + stride * move[1]!, content.columns)]);
+  });
+
+  return {
+    element,
+    canvas,
+    show(next) {
+      content = next;
+      picture = h('canvas', { width: next.columns, height: next.rows });
+      picture.getContext('2d', { willReadFrequently: true })!.putImageData(pixelsOf(next, themeRamp(next.ramp)), 0, 0);
+      size();
+    },
+    mark(row, column) {
+      at = [row, column];
+      paint();
+    },
+  };
+}
+
+function gridLines(
+  context: CanvasRenderingContext2D,
+  { rows, columns }: HeatMapContent,
+  [tileRows, tileColumns]: readonly [number, number],
+  width: number,
+  height: number,
+): void {
+  context.fillStyle = `rgb(${resolveColour('var(--line-strong)').join(' ')} / 0.55)`;
+  const line = Math.max(1, Math.round(devicePixelRatio * 0.75));
+  // Lines closer than a few pixels would only veil the picture.
+  if (tileColumns * width >= 4) {
+    for (let column = tileColumns; column < columns; column += tileColumns)
+      context.fillRect(Math.round(column * width), 0, line, context.canvas.height);
+  }
+  if (tileRows * height >= 4) {
+    for (let row = tileRows; row < rows; row += tileRows)
+      context.fillRect(0, Math.round(row * height), context.canvas.width, line);
+  }
+}
+
+/** A strip of the scale's colours with its ends named. */
+export function legend(kind: 'value' | 'error', low: string, high: string): HTMLElement {
+  const canvas = h('canvas', { width: 128, height: 1, 'aria-hidden': 'true' });
+  const image = new ImageData(128, 1);
+  const colours = themeRamp(kind);
+  for (let i = 0; i < 128; i++) image.data.set([...colours(i / 127), 255], 4 * i);
+  canvas.getContext('2d', { willReadFrequently: true })!.putImageData(image, 0, 0);
+  return h('div', { class: 'legend' }, h('span', {}, low), canvas, h('span', {}, high));
+}
+
+/** A picture with a caption under it. */
+export function figure(title: string, content: HTMLElement, note?: HTMLElement): HTMLElement {
+  const caption = h('figcaption', {});
+  fill(caption, h('span', {}, title), note);
+  return h('figure', { class: 'picture' }, content, caption);
+}
