@@ -1,0 +1,56 @@
+import type { FormatName, Overflow } from '../../../numerics/formats.ts';
+import { formats } from '../../../numerics/formats.ts';
+import { formatValue } from '../../../parity/lanes.ts';
+import { fill, h } from '../../ui/dom.ts';
+import { stochasticCounts } from './model.ts';
+
+const most = 4096;
+const perFrame = 64;
+
+/** Draws that grow before the eye; all at once where motion is not wanted. */
+export function createHistogram(signal: AbortSignal): {
+  element: HTMLElement;
+  show: (x: number, format: FormatName, overflow: Overflow) => void;
+} {
+  const element = h('div', { class: 'draws', id: 'draws' });
+  let frame = 0;
+  signal.addEventListener('abort', () => cancelAnimationFrame(frame));
+  return {
+    element,
+    show(x, format, overflow) {
+      cancelAnimationFrame(frame);
+      const legal = formats[format].specials === 'finite' ? 'saturate' : overflow;
+      const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+      let draws = still ? most : perFrame;
+      const grow = () => {
+        draw(element, x, stochasticCounts(x, format, legal, draws), draws);
+        if (draws >= most) return;
+        draws = Math.min(draws + perFrame, most);
+        frame = requestAnimationFrame(grow);
+      };
+      grow();
+    },
+  };
+}
+
+function draw(element: HTMLElement, x: number, counts: ReturnType<typeof stochasticCounts>, draws: number): void {
+  const mean = counts.reduce((sum, { value, count }) => sum + value * count, 0) / draws;
+  fill(
+    element,
+    counts.map(({ value, count }) => {
+      const share = (100 * count) / draws;
+      return h(
+        'div',
+        { class: 'draw' },
+        h('span', { class: 'mono' }, formatValue(value)),
+        h('span', { class: 'track' }, h('span', { class: 'part', style: { width: `${share}%` } })),
+        h('span', {}, `${share.toFixed(1)} %`),
+      );
+    }),
+    h(
+      'p',
+      { class: 'small quiet' },
+      `${draws.toLocaleString('en')} draws; their mean is ${formatValue(Math.fround(mean))}, x is ${formatValue(Math.fround(x))}.`,
+    ),
+  );
+}
