@@ -1,0 +1,238 @@
+import type { ResolvedSpec } from '../../../specs/types.ts';
+import type { PageContext } from '../../page.ts';
+import type { DifferenceMap } from '../../services/difference-map.ts';
+import type { SpecOutcome } from '../../services/services.ts';
+import type { ParsedSpec } from '../../services/specs.ts';
+import { errorNotice, facts, notice, panel, sentence } from '../../ui/blocks.ts';
+import { button, choice } from '../../ui/controls.ts';
+import { type Child, fill, h } from '../../ui/dom.ts';
+import { exportBar } from '../../ui/export.ts';
+import { figure, heatMap } from '../../ui/heat-map.ts';
+import type { JsonEditor } from '../../ui/json-editor.ts';
+import { isInterrupted, task } from '../../ui/task.ts';
+
+/** State of the panel: a shipped spec, and the text where the author has changed it. */
+export interface SpecState {
+  readonly spec: string;
+  readonly text: string;
+}
+
+type Context = Pick<PageContext<SpecState>, 'services' | 'signal' | 'link' | 'set' | 'say'>;
+
+/** A spec to choose or to write, run here against the reference. */
+export function specPanel({ services, signal, link, set, say }: Context): {
+  element: HTMLElement;
+  update: (state: SpecState) => void;
+} {
+  let state: SpecState = { spec: '', text: '' };
+  let shipped = '';
+  let editor: JsonEditor | undefined;
+  let parsed: ParsedSpec | undefined;
+  let newest = 0;
+  const picker = choice({
+    label: 'Shipped spec',
+    choices: [] as string[],
+    onChange: (spec) => set({ spec, text: '' }),
+  });
+  const editorHolder = h('div', { class: 'editor-holder' }, h('p', { class: 'quiet' }, 'Loading the editor …'));
+  const verdict = h('div', { class: 'small', id: 'spec-verdict', role: 'status' });
+  const progress = task(signal);
+  const outcome = h('div', { class: 'stack', id: 'spec-outcome' });
+  const run = button('Run on this adapter', () => void runSpec(), { kind: 'primary', id: 'spec-run', disabled: true });
+  const reset = button('Back to the shipped text', () => set({ text: '' }), { kind: 'quiet' });
+  const element = panel(
+    'One spec, here',
+    h(
+      'p',
+      { class: 'quiet' },
+      'A spec says what is computed, to the bit. Change it: fields and names complete themselves (Ctrl-Space), what is wrong is marked.',
+    ),
+    picker.element,
+    editorHolder,
+    verdict,
+    h('div', { class: 'row' }, run, reset),
+    progress.element,
+    outcome,
+  );
+
+  const check = async (text: string) => {
+    const mine = ++newest;
+    const found = await services.compute.call('parse', text).catch(() => undefined);
+    if (mine !== newest || found === undefined) return;
+    parsed = found;
+    run.disabled = !found.ok;
+    editor?.blame(found.ok ? undefined : found.error);
+    if (found.ok)
+      fill(
+        verdict,
+        h('span', { class: 'quiet' }, `✓ a ${found.spec.kernel} spec; identity ${found.identity.slice(0, 12)}…`),
+      );
+    else
+      fill(verdict, h('span', { class: 'bad-text' }, sentence(found.error.message)), ` ${sentence(found.error.fix)}`);
+  };
+  const showText = () => {
+    const text = state.text === '' ? shipped : state.text;
+    editor?.show(text);
+    reset.hidden = state.text === '';
+    if (text !== '') void check(text);
+  };
+  const loadEditor = async () => {
+    const [{ createJsonEditor }, { default: schema }] = await Promise.all([
+      import('../../ui/json-editor.ts'),
+      import('../../../../specs/fp8lab.schema.json'),
+    ]);
+    editor = createJsonEditor({
+      label: 'Spec as JSON',
+      schema,
+      onChange: (text) => set({ text: text === shipped ? '' : text }),
+      onRun: () => void runSpec(),
+    });
+    fill(editorHolder, editor.element);
+    showText();
+    editor.element.dataset.ready = 'true';
+  };
+  const loadShipped = async (label: string) => {
+    try {
+      shipped = await services.compute.call('specText', label);
+      showText();
+    } catch (error) {
+      fill(verdict, errorNotice(error));
+    }
+  };
+
+  const runSpec = async () => {
+    if (parsed?.ok !== true || run.disabled) return;
+    const { spec } = parsed;
+    run.disabled = true;
+    fill(outcome);
+    delete element.dataset.ready;
+    const stop = progress.begin(`Running ${spec.name} …`);
+    try {
+      const result = await services.run(spec, { signal: stop });
+      show(spec, result);
+      element.dataset.ready = 'true';
+    } catch (error) {
+      if (!isInterrupted(error)) fill(outcome, errorNotice(error));
+    } finally {
+      progress.end();
+      run.disabled = false;
+    }
+  };
+
+  const show = (spec: ResolvedSpec, result: SpecOutcome) => {
+    const { comparison, maps } = result;
+    const trace = h('div', {});
+    const explain = async (tensor: string, coordinates: readonly number[]) => {
+      try {
+        const { text } = await services.compute.call('trace', { spec, tensor, coordinates });
+        fill(
+          trace,
+          h('h3', {}, `${tensor}[${coordinates.join(', ')}], worked out`),
+          h('pre', { tabindex: '0', class: 'trace' }, text),
+        );
+      } catch (error) {
+        fill(trace, errorNotice(error));
+      }
+    };
+    fill(
+      outcome,
+      verdictNotice(result),
+      facts([
+        [
+          'Elements',
+          Object.values(result.expected)
+            .reduce((sum, { codes }) => sum + codes.length, 0)
+            .toLocaleString('en'),
+        ],
+        ['Bits that differ', comparison === undefined ? 'not compared' : comparison.mismatches.toLocaleString('en')],
+        ['On the adapter', result.webgpu === undefined ? 'not run' : `${result.webgpu.toFixed(1)} ms`],
+        ['Reference', `${result.reference.toFixed(1)} ms`],
+      ]),
+      h(
+        'div',
+        { class: 'columns' },
+        maps
+          .filter(({ elements }) => elements.length > 1)
+          .map((map) => differencePicture(map, (...cell) => void explain(map.name, cell))),
+      ),
+      trace,
+      exportBar(exportOf(spec, result, editor?.text() ?? ''), link()),
+    );
+    say(comparison?.equal === false ? 'Bits differ' : 'No bit differs');
+  };
+
+  void loadEditor();
+  void services.compute.call('specs', undefined).then((specs) => {
+    const select = picker.element.querySelector('select')!;
+    fill(
+      select,
+      specs.map(({ label }) => h('option', { value: label }, label)),
+    );
+    picker.show(state.spec);
+  });
+  return {
+    element,
+    update(next) {
+      const changed = next.spec !== state.spec;
+      state = next;
+      picker.show(state.spec);
+      if (changed) void loadShipped(state.spec);
+      else showText();
+    },
+  };
+}
+
+function verdictNotice({ comparison }: SpecOutcome): Child {
+  if (comparison === undefined)
+    return notice('info', h('p', {}, 'There is no WebGPU here: the reference alone has computed it.'));
+  if (comparison.equal)
+    return notice('good', h('p', {}, h('strong', {}, 'The adapter and the reference agree to the bit.')));
+  return notice('bad', h('p', {}, h('strong', {}, `${comparison.mismatches.toLocaleString('en')} elements differ.`)));
+}
+
+/** Where results differ; a click works an element out. */
+function differencePicture(map: DifferenceMap, onPick: (...coordinates: number[]) => void): HTMLElement {
+  const [rows, columns] = map.shape;
+  const where = h('span', {});
+  const place = (row: number, column: number) =>
+    [Math.floor((row * rows) / map.cells[0]), Math.floor((column * columns) / map.cells[1])] as const;
+  const picture = heatMap({
+    label: `Differences of ${map.name}`,
+    aspect: Math.min(Math.max(rows / columns, 0.2), 0.5),
+    onPoint: (row, column) => {
+      const cell = row * map.cells[1] + column;
+      fill(where, `[${place(row, column).join(', ')}]: ${map.differing[cell]} of ${map.elements[cell]} differ`);
+    },
+    onPick: (row, column) => onPick(...place(row, column)),
+  });
+  const shares = Float32Array.from(map.differing, (count, i) =>
+    count === 0 ? 0 : 0.4 + (0.6 * count) / map.elements[i]!,
+  );
+  picture.show({ rows: map.cells[0], columns: map.cells[1], shares, ramp: 'error' });
+  return figure(
+    `${map.name} [${rows}, ${columns}]: where bits differ; click to work an element out`,
+    picture.element,
+    where,
+  );
+}
+
+function exportOf(spec: ResolvedSpec, { comparison, webgpu, reference }: SpecOutcome, text: string) {
+  return {
+    name: `fp8lab-${spec.name}`,
+    command: `npx fp8lab parity ${spec.kernel}/${spec.name} --backends webgpu:chromium`,
+    json: () => ({
+      spec: JSON.parse(text || '{}') as unknown,
+      comparison: comparison ?? null,
+      times: { webgpu: webgpu ?? null, reference },
+    }),
+    csv: () => [
+      ['tensor', 'status', 'elements', 'mismatches'],
+      ...(comparison?.tensors ?? []).map(({ name, status, elements, mismatches }) => [
+        name,
+        status,
+        elements,
+        mismatches,
+      ]),
+    ],
+  };
+}
