@@ -1,0 +1,83 @@
+// Pictures of every page of the playground in light, dark and narrow: node scripts/screenshots.mjs DIR [PAGE...]
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import puppeteer from 'puppeteer';
+import { preview } from 'vite';
+import { build } from './build.mjs';
+import { inProject } from './lib/project.mjs';
+
+/** What is pictured: a name, the link, and what must be there before the shutter. */
+const views = [
+  { name: 'formats', hash: '#/formats?v=1', ready: '.number-line' },
+  { name: 'formats-stochastic', hash: '#/formats?v=1&rounding=stochastic&format=e5m2', ready: '#draws .draw' },
+  { name: 'quantize', hash: '#/quantize?v=1', ready: '[data-ready="true"] canvas[data-drawn]' },
+  { name: 'tensor-core', hash: '#/tensor-core?v=1', ready: '#curve[data-ready="true"]' },
+  {
+    name: 'parity',
+    hash: '#/parity?v=1',
+    ready: '#hopper[data-ready] .card',
+    press: ['#spec-run:not([disabled])', '#hopper-run'],
+  },
+  { name: 'workbench', hash: '#/workbench?v=1', ready: '.editor[data-ready="true"]' },
+  { name: 'routing', hash: '#/routing?v=1', ready: '[data-ready="true"]' },
+  { name: 'studies', hash: '#/studies?v=1', ready: '[data-ready="true"]' },
+];
+
+const looks = [
+  { name: 'light', width: 1280, scheme: 'light' },
+  { name: 'dark', width: 1280, scheme: 'dark' },
+  { name: 'narrow', width: 360, scheme: 'light' },
+];
+
+const [folder, ...wanted] = process.argv.slice(2);
+if (folder === undefined) {
+  console.error('usage: node scripts/screenshots.mjs DIR [PAGE...]');
+  process.exit(2);
+}
+mkdirSync(folder, { recursive: true });
+await build(['page', 'node']);
+const { findBrowsers, inspectMachine } = await import('../dist/machine.js');
+const server = await preview({
+  configFile: false,
+  logLevel: 'silent',
+  build: { outDir: inProject('dist/page') },
+  preview: { host: '127.0.0.1', port: 0 },
+});
+const address = server.resolvedUrls.local[0];
+const machine = inspectMachine();
+const flags = machine.gpuDevices.length > 0 ? [] : ['--use-webgpu-adapter=swiftshader'];
+const browser = await puppeteer.launch({
+  executablePath: findBrowsers()[0]?.path,
+  args: [
+    ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+    '--enable-unsafe-webgpu',
+    '--disable-gpu-watchdog',
+    ...flags,
+  ],
+});
+
+async function picture(view, look) {
+  const page = await browser.newPage();
+  await page.setViewport({ width: look.width, height: look.width > 600 ? 900 : 740 });
+  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: look.scheme }]);
+  await page.goto(`${address}${view.hash}`, { waitUntil: 'load' });
+  await page
+    .waitForSelector(view.ready, { timeout: 60_000 })
+    .catch(() => console.error(`${view.name}: ${view.ready} did not come`));
+  // The adapter is named a moment later than the page is there.
+  await page.waitForFunction(() => document.querySelector('#adapter')?.dataset.kind !== 'looking', { timeout: 30_000 });
+  await new Promise((done) => setTimeout(done, 700));
+  const path = join(resolve(folder), `${view.name}-${look.name}.png`);
+  await page.screenshot({ path, fullPage: true });
+  console.log(path);
+  await page.close();
+}
+
+try {
+  for (const view of views.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
+    for (const look of looks) await picture(view, look);
+  }
+} finally {
+  await browser.close();
+  await server.close();
+}

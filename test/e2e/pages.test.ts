@@ -1,0 +1,241 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser, ElementHandle, Page } from 'puppeteer';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { StaticServer } from '../../src/cli/static-server.ts';
+import { blockSum, encode, modelPreset } from '../../src/index.ts';
+import { formatValue } from '../../src/parity/lanes.ts';
+import { operandsOf } from '../../src/playground/pages/tensor-core/model.ts';
+import { canvasColours, launch, open, press, servePage, textOf, waitFor, waitForText } from './browser.ts';
+
+let server: StaticServer;
+let address: string;
+let browser: Browser;
+let folder: string;
+beforeAll(async () => {
+  server = await servePage();
+  address = server.address;
+  browser = await launch('with');
+  folder = mkdtempSync(join(tmpdir(), 'fp8lab-page-'));
+});
+afterAll(async () => {
+  await browser.close();
+  await server.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const type = async (page: Page, selector: string, text: string): Promise<void> => {
+  await page.$eval(selector, (input) => (input as HTMLInputElement).select());
+  await page.type(selector, text);
+};
+
+describe('formats', () => {
+  it('shows the code that the library encodes, for every kind of value', async () => {
+    const { page, complaints } = await open(browser, `${address}#/formats?v=1`);
+    for (const x of [0.3, -448, 1e9, 2 ** -10, 17]) {
+      await type(page, '.controls input[type="text"]', String(x));
+      const code = encode(Float32Array.of(x), 'e4m3')[0]!;
+      await waitForText(page, '#code-hex', `0x${code.toString(16).toUpperCase().padStart(2, '0')}`);
+    }
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  it('flips bits by click, walks codes by keys, and follows the table', async () => {
+    const { page } = await open(browser, `${address}#/formats?v=1&x=0`);
+    // 2^(8 - 7): the highest exponent bit alone.
+    await page.click('[data-bit="1"]');
+    await waitForText(page, '#code-value', '2');
+    await page.focus('[data-bit="1"]');
+    await page.keyboard.press('ArrowUp');
+    await waitForText(page, '#code-value', '2.25');
+    await press(page, '[data-code="126"]');
+    await waitForText(page, '#code-value', '448');
+    expect(await page.evaluate(() => location.hash)).toContain('code=126');
+    await page.close();
+  });
+
+  it('rounds stochastically up as often as the value lies up the step', async () => {
+    const { page } = await open(browser, `${address}#/formats?v=1&x=1.03125&rounding=stochastic`);
+    await waitForText(page, '#draws', '4,096 draws');
+    const shares = (await page.$$eval('.draw', (rows) => rows.map((row) => row.textContent))).map((text) =>
+      Number(/([\d.]+) %/.exec(text ?? '')?.[1]?.replace(/^.*?(\d{1,2}\.\d)$/, '$1')),
+    );
+    expect(shares).toHaveLength(2);
+    // A quarter of the step from 1 to 1.125; five standard deviations of 4096 draws are 3.4 %.
+    expect(shares[1]).toBeGreaterThan(21.5);
+    expect(shares[1]).toBeLessThan(28.5);
+    await page.close();
+  });
+});
+
+/** A safetensors file of one tensor. */
+function safetensors(name: string, dtype: string, shape: readonly number[], bytes: Uint8Array): string {
+  const header = Buffer.from(JSON.stringify({ [name]: { dtype, shape, data_offsets: [0, bytes.length] } }));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  const path = join(folder, `${Math.random().toString(36).slice(2)}.safetensors`);
+  writeFileSync(path, Buffer.concat([length, header, bytes]));
+  return path;
+}
+
+const give = async (page: Page, path: string): Promise<void> => {
+  const input = (await page.$('#file-input')) as ElementHandle<HTMLInputElement>;
+  await input.uploadFile(path);
+};
+
+describe('quantize', () => {
+  it('draws the matrix, the errors, the scales and the landscape, and the adapter gives the same codes', async () => {
+    const { page, complaints } = await open(browser, `${address}#/quantize?v=1`);
+    await waitFor(page, '[data-ready="true"]');
+    await waitForText(page, 'main', 'gives the same 65,536 codes');
+    await waitFor(page, 'canvas[data-renderer="webgpu"][data-drawn]');
+    expect(await canvasColours(page, '.heat canvas')).toBeGreaterThan(20);
+    expect(await canvasColours(page, '.landscape canvas')).toBeGreaterThan(50);
+    const before = await page.$eval('.landscape canvas', (canvas) => (canvas as HTMLCanvasElement).toDataURL());
+    await page.focus('.landscape canvas');
+    await page.keyboard.press('ArrowLeft');
+    await page.waitForFunction(
+      (old) => document.querySelector<HTMLCanvasElement>('.landscape canvas')?.toDataURL() !== old,
+      { timeout: 30_000 },
+      before,
+    );
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  it('writes an element out as the library derives it', async () => {
+    const { page } = await open(browser, `${address}#/quantize?v=1&generate=normal`);
+    await waitFor(page, '[data-ready="true"]');
+    await page.focus('.heat canvas');
+    for (const key of ['ArrowDown', 'ArrowRight', 'ArrowRight', 'Enter'] as const) await page.keyboard.press(key);
+    await waitForText(page, '#element-place', 'Row 1, column 2');
+    await waitFor(page, '#traces pre');
+    const [left, right] = await page.$$eval('#traces pre', (traces) => traces.map((trace) => trace.textContent));
+    expect(left).toMatch(/codes\[1, 2\] of playground-quantize/);
+    expect(left).toMatch(/recipe divide/);
+    expect(right).toMatch(/recipe pow2/);
+    await page.close();
+  });
+
+  it('reads a file that is given to it, and stays on its feet with a bad one', async () => {
+    const { page, complaints, requests } = await open(browser, `${address}#/quantize?v=1`);
+    const values = Float32Array.from({ length: 300 * 40 }, (_, i) => Math.sin(i));
+    await give(page, safetensors('<b>weights</b>', 'F32', [300, 40], new Uint8Array(values.buffer)));
+    await waitForText(page, '#source-text', 'rows 0 to 127, columns 0 to 39');
+    expect(await textOf(page, '#source-text')).toContain('<b>weights</b>');
+    expect(await page.$('#source-text b')).toBeNull();
+    const broken = join(folder, 'broken.safetensors');
+    writeFileSync(broken, Buffer.from([255, 255, 255, 255, 255, 255, 255, 127, 1, 2, 3]));
+    await give(page, broken);
+    await waitForText(page, '.file [role="alert"]', 'To mend it');
+    await give(page, safetensors('counts', 'I64', [4], new Uint8Array(32)));
+    await waitForText(page, '.file [role="alert"]', 'the file has no tensor of');
+    expect(complaints).toEqual([]);
+    expect(requests.every((url) => url.startsWith(address))).toBe(true);
+    await page.close();
+  });
+
+  it('keeps its pictures when the window changes its size', async () => {
+    const { page } = await open(browser, `${address}#/quantize?v=1&generate=uniform`, { width: 1200 });
+    await waitFor(page, '[data-ready="true"]');
+    await waitFor(page, 'canvas[data-drawn]');
+    await page.setViewport({ width: 420, height: 800 });
+    await page.waitForFunction(() => document.querySelector<HTMLCanvasElement>('.heat canvas')!.width < 420);
+    expect(await canvasColours(page, '.heat canvas')).toBeGreaterThan(20);
+    await page.close();
+  });
+});
+
+describe('tensor core', () => {
+  it('gives the sums of the library for every model', async () => {
+    const { page, complaints } = await open(browser, `${address}#/tensor-core?v=1&operands=normal&seed=7`);
+    const { a, b } = operandsOf('normal', 7);
+    const sum = (name: string): number =>
+      blockSum(modelPreset(name), 'e4m3', 'e4m3')({ codes: a, offset: 0 }, { codes: b, offset: 0 }, 32);
+    const table = await page.$$eval('#models tbody tr', (rows) =>
+      rows.map((row) => [row.cells[0]!.textContent, row.cells[1]!.textContent]),
+    );
+    const shown = Object.fromEntries(table.map(([name, value]) => [name!.replace(' ◂', ''), value]));
+    expect(shown['Hopper (H100, H800)']).toBe(formatValue(sum('hopper-wgmma-fp8')));
+    expect(shown['Ada (L40S, RTX 40)']).toBe(formatValue(sum('ada-mma-fp8')));
+    expect(shown['Blackwell (B200)']).toBe(formatValue(sum('blackwell-fp8')));
+    expect(shown['exact, rounded once']).toBe(formatValue(sum('exact')));
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  it('shows what is cut off, and takes operands of one’s own', async () => {
+    const { page } = await open(browser, `${address}#/tensor-core?v=1&operands=spread`);
+    expect((await page.$$('.cell.cut.one')).length).toBeGreaterThan(10);
+    const inputs = await page.$$('.panel .control input[type="text"]');
+    await inputs[0]!.evaluate((input) => input.select());
+    await inputs[0]!.type('448');
+    await page.waitForFunction(() => location.hash.includes('operands=custom'));
+    await waitForText(page, '.term.chosen', '448 ×');
+    await page.close();
+  });
+
+  it('measures that the error grows without promotion and stays with it', async () => {
+    const { page, complaints } = await open(browser, `${address}#/tensor-core?v=1&values=positive`);
+    await waitFor(page, '#curve[data-ready="true"] .chart svg');
+    const label = await page.$eval('#curve .chart svg', (svg) => svg.getAttribute('aria-label'));
+    expect(label).toMatch(/Hopper, never moved out errs by [\d.]+ % at k = 8192/);
+    expect((await page.$$('#curve [data-export="csv"]')).length).toBe(1);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+});
+
+describe('parity', () => {
+  it('finds Hopper’s bits on this adapter, in 5,000 recorded dot products and the shipped specs', {
+    timeout: 150_000,
+  }, async () => {
+    const { page, complaints } = await open(browser, `${address}#/parity?v=1`);
+    await press(page, '#hopper-run');
+    await page.waitForSelector('#hopper[data-ready="true"] .card', { timeout: 140_000 });
+    const said = await page.$eval('.card', (card) => card.getAttribute('aria-label'));
+    expect(said).toMatch(/^Yes: Hopper’s bits\. 5,000 of 5,000 dot products/);
+    expect(said).toMatch(/\. 0 of [\d,]{7,} elements of [1-9]\d specs differ/);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  it('marks what is wrong in a spec, refuses one that is too large, and runs what the author wrote', async () => {
+    const spec = (shape: object) =>
+      JSON.stringify({
+        fp8lab: 1,
+        kernel: 'quantize',
+        name: 'mine',
+        shape,
+        x: { input: { generate: 'normal', seed: 5 } },
+        scheme: 'mxfp8',
+      });
+    const link = (text: string) => `${address}#/parity?v=1&text=${encodeURIComponent(text)}`;
+    const { page, complaints } = await open(browser, link(spec({ rows: 8, columns: 64 }).replace('mxfp8', 'mxfp9')));
+    await waitForText(page, '#spec-verdict', 'did you mean mxfp4?');
+    expect(await page.$eval('#spec-run', (button) => (button as HTMLButtonElement).disabled)).toBe(true);
+    await page.waitForFunction(
+      () => document.querySelector('.editor')?.shadowRoot?.querySelector('.cm-lintRange-error') !== null,
+    );
+    await page.evaluate((next) => location.assign(next), link(spec({ rows: 16384, columns: 16384 })));
+    await waitForText(page, '#spec-verdict', 'a quantize spec');
+    await press(page, '#spec-run:not([disabled])');
+    await waitForText(page, '#spec-outcome', 'MiB of tensors; the page takes 256 MiB at most');
+    await page.evaluate((next) => location.assign(next), link(spec({ rows: 8, columns: 64 })));
+    await page.waitForFunction(() =>
+      document
+        .querySelector('.editor')
+        ?.shadowRoot?.querySelector('.cm-content')
+        ?.textContent?.includes('"columns":64'),
+    );
+    await waitForText(page, '#spec-verdict', 'a quantize spec');
+    await press(page, '#spec-run:not([disabled])');
+    await waitForText(page, '#spec-outcome', 'agree to the bit');
+    await press(page, '#spec-outcome .heat canvas');
+    await waitForText(page, '#spec-outcome', 'worked out');
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+});
