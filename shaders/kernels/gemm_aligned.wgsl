@@ -1,7 +1,7 @@
 // Aligned sums: groups of TERMS products and the accumulator, cut below the largest exponent. docs/numerics.md, "Products", has the rules.
-// The host puts aligned_wide.wgsl in the place of aligned_narrow.wgsl where sums pass 32 bits.
+// In integers, for any model and format; where sums are short, gemm_aligned_float.wgsl gives the same bits sooner.
 #include "kernels/gemm_common.wgsl"
-#include "numerics/aligned_narrow.wgsl"
+#include "numerics/aligned_wide.wgsl"
 #include "kernels/gemm_special.wgsl"
 
 fn block_sum(before: Piece, start: Start, words: u32) -> Piece {
@@ -58,4 +58,12 @@ fn fused_sum(c: Piece, start: Start) -> Piece {
 fn any_special(c: Piece) -> bool {
   let largest = max(max(c[0] & vec4(MAGNITUDE), c[1] & vec4(MAGNITUDE)), max(c[2] & vec4(MAGNITUDE), c[3] & vec4(MAGNITUDE)));
   return any(largest >= vec4(INFINITY_BITS));
+}
+
+fn a_marks(word: u32) -> vec4<u32> {
+  return a[word];
+}
+
+fn b_marks(word: u32) -> vec4<u32> {
+  return b[word];
 }

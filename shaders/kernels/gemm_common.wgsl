@@ -1,7 +1,7 @@
 // What all gemm kernels share: a thread makes a 4 x 4 piece of the product, block after block of k, and promotes each block's partial sums
 // into single precision with the two operands' scales.
 #include "kernels/thread.wgsl"
-#include "numerics/float.wgsl"
+#include "numerics/float4.wgsl"
 
 const SCALES_FIRST = 0;
 const A_THEN_B = 1;
@@ -61,25 +61,24 @@ fn b_factor(column: u32, k: u32) -> u32 {
   return b_factors[index * parameters.b_grid_columns + k / parameters.b_tile_columns];
 }
 
-fn promote(sum: u32, partial: u32, sa: u32, sb: u32) -> u32 {
-  let scaled = float_mul(select(partial, sa, COMBINE != B_THEN_A), select(partial, sb, COMBINE != A_THEN_B));
-  let other = select(select(partial, sb, COMBINE == A_THEN_B), sa, COMBINE == B_THEN_A);
+// Scales and partial sums of four columns, each operation rounded once.
+fn promote(sums: vec4<u32>, partials: vec4<u32>, sa: vec4<u32>, sb: vec4<u32>) -> vec4<u32> {
+  let scaled = float_mul4(select(partials, sa, COMBINE != B_THEN_A), select(partials, sb, COMBINE != A_THEN_B));
+  let other = select(select(partials, sb, COMBINE == A_THEN_B), sa, COMBINE == B_THEN_A);
   if (FUSED == 1) {
-    return float_fma(scaled, other, sum);
+    return float_fma4(scaled, other, sums);
   }
-  return float_add(sum, float_mul(scaled, other));
+  return float_add4(sums, float_mul4(scaled, other));
 }
 
-// A loop, though it is short: compilers inline every call, and sixteen copies of the arithmetic take them minutes.
+// A loop, though it is short: compilers inline every call, and copies of the arithmetic take them long.
 fn promote_piece(sums: Piece, partials: Piece, row: u32, column: u32, k: u32) -> Piece {
   var before = sums;
   var partial = partials;
   var after = Piece();
+  let sb = vec4(b_factor(column, k), b_factor(column + 1u, k), b_factor(column + 2u, k), b_factor(column + 3u, k));
   for (var i = 0u; i < 4u; i++) {
-    let sa = a_factor(row + i, k);
-    for (var j = 0u; j < 4u; j++) {
-      after[i][j] = promote(before[i][j], partial[i][j], sa, b_factor(column + j, k));
-    }
+    after[i] = promote(before[i], partial[i], vec4(a_factor(row + i, k)), sb);
   }
   return after;
 }

@@ -104,3 +104,11 @@ fn rounded_digits(accumulators: ptr<function, Digits>, column: u32) -> u32 {
   let value = vec2((lower << 16u) | select(0u, 1u, rest != 0u), upper);
   return float_from_u64(select(0u, SIGN_BIT, negative), 16 * (top - 3) + LAST_WEIGHT, value);
 }
+
+fn a_marks(word: u32) -> vec4<u32> {
+  return a[word];
+}
+
+fn b_marks(word: u32) -> vec4<u32> {
+  return b[word];
+}

@@ -37,14 +37,31 @@ fn pack_operand(
   let start = block * parameters.block;
   let inside = within < min(parameters.block, parameters.k - start);
   var words = vec4<u32>();
+  var powers = vec4<u32>();
   for (var i = 0u; i < 4u; i++) {
     let row = 4u * group + i;
     if (inside && row < parameters.rows) {
       let element = row * parameters.k + start + within;
-      words[i] = word_of(input_lane(codes[element >> INPUT_LANE_SHIFT], element));
+      let code = input_lane(codes[element >> INPUT_LANE_SHIFT], element);
+      words[i] = word_of(code);
+      powers[i] = power_of(code);
     }
   }
-  operand[thread] = words;
+  if (WITH_POWERS == 1) {
+    operand[2u * thread] = words;
+    operand[2u * thread + 1u] = powers;
+  } else {
+    operand[thread] = words;
+  }
+}
+
+// Bits of 2^exponent as f32, that of the least normal for subnormals; a zero has none. A special has marks in the low bits, and no value.
+fn power_of(code: u32) -> u32 {
+  let word = operand_word(code, INPUT);
+  if ((word & OPERAND_SPECIAL) != 0u) {
+    return (127u << 23u) | (word & 0x7fffu);
+  }
+  return select(((word >> 16u) + 127u - u32(OPERAND_BIAS)) << 23u, 0u, word == 0u);
 }
 
 // The k, within its block, of the block's word `position`. Paired order: of every 4 k, two go in one sum and two in the next.
@@ -58,6 +75,9 @@ fn k_of(position: u32) -> u32 {
 }
 
 fn word_of(code: u32) -> u32 {
+  if (WITH_POWERS == 1) {
+    return select(decode(code, INPUT), 0u, (operand_word(code, INPUT) & OPERAND_SPECIAL) != 0u);
+  }
   if (AS_VALUES == 1) {
     return decode(code, INPUT);
   }

@@ -1,4 +1,5 @@
 // NaN and Inf among the operands of a fused sum, rare, and looked for only where a word or the accumulator is marked.
+// The including file gives operand words: fn a_marks(word: u32) -> vec4<u32>, and b_marks.
 
 const HAS_PLUS = 1u;
 const HAS_MINUS = 2u;
@@ -32,8 +33,8 @@ fn with_specials(finite: Piece, before: Piece, start: Start, count: u32) -> Piec
   var state2 = special_of_values(before[2]);
   var state3 = special_of_values(before[3]);
   for (var i = 0u; i < count; i++) {
-    let x = a[start.a + i];
-    let y = b[start.b + i];
+    let x = a_marks(start.a + i);
+    let y = b_marks(start.b + i);
     state0 |= special_of_products(x.x, y);
     state1 |= special_of_products(x.y, y);
     state2 |= special_of_products(x.z, y);

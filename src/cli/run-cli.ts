@@ -81,6 +81,30 @@ function addRun(program: Command, io: Io, finish: Finish): void {
     .action(async (name, options) => finish(await (await import('./run.ts')).runCommand(name, options, io)));
 }
 
+function addBench(program: Command, io: Io, finish: Finish): void {
+  program
+    .command('bench')
+    .description(
+      'time specs on WebGPU, dispatch by dispatch, as shares of what the adapter reaches; results are verified first',
+    )
+    .argument('[spec...]', 'spec files or shipped names; default: a product and the three quantizers')
+    .option('--backends <list>', 'comma-separated; default: all WebGPU runtimes of this machine')
+    .addOption(adapter())
+    .addOption(tier())
+    .addOption(
+      new Option('--samples <n>', 'batches timed of each dispatch').argParser(positiveNumber('--samples')).default(5),
+    )
+    .addOption(
+      new Option('--batch <ms>', 'a batch lasts at least this long').argParser(positiveNumber('--batch')).default(50),
+    )
+    .addOption(json())
+    .addHelpText(
+      'before',
+      examples(['bench', 'bench gemm/bench-1024 --tier fast --backends webgpu:chromium', 'bench --json']),
+    )
+    .action(async (names, options) => finish(await (await import('./bench.ts')).benchCommand(names, options, io)));
+}
+
 function addCompare(program: Command, io: Io, finish: Finish): void {
   program
     .command('compare')
@@ -224,7 +248,7 @@ function buildProgram(io: Io, finish: Finish): Command {
     .exitOverride()
     .enablePositionalOptions()
     .configureOutput({ writeOut: (text) => io.stdout(text), writeErr: (text) => io.stderr(text) });
-  for (const add of [addParity, addRun, addCompare, addTrace, addSpec]) add(program, io, finish);
+  for (const add of [addParity, addRun, addBench, addCompare, addTrace, addSpec]) add(program, io, finish);
   addStudy(program, io, finish);
   addFileCommands(program, io, finish, examples);
   addMoeCommands(program, io, finish, examples);

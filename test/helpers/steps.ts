@@ -14,10 +14,11 @@ export async function stepsOnGpu(
   rows: number,
   k: number,
   c?: Uint32Array,
+  inFloats = false,
 ): Promise<Uint32Array> {
   const gpu = newGpu({ shaders: { 'test/fused_steps': testShader('fused_steps') } });
   try {
-    return await fusedSteps(gpu, model, formats, a, b, rows, k, c);
+    return await fusedSteps(gpu, model, formats, a, b, rows, k, c, inFloats);
   } finally {
     await gpu.destroyRun();
   }

@@ -174,7 +174,7 @@ describeGpu('a gemm of high-precision operands equals the reference', () => {
   });
 
   it('pieces of a product that passes a binding', async () => {
-    for (const maxBindingBytes of [8192, 16384]) {
+    for (const maxBindingBytes of [12_288, 16_384]) {
       const fields = { shape: { m: 45, n: 131, k: 260 }, c: true };
       expect(await products(fields, ['e4m3', 'e4m3'], 'finite', { maxBindingBytes })).toEqual([]);
     }

@@ -213,7 +213,12 @@ function build() {
       ...sparse,
       inputs: { ...sparse.inputs, a: map(sparse.inputs.a!, (code, i) => (i % 7 === 0 ? code & 0x87 : 0)) },
     },
-    'gemm-split': { ...plain, maxBindingBytes: 8192 },
+    // Sums in f16 are made in integers.
+    'gemm-sparse-f16': {
+      ...gemmOf({ arithmetic: { model: { ...models.hopper, output: 'f16-rne' } } }, 'e4m3', 'finite', true),
+      inputs: { ...sparse.inputs, a: map(sparse.inputs.a!, (code, i) => (i % 7 === 0 ? code & 0x87 : 0)) },
+    },
+    'gemm-split': { ...plain, maxBindingBytes: 12_288 },
     'gemm-paired': gemmOf({ arithmetic: { model: models.mmaSync } }, 'e4m3', 'finite', true),
     'gemm-blackwell': gemmOf({ arithmetic: { model: models.blackwell } }, 'e4m3', 'finite', true),
     'gemm-exact': gemmOf({ arithmetic: { model: models.exact } }, 'e5m2', 'finite', true),

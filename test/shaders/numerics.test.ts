@@ -118,6 +118,21 @@ describeGpu('WGSL computes on bits as IEEE arithmetic does', () => {
     expect(count).toBeGreaterThan(150_000);
     expect(differences(got, want)).toEqual([]);
   });
+
+  it('four lanes at once give what they give alone, whatever their neighbours are', async () => {
+    const all = operands();
+    const count = Math.floor(all.length / 12);
+    const got = await mapOnGpu('numerics', 'arithmetic_of_four', numericsConstants('e4m3'), all, count, 12);
+    const want = new Uint32Array(12 * count);
+    for (let i = 0; i < 4 * count; i++) {
+      const [a, b, c] = all.subarray(3 * i, 3 * i + 3) as unknown as [number, number, number];
+      const at = 12 * (i >> 2) + (i & 3);
+      want[at] = addBits(a, b);
+      want[at + 4] = mulBits(a, b);
+      want[at + 8] = fmaBits(a, b, c);
+    }
+    expect(differences(got, want)).toEqual([]);
+  });
 });
 
 describeGpu('WGSL Philox', () => {

@@ -1,5 +1,6 @@
 // One thread an element over the pure functions of shaders/numerics, for the tests alone.
 #include "kernels/thread.wgsl"
+#include "numerics/float4.wgsl"
 #include "numerics/scale.wgsl"
 #include "numerics/philox.wgsl"
 
@@ -69,6 +70,30 @@ fn arithmetic_each(
     output[4u * i + 1u] = float_mul(a, b);
     output[4u * i + 2u] = float_div(a, b);
     output[4u * i + 3u] = float_fma(a, b, c);
+  }
+}
+
+// The operands of four lanes in, each as three words; four sums, four products and four fused ones out.
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn arithmetic_of_four(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let i = thread_index(workgroup, groups, local);
+  if (i < parameters.count) {
+    let k = 12u * i;
+    let a = vec4(input[k], input[k + 3u], input[k + 6u], input[k + 9u]);
+    let b = vec4(input[k + 1u], input[k + 4u], input[k + 7u], input[k + 10u]);
+    let c = vec4(input[k + 2u], input[k + 5u], input[k + 8u], input[k + 11u]);
+    let sums = float_add4(a, b);
+    let products = float_mul4(a, b);
+    let fused = float_fma4(a, b, c);
+    for (var lane = 0u; lane < 4u; lane++) {
+      output[k + lane] = sums[lane];
+      output[k + 4u + lane] = products[lane];
+      output[k + 8u + lane] = fused[lane];
+    }
   }
 }
 

@@ -22,6 +22,48 @@ describeGpu('WGSL gives the bits of real tensor cores', () => {
   });
 });
 
+/** Whether a sum of FP8 products can be this accumulator: zero, or finite from 2^-45 to 2^60. */
+const isOwn = (bits: number): boolean => {
+  const field = (bits >>> 23) & 0xff;
+  return (bits & 0x7fffffff) === 0 || (field >= 82 && field <= 187);
+};
+
+describeGpu('exact floating point gives the bits of real tensor cores', () => {
+  it.each([
+    ['h100', models.hopper, 'e4m3'],
+    ['h100', models.hopper, 'e5m2'],
+    ['l40s', models.ada, 'e4m3'],
+    ['l40s', models.ada, 'e5m2'],
+  ] as const)(
+    '%s: the dot products of %o in %s onto accumulators that sums can have',
+    async (device, model, format) => {
+      const { a, b, c, d } = recorded(device, format);
+      const got = await stepsOnGpu(model, [format, format], a, b, 2500, 32, c, true);
+      const own = Array.from(d.keys()).filter((i) => c === undefined || isOwn(c[i]!));
+      expect(own.length).toBeGreaterThan(300);
+      expect(own.filter((i) => got[i] !== d[i])).toEqual([]);
+    },
+  );
+
+  it.each([
+    [models.hopper, 'e4m3', 'e5m2'],
+    [models.hopper, 'e5m6', 'e5m6'],
+    [models.hopper, 'f16', 'f16'],
+    [models.ada, 'e5m2', 'e5m2'],
+    [{ ...models.hopper, output: 'f32-rne', fractionBits: 17 }, 'e3m2', 'e2m1'],
+    [{ ...models.hopper, fractionBits: 3, output: 'f32-rz' }, 'e2m3', 'e4m3'],
+  ] as const)('chains of steps of %o on %s by %s, specials among them', async (model, left, right) => {
+    const rows = 2000;
+    const k = 8 * model.terms;
+    for (const content of ['finite', 'bits'] as const) {
+      const [a, b] = [matrix(rows, k, left, content, 31).codes, matrix(rows, k, right, content, 32).codes];
+      const got = await stepsOnGpu(model, [left, right], a, b, rows, k, undefined, true);
+      const want = await stepsOnGpu(model, [left, right], a, b, rows, k);
+      expect(differences(got, want), content).toEqual([]);
+    }
+  });
+});
+
 /** Accumulators of any bit pattern, a third of them near the products' own size so that they take part. */
 function accumulators(rows: number): Uint32Array {
   return Uint32Array.from({ length: rows }, (_, i) => {

@@ -34,6 +34,8 @@ export interface OwnedGpu extends Gpu {
   readonly device: GPUDevice;
   /** Waits for all queued work; throws the first error there was. */
   finish(): Promise<void>;
+  /** Milliseconds of wall clock that `count` equal dispatches take in one submission, from an idle queue to an idle queue. */
+  time(dispatch: Dispatch, count: number): Promise<number>;
   /** Frees every buffer of the run and forgets its errors; the device and its pipelines stay. */
   destroyRun(): Promise<void>;
 }
@@ -145,6 +147,17 @@ class DeviceGpu implements OwnedGpu {
     await this.#settle();
   }
 
+  async time(dispatch: Dispatch, count: number): Promise<number> {
+    await this.finish();
+    const { pipeline, layout } = await this.#orLost(this.#pipeline(dispatch));
+    const began = performance.now();
+    this.#guard(`${dispatch.shader}:${dispatch.entryPoint}`, () => this.#encode(dispatch, pipeline, layout, count));
+    await this.#orLost(this.device.queue.onSubmittedWorkDone());
+    const elapsed = performance.now() - began;
+    await this.#settle();
+    return elapsed;
+  }
+
   async destroyRun(): Promise<void> {
     await this.#queue;
     for (const { buffer } of this.#buffers) buffer.destroy();
@@ -164,7 +177,7 @@ class DeviceGpu implements OwnedGpu {
     }
   }
 
-  #encode(dispatch: Dispatch, pipeline: GPUComputePipeline, layout: GPUBindGroupLayout): void {
+  #encode(dispatch: Dispatch, pipeline: GPUComputePipeline, layout: GPUBindGroupLayout, count = 1): void {
     const { device } = this;
     const size = Math.max(16 * Math.ceil(dispatch.uniforms.length / 4), 16);
     const uniforms = device.createBuffer({ size, usage: usage.UNIFORM | usage.COPY_DST });
@@ -176,7 +189,7 @@ class DeviceGpu implements OwnedGpu {
     pass.setPipeline(pipeline);
     pass.setBindGroup(0, device.createBindGroup({ layout, entries }));
     const [x, y] = workgroups(dispatch.threads, device.limits.maxComputeWorkgroupsPerDimension);
-    pass.dispatchWorkgroups(x, y);
+    for (let i = 0; i < count; i++) pass.dispatchWorkgroups(x, y);
     pass.end();
     device.queue.submit([encoder.finish()]);
     uniforms.destroy();

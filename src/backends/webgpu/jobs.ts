@@ -3,8 +3,10 @@ import { type PinnedFunction, pinnedFunctions } from '../../numerics/exp.ts';
 import type { FormatName } from '../../numerics/formats.ts';
 import type { ResolvedSpec } from '../../specs/types.ts';
 import { dtypeOfFormat, type Tensors } from '../../tensors/tensor.ts';
+import { type BenchOptions, benchSpec } from './bench.ts';
 import { encodePatterns, functionOfPatterns } from './exhaustive.ts';
 import { identify } from './identify.ts';
+import { measurePeaks } from './peaks.ts';
 import { probeAdapter } from './probe.ts';
 import { runSpec } from './run-spec.ts';
 import type { Jobs, Reply } from './serve.ts';
@@ -41,5 +43,18 @@ async function patterns(
 
 const isFunction = (name: string): name is PinnedFunction => Object.hasOwn(pinnedFunctions, name);
 
+/** Times a spec, with its results so that they can be verified first. */
+async function bench(
+  session: Session,
+  { spec, tier, options }: { spec: ResolvedSpec; tier: Tier; options: BenchOptions },
+): Promise<Reply> {
+  const { times, tensors } = await benchSpec(session, spec, tier, options);
+  return { value: times, tensors };
+}
+
+async function peaks(session: Session, { options }: { options: BenchOptions }): Promise<Reply> {
+  return { value: await measurePeaks(session, options) };
+}
+
 /** What every runner can do. */
-export const standardJobs: Jobs = { identify, run, probe, patterns };
+export const standardJobs: Jobs = { identify, run, probe, patterns, bench, peaks };

@@ -14,13 +14,14 @@ export interface BlockLayout {
   readonly rowWords: number;
 }
 
-/** Shader, constants and substitutes of the product. */
+/** Shader and constants of the product. */
 export interface ProductPlan {
   readonly shader: string;
   readonly constants: Constants;
-  readonly substitutes: Readonly<Record<string, string>>;
   /** Operand words are f32 bits rather than decoded fields. */
   readonly asValues: boolean;
+  /** Words an operand takes for each k: 2 where powers of two stand beside the values. */
+  readonly operandWords: 1 | 2;
 }
 
 const combines: readonly Combine[] = ['scales-first', 'a-then-b', 'b-then-a'];
@@ -104,48 +105,71 @@ function turnsPerBlock(model: TensorCoreModel, words: number, digits: number, ti
 /** Constants of the packing shader. */
 export function packConstants(model: TensorCoreModel, plan: ProductPlan): Constants {
   const paired = !plan.asValues && model.kind === 'aligned' && model.order === 'p4';
-  return { AS_VALUES: plan.asValues ? 1 : 0, PAIRED: paired ? 1 : 0, TERMS: paired ? model.terms : 1 };
+  return {
+    AS_VALUES: plan.asValues ? 1 : 0,
+    WITH_POWERS: plan.operandWords === 2 ? 1 : 0,
+    PAIRED: paired ? 1 : 0,
+    TERMS: paired ? model.terms : 1,
+  };
 }
 
 /** Which shader sums a spec's blocks, and with what constants. */
 export function productPlan(spec: ProductSpec, layout: BlockLayout, tier: Tier): ProductPlan {
-  const { model, combine, promote } = spec.arithmetic;
-  const shared = { COMBINE: combines.indexOf(combine), FUSED: promote === 'fused' ? 1 : 0 };
-  if (tier === 'fast') return { shader: 'kernels/gemm_fast', constants: shared, substitutes: {}, asValues: true };
-  if (model.kind === 'sequential') {
-    return { shader: 'kernels/gemm_sequential', constants: shared, substitutes: {}, asValues: true };
-  }
+  const { model } = spec.arithmetic;
+  if (tier === 'fast') return valuesPlan('kernels/gemm_fast', spec);
+  if (model.kind === 'sequential') return valuesPlan('kernels/gemm_sequential', spec);
   const [a, b] = [spec.a.scheme.format, spec.b.scheme.format];
+  if (model.kind === 'aligned') return alignedPlan(spec, isExactInFloats(model, a, b));
   const constants = {
-    ...shared,
-    A_MANTISSA_BITS: formats[a].mantissaBits,
-    B_MANTISSA_BITS: formats[b].mantissaBits,
+    ...promotionConstants(spec),
+    ...mantissaConstants(spec),
+    ...accumulatorConstants(a, b, layout.block),
   };
-  if (model.kind === 'exact') {
-    return {
-      shader: 'kernels/gemm_exact',
-      constants: { ...constants, ...accumulatorConstants(a, b, layout.block) },
-      substitutes: {},
-      asValues: false,
-    };
-  }
+  return { shader: 'kernels/gemm_exact', constants, asValues: false, operandWords: 1 };
+}
+
+const valuesPlan = (shader: string, spec: ProductSpec): ProductPlan => ({
+  shader,
+  constants: promotionConstants(spec),
+  asValues: true,
+  operandWords: 1,
+});
+
+const promotionConstants = ({ arithmetic: { combine, promote } }: ProductSpec): Constants => ({
+  COMBINE: combines.indexOf(combine),
+  FUSED: promote === 'fused' ? 1 : 0,
+});
+
+const mantissaConstants = ({ a, b }: ProductSpec): Constants => ({
+  A_MANTISSA_BITS: formats[a.scheme.format].mantissaBits,
+  B_MANTISSA_BITS: formats[b.scheme.format].mantissaBits,
+});
+
+/** An aligned model in exact floating point, or in integers. */
+export function alignedPlan(spec: ProductSpec, inFloats: boolean): ProductPlan {
+  const { model } = spec.arithmetic;
   return {
-    shader: 'kernels/gemm_aligned',
+    shader: inFloats ? 'kernels/gemm_aligned_float' : 'kernels/gemm_aligned',
     constants: {
-      ...constants,
+      ...promotionConstants(spec),
+      ...mantissaConstants(spec),
       FRACTION_BITS: model.fractionBits,
       TERMS: model.terms,
       STEP_OUTPUT: outputs.indexOf(model.output),
     },
-    substitutes: fitsNarrow(model, a, b) ? {} : { 'numerics/aligned_narrow': 'numerics/aligned_wide' },
     asValues: false,
+    operandWords: inFloats ? 2 : 1,
   };
 }
 
-/** Whether sums fit a signed 32-bit integer, and no product has more fraction bits than are kept. */
-function fitsNarrow(model: TensorCoreModel, a: FormatName, b: FormatName): boolean {
-  const widest = 2 ** (model.fractionBits + 2) * (model.terms + 1);
-  return widest <= 2 ** 31 && formats[a].mantissaBits + formats[b].mantissaBits <= model.fractionBits;
+/**
+ * Whether every step of an aligned sum is exact in f32, which WGSL then promises to compute exactly: products of 24 bits at most, exponents that
+ * never leave f32's range, and sums below 2^24 units of the last kept bit (a product is below 4, the accumulator below 2).
+ */
+function isExactInFloats({ fractionBits, terms, output }: TensorCoreModel, a: FormatName, b: FormatName): boolean {
+  const [x, y] = [formats[a], formats[b]];
+  const products = x.mantissaBits + y.mantissaBits + 2 <= 24 && x.exponentBits <= 5 && y.exponentBits <= 5;
+  return products && output !== 'f16-rne' && 2 ** (fractionBits + 2) * (terms + 1) <= 2 ** 24;
 }
 
 /** Digits of 16 bits of the exact accumulator, one of them for the sign, and the weight of its last bit. */

@@ -38,7 +38,7 @@ export async function productWebGpu(
   const d = allocateCodes(dtype, m * n);
   const sides = { a: side(gpu, a, spec.a.scheme, tier), b: side(gpu, b, spec.b.scheme, tier) };
   const run: Run = { gpu, spec, tier, layout, plan, ...sides, c, d };
-  for (const { band, others } of cutProduct(gpu, m, n, layout.rowWords, laneBytes(spec.output))) {
+  for (const { band, others } of cutProduct(gpu, m, n, plan.operandWords * layout.rowWords, laneBytes(spec.output))) {
     const columns = pack(run, run.b, band);
     for (const rows of others) await multiplyPiece(run, rows, band, columns);
     gpu.release(columns);
@@ -81,7 +81,7 @@ function pack({ gpu, spec, layout, plan }: Run, { scheme, codes }: Side, band: B
   const { k } = spec.shape;
   const source = uploadBand(gpu, codes, k, band);
   const groups = groupsOf(band.rows);
-  const operand = gpu.allocate(4 * groups * layout.rowWords);
+  const operand = gpu.allocate(4 * groups * layout.rowWords * plan.operandWords);
   gpu.dispatch({
     shader: 'kernels/gemm_operand',
     entryPoint: 'pack_operand',
@@ -113,7 +113,7 @@ async function multiplyPiece(run: Run, rows: Band, columns: Band, b: GpuWords): 
       shader: plan.shader,
       entryPoint: 'multiply',
       constants: plan.constants,
-      substitutes: { ...tierSubstitutes(tier), ...plan.substitutes },
+      substitutes: tierSubstitutes(tier),
       uniforms: [
         ...[rowGroups, columnGroups, layout.rowWords, layout.blockWords, layout.block, start, end],
         ...[rows.start, columns.start, run.spec.shape.m, run.spec.shape.n],
