@@ -26,7 +26,7 @@ async function shipped(name: string): Promise<ResolvedSpec> {
   return spec;
 }
 
-describe.runIf(requireNative())('one native process for many specs', () => {
+describe.runIf(requireNative())('native server: one process for many specs', () => {
   const server = createNativeServer('native:host', { threads: 2 });
   afterAll(() => server.close());
 

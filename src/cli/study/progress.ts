@@ -51,7 +51,7 @@ function drawnCurve(curve: LiveCurve, io: Io): LiveProgress {
       curve.add(row);
       if (performance.now() - drawn < frame) return;
       drawn = performance.now();
-      const width = Math.min(process.stderr.columns ?? 80, 100) - 1;
+      const width = Math.min(process.stderr.columns || 80, 100) - 1;
       const picture = [head.slice(0, width), ...curve.draw(width, 12)];
       clear();
       io.stderr(`${picture.join('\n')}\n`);
