@@ -102,6 +102,7 @@ FP8LAB_HD TileScale nvfp4_scale(u32 amax, u32 tensor_scale) {
 
 /** Scale of a tile with the given amax (bits of the largest magnitude). `tensor_scale` (f32 bits) is the second level of nvfp4. */
 FP8LAB_HD TileScale tile_scale(u32 amax, const Scheme& scheme, u32 tensor_scale = one_bits) {
+  if (scheme.recipe == Recipe::unit) return {one_bits, no_factor()};
   if (scheme.recipe == Recipe::te && (amax == 0 || amax >= inf_bits)) return {one_bits, no_factor()};
   if (amax >= inf_bits || tensor_scale == nan_bits) {
     const u32 marker = scheme.scale_type == FormatId::f32 ? nan_bits : static_cast<u32>(format_of(scheme.scale_type).nan_code);

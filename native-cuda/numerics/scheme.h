@@ -6,7 +6,7 @@
 namespace fp8lab {
 
 /** How a tile's scale is computed and applied: docs/numerics.md, "Quantization". */
-enum class Recipe : u8 { divide, reciprocal, inverse, deepep, v32, te, torchao, pow2, mx_floor, mx_ceil, mx_even, mx_rceil, nvfp4 };
+enum class Recipe : u8 { divide, reciprocal, inverse, deepep, v32, te, torchao, pow2, mx_floor, mx_ceil, mx_even, mx_rceil, nvfp4, unit };
 
 /** How stored scales lie in memory: docs/architecture.md, "Tensor names". */
 enum class ScaleLayout : u8 { row_major, mn_major, packed_e8m0 };

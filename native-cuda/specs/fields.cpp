@@ -120,7 +120,8 @@ void read_scale(Fields fields, Scheme& scheme) {
                                                    {"mx-ceil", Recipe::mx_ceil},
                                                    {"mx-even", Recipe::mx_even},
                                                    {"mx-rceil", Recipe::mx_rceil},
-                                                   {"nvfp4", Recipe::nvfp4}});
+                                                   {"nvfp4", Recipe::nvfp4},
+                                                   {"unit", Recipe::unit}});
   const double floor = fields.number("amaxFloor");
   if (!(floor >= 0) || std::isinf(static_cast<float>(floor)))
     throw bad_field(fields.at("amaxFloor"), "is not a finite number of at least 0");

@@ -16,6 +16,7 @@ const MX_CEIL = 9u;
 const MX_EVEN = 10u;
 const MX_RCEIL = 11u;
 const NVFP4 = 12u;
+const UNIT = 13u;
 
 const SCALE_F32 = 0u;
 const SCALE_E8M0 = 1u;
@@ -51,7 +52,7 @@ fn divides(recipe: u32) -> bool {
 }
 
 fn tile_scale(amax: u32, rule: ScaleRule, tensor_scale: u32) -> TileScale {
-  if (rule.recipe == TE && (amax == 0u || amax >= INFINITY_BITS)) {
+  if (rule.recipe == UNIT || (rule.recipe == TE && (amax == 0u || amax >= INFINITY_BITS))) {
     return TileScale(ONE_BITS, ONE_BITS);
   }
   if (amax >= INFINITY_BITS || tensor_scale == NAN_BITS) {

@@ -49,6 +49,7 @@ export const powerOfTwoRecipes: ReadonlySet<ScaleRecipe> = new Set<ScaleRecipe>(
  */
 export function tileScale(amax: number, scheme: Scheme, tensorScale = one): TileScale {
   const { recipe, type, amaxFloor } = scheme.scale;
+  if (recipe === 'unit') return { stored: one, factor: none };
   if (recipe === 'te' && (amax === 0 || amax >= infinityBits)) return { stored: one, factor: none };
   if (amax >= infinityBits || tensorScale === nanBits) return { stored: nanScale(type), factor: { kind: 'nan' } };
   const floored = Math.max(amax, bitsOf(amaxFloor));

@@ -15,6 +15,7 @@ export const scaleRecipes = [
   'mx-even',
   'mx-rceil',
   'nvfp4',
+  'unit',
 ] as const;
 
 export type ScaleRecipe = (typeof scaleRecipes)[number];

@@ -85,6 +85,9 @@ export function checker(where: string) {
         'use pow2 or an mx recipe, or type f32',
       );
     }
+    if (recipe === 'unit' && it.scale.amaxFloor !== 0) {
+      refuse(`${path}.scale.amaxFloor`, `is ${it.scale.amaxFloor}, and unit looks at no amax`, 'leave it out');
+    }
     if ((recipe === 'nvfp4') !== (type === 'e4m3')) {
       refuse(`${path}.scale`, `recipe ${recipe} with type ${type}`, 'nvfp4 scales are e4m3, and only they are');
     }

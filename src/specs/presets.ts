@@ -19,6 +19,7 @@ export const defaultAmaxFloor: Readonly<Record<ScaleRecipe, number>> = {
   'mx-even': 0,
   'mx-rceil': 0,
   nvfp4: 0,
+  unit: 0,
 };
 
 /** What outlier generators take where a spec says nothing: one line in a hundred, 64 times as large. */
@@ -69,6 +70,8 @@ export const schemePresets = frozen({
   'e5m6-token': scheme('e5m6', [1, 0], 'pow2'),
   'per-token': scheme('e4m3', [1, 0], 'divide'),
   'per-tensor': scheme('e4m3', [0, 0], 'divide'),
+  bf16: { ...scheme('bf16', [0, 0], 'unit'), overflow: 'ieee' },
+  f16: { ...scheme('f16', [0, 0], 'unit'), overflow: 'ieee' },
 } as const satisfies Record<string, Scheme>);
 
 const aligned = (
@@ -120,6 +123,7 @@ export const arithmeticPresets = frozen({
   'hopper-triton-v3': { ...deepgemm(hopper), combine: 'a-then-b' },
   'hopper-cublaslt': { ...deepgemm(hopper), promote: 'unfused' },
   'hopper-unpromoted': { ...deepgemm(hopper), promoteEvery: 0 },
+  'hopper-bf16': { ...deepgemm(modelPresets['hopper-bf16']), promoteEvery: 0 },
   'ada-deepgemm': deepgemm(modelPresets['ada-mma-fp8']),
   'blackwell-deepgemm': deepgemm(modelPresets['blackwell-fp8']),
   exact: deepgemm(modelPresets.exact),

@@ -41,6 +41,7 @@ const schemes: readonly Scheme[] = [
   ),
   scheme('e2m1', [1, 16], 'nvfp4', 'e4m3', 0),
   scheme('e4m3', [1, 0], 'divide'),
+  scheme('e5m2', [0, 0], 'unit', 'f32', 0),
 ];
 
 const label = ({ format, tile, scale }: Scheme): string => `${format} ${tile.join('x')} ${scale.recipe}`;

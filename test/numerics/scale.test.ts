@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { quantizeReference } from '../../src/kernels/quantize/reference.ts';
 import { bitsOf, fromBits } from '../../src/numerics/f32.ts';
 import { type FormatName, formats } from '../../src/numerics/formats.ts';
 import { quantizeBits, scaleBits, tensorScaleBits, tileScale } from '../../src/numerics/scale.ts';
 import type { ScaleRecipe, ScaleType, Scheme } from '../../src/numerics/scheme.ts';
+import { schemePresets } from '../../src/specs/presets.ts';
 
 function scheme(recipe: ScaleRecipe, type: ScaleType = 'f32', format: FormatName = 'e4m3', amaxFloor = 0): Scheme {
   return {
@@ -76,6 +78,20 @@ describe('division recipes', () => {
     for (const recipe of ['divide', 'reciprocal', 'inverse', 'deepep', 'v32'] as const) {
       expect(tileScale(0, scheme(recipe))).toEqual({ stored: 0, factor: { kind: 'none' } });
     }
+  });
+
+  it('unit has scale one whatever the amax, and a bf16 tensor keeps its bits, Inf too', () => {
+    for (const amax of [0, 1, 0x3f800000, 0x7f7fffff, 0x7f800000, 0x7fc00000]) {
+      expect(tileScale(amax, scheme('unit'))).toEqual({ stored: 0x3f800000, factor: { kind: 'none' } });
+    }
+    const { codes, scales } = quantizeReference(
+      { dtype: 'BF16', shape: [1, 65536], codes: Uint16Array.from({ length: 65536 }, (_, i) => i) },
+      schemePresets.bf16,
+    );
+    expect(Array.from(scales.codes)).toEqual([0x3f800000]);
+    codes.codes.forEach((code, i) => {
+      if (code !== i) expect([i, (i & 0x7fff) > 0x7f80, code]).toEqual([i, true, 0x7fff]);
+    });
   });
 
   it('te takes scale one where amax is zero, Inf or NaN, and the others mark the tile', () => {

@@ -38,6 +38,11 @@ describe('fields that would change nothing are refused, with their value', () =>
     ['a share without outliers', withInput({ generate: 'normal', share: 0.5 }), 'x.input.share: is 0.5'],
     ['a factor without outliers', withInput({ generate: 'bits', factorExponent: 3 }), 'x.input.factorExponent: is 3'],
     ['an exponent of zeros', withInput({ generate: 'zero', exponent: 4 }), 'x.input.exponent: is 4'],
+    [
+      'an amaxFloor without amax',
+      { ...quantize, scheme: { preset: 'bf16', scale: { amaxFloor: 1 } } },
+      'scheme.scale.amaxFloor: is 1',
+    ],
     ['a seed without chance', { ...quantize, scheme: { preset: 'mxfp8', seed: 9 } }, 'scheme.seed: is 9'],
     [
       'an odd number of paired products',

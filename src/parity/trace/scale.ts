@@ -18,6 +18,11 @@ const one = f32('1', 0x3f800000);
 export function traceScale(recorder: Recorder, amax: Quantity, scheme: Scheme, tensorScale?: Quantity): TracedScale {
   const { recipe, type, amaxFloor } = scheme.scale;
   const bits = codeOf(amax);
+  if (recipe === 'unit') {
+    const stored = { ...one, name: 'scale' };
+    recorder.record('max', 'unit: always 1', [], stored);
+    return { stored, factor: { kind: 'none' } };
+  }
   if (recipe === 'te' && (bits === 0 || bits >= INF_BITS)) {
     const stored = { ...one, name: 'scale' };
     recorder.record('max', 'te: amax of 0, Inf or NaN gives 1', [amax], stored);
