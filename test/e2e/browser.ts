@@ -82,6 +82,15 @@ export const waitForText = (page: Page, selector: string, part: string) =>
     part,
   );
 
+/** The same without frames: a browser whose driver is caught in a shader draws none, though its pages run on. */
+export async function waitWithoutFrames(page: Page, selector: string, part: string): Promise<void> {
+  const ends = Date.now() + patience;
+  while (!(await page.evaluate((s) => document.querySelector(s)?.textContent ?? '', selector)).includes(part)) {
+    if (Date.now() > ends) throw new Error(`"${part}" did not come into ${selector}`);
+    await new Promise((done) => setTimeout(done, 200));
+  }
+}
+
 /** Waits for an element. */
 export const waitFor = (page: Page, selector: string) => page.waitForSelector(selector, { timeout: patience });
 

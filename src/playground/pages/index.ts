@@ -23,4 +23,5 @@ export const pages: readonly PageEntry[] = [
   entry('quantize', 'Quantize', () => import('./quantize/page.ts')),
   entry('tensor-core', 'Tensor core', () => import('./tensor-core/page.ts')),
   entry('parity', 'Gemm and parity', () => import('./parity/page.ts')),
+  entry('workbench', 'Workbench', () => import('./workbench/page.ts')),
 ];

@@ -1,13 +1,12 @@
 import type { ResolvedSpec } from '../../../specs/types.ts';
 import type { PageContext } from '../../page.ts';
-import type { DifferenceMap } from '../../services/difference-map.ts';
 import type { SpecOutcome } from '../../services/services.ts';
 import type { ParsedSpec } from '../../services/specs.ts';
 import { errorNotice, facts, notice, panel, sentence } from '../../ui/blocks.ts';
 import { button, choice } from '../../ui/controls.ts';
+import { differenceFigure } from '../../ui/difference-figure.ts';
 import { type Child, fill, h } from '../../ui/dom.ts';
 import { exportBar } from '../../ui/export.ts';
-import { figure, heatMap } from '../../ui/heat-map.ts';
 import type { JsonEditor } from '../../ui/json-editor.ts';
 import { isInterrupted, task } from '../../ui/task.ts';
 
@@ -153,7 +152,7 @@ export function specPanel({ services, signal, link, set, say }: Context): {
         { class: 'columns' },
         maps
           .filter(({ elements }) => elements.length > 1)
-          .map((map) => differencePicture(map, (...cell) => void explain(map.name, cell))),
+          .map((map) => differenceFigure(map, (cell) => void explain(map.name, cell))),
       ),
       trace,
       exportBar(exportOf(spec, result, editor?.text() ?? ''), link()),
@@ -188,32 +187,6 @@ function verdictNotice({ comparison }: SpecOutcome): Child {
   if (comparison.equal)
     return notice('good', h('p', {}, h('strong', {}, 'The adapter and the reference agree to the bit.')));
   return notice('bad', h('p', {}, h('strong', {}, `${comparison.mismatches.toLocaleString('en')} elements differ.`)));
-}
-
-/** Where results differ; a click works an element out. */
-function differencePicture(map: DifferenceMap, onPick: (...coordinates: number[]) => void): HTMLElement {
-  const [rows, columns] = map.shape;
-  const where = h('span', {});
-  const place = (row: number, column: number) =>
-    [Math.floor((row * rows) / map.cells[0]), Math.floor((column * columns) / map.cells[1])] as const;
-  const picture = heatMap({
-    label: `Differences of ${map.name}`,
-    aspect: Math.min(Math.max(rows / columns, 0.2), 0.5),
-    onPoint: (row, column) => {
-      const cell = row * map.cells[1] + column;
-      fill(where, `[${place(row, column).join(', ')}]: ${map.differing[cell]} of ${map.elements[cell]} differ`);
-    },
-    onPick: (row, column) => onPick(...place(row, column)),
-  });
-  const shares = Float32Array.from(map.differing, (count, i) =>
-    count === 0 ? 0 : 0.4 + (0.6 * count) / map.elements[i]!,
-  );
-  picture.show({ rows: map.cells[0], columns: map.cells[1], shares, ramp: 'error' });
-  return figure(
-    `${map.name} [${rows}, ${columns}]: where bits differ; click to work an element out`,
-    picture.element,
-    where,
-  );
 }
 
 function exportOf(spec: ResolvedSpec, { comparison, webgpu, reference }: SpecOutcome, text: string) {

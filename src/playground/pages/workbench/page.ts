@@ -1,0 +1,303 @@
+import './workbench.css';
+import type { ShaderSources } from '../../../backends/webgpu/link.ts';
+import type { PageContext, PageModule, PageView } from '../../page.ts';
+import { requireBudget } from '../../services/budget.ts';
+import { WorkerClient } from '../../services/rpc.ts';
+import { flag, integer, text } from '../../state.ts';
+import { controls, errorNotice, notice, panel } from '../../ui/blocks.ts';
+import { button, choice, slider, toggle } from '../../ui/controls.ts';
+import { fill, h } from '../../ui/dom.ts';
+import type { Editor } from '../../ui/editor.ts';
+import { isInterrupted, task } from '../../ui/task.ts';
+import { guardedTurns } from './loop-guard.ts';
+import { type CompilerPlace, compilerPlaces, placeRanges } from './messages.ts';
+import { resultView } from './result.ts';
+import type { BenchJobs } from './worker.ts';
+
+interface State {
+  readonly spec: string;
+  /** Path of the shader in the editor. */
+  readonly file: string;
+  /** Its text where it was changed. */
+  readonly source: string;
+  readonly guard: boolean;
+  /** Seconds that a run may take. */
+  readonly limit: number;
+}
+
+/** The shader that a kernel is best read from. */
+const mainFiles: Readonly<Record<string, string>> = {
+  quantize: 'kernels/quantize',
+  dequantize: 'kernels/dequantize',
+  requantize: 'kernels/quantize',
+  gemm: 'kernels/gemm_aligned',
+};
+
+const repeats = 10;
+
+function mount(root: HTMLElement, context: PageContext<State>): PageView<State> {
+  const { services, signal } = context;
+  let state = context.state;
+  let shipped: ShaderSources = {};
+  /** Changed shaders by path; the one in the editor is also in the state. */
+  const edits = new Map<string, string>();
+  let editor: Editor | undefined;
+  let places: readonly CompilerPlace[] = [];
+  const bench = new WorkerClient<BenchJobs>(
+    'the workbench',
+    () => new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' }),
+  );
+  signal.addEventListener('abort', () => bench.end());
+
+  const specs = choice({
+    label: 'Spec that is run',
+    choices: [] as string[],
+    onChange: (spec) => context.set({ spec, file: mainFiles[spec.split('/')[0]!] ?? state.file, source: '' }),
+  });
+  const files = choice({
+    label: 'Shader',
+    choices: [] as string[],
+    onChange: (file) => context.set({ file, source: edits.get(file) ?? '' }),
+  });
+  const limit = slider({
+    label: 'Time limit',
+    min: 1,
+    max: 60,
+    text: (value) => `${value} s`,
+    onChange: (value) => context.set({ limit: value }),
+  });
+  const guard = toggle({ label: 'Loop guard', onChange: (value) => context.set({ guard: value }) });
+  const holder = h('div', { class: 'editor-holder' }, h('p', { class: 'quiet' }, 'Loading the editor …'));
+  const edited = h('p', { class: 'small quiet', role: 'status' });
+  const complaints = h('div', { class: 'stack', id: 'complaints' });
+  const outcome = h('div', { class: 'stack', id: 'bench-outcome' });
+  const progress = task(signal);
+  const run = button('Run and check', () => void start(), { kind: 'primary', id: 'bench-run', disabled: true });
+  const reset = button(
+    'Back to the shipped shaders',
+    () => {
+      edits.clear();
+      context.set({ source: '' });
+    },
+    { kind: 'quiet', id: 'bench-reset' },
+  );
+  root.append(
+    panel(
+      'The kernel',
+      controls(specs.element, files.element, limit.element, guard.element),
+      holder,
+      edited,
+      complaints,
+      h('div', { class: 'row' }, run, reset, h('span', { class: 'small quiet' }, 'Ctrl-Enter runs it too.')),
+      progress.element,
+    ),
+    panel(
+      'What came of it',
+      h(
+        'p',
+        { class: 'small quiet' },
+        `The shader runs on a device of its own; past the time limit it is ended. The loop guard ends loops of changed shaders after ${guardedTurns.toLocaleString('en')} turns.`,
+      ),
+      outcome,
+    ),
+  );
+
+  const textOf = (path: string) => edits.get(path) ?? shipped[path] ?? '';
+  const markPlaces = () => {
+    const ranges = placeRanges(
+      textOf(state.file),
+      places.filter(({ path }) => path === state.file),
+    );
+    editor?.mark(ranges.map((range) => ({ ...range, severity: 'error' })));
+  };
+  const showPlaces = () => {
+    fill(
+      complaints,
+      places.map(({ path, line, column, text: message }) =>
+        notice(
+          'bad',
+          h(
+            'p',
+            {},
+            button(`${path}.wgsl, line ${line}, column ${column}`, () => goTo(path, line), { kind: 'link' }),
+          ),
+          h('p', { class: 'mono' }, message),
+        ),
+      ),
+    );
+    markPlaces();
+  };
+  const goTo = (path: string, line: number) => {
+    if (path !== state.file) context.set({ file: path, source: edits.get(path) ?? '' });
+    editor?.goTo(line);
+    editor?.focus();
+  };
+  const onEdit = (changed: string) => {
+    if (changed === shipped[state.file]) edits.delete(state.file);
+    else edits.set(state.file, changed);
+    context.set({ source: edits.get(state.file) ?? '' });
+  };
+
+  const start = async () => {
+    if (run.disabled) return;
+    run.disabled = true;
+    places = [];
+    fill(outcome);
+    fill(complaints);
+    editor?.mark([]);
+    delete root.dataset.ready;
+    const stop = progress.begin('Compiling and running …');
+    try {
+      const parsed = await services.compute.call('parse', await services.compute.call('specText', state.spec));
+      if (!parsed.ok) throw parsed.error;
+      requireBudget(parsed.spec);
+      const request = { spec: parsed.spec, shaders: Object.fromEntries(edits), guard: state.guard, repeats };
+      const result = await bench.call('bench', request, {
+        signal: stop,
+        timeout: 1000 * state.limit,
+        onProgress: (share) => progress.progress(share ?? 0, 'Timing …'),
+      });
+      progress.progress(1, 'Holding it against the reference …');
+      const checked = await services.compute.call('check', { spec: parsed.spec, actual: result.tensors });
+      const adapter = services.adapter.kind === 'found' ? services.adapter.report : undefined;
+      fill(
+        outcome,
+        resultView(
+          { spec: parsed.spec, label: state.spec, result, checked, adapter, edited: [...edits.keys()] },
+          context.link(),
+        ),
+      );
+      root.dataset.ready = 'true';
+    } catch (error) {
+      await fail(error);
+    } finally {
+      progress.end();
+      run.disabled = false;
+    }
+  };
+
+  const fail = async (error: unknown) => {
+    const { code, message = '' } = error as { code?: string; message?: string };
+    if (isInterrupted(error)) {
+      fill(outcome, notice('info', h('p', {}, 'Stopped.')));
+      return;
+    }
+    places = code === 'shader-compile' ? compilerPlaces(message) : [];
+    if (places.length > 0) {
+      showPlaces();
+      fill(
+        outcome,
+        notice(
+          'bad',
+          h(
+            'p',
+            {},
+            h(
+              'strong',
+              {},
+              `The compiler refuses it: ${places.length} ${places.length === 1 ? 'error' : 'errors'}, marked above.`,
+            ),
+          ),
+        ),
+      );
+    } else fill(outcome, errorNotice(error));
+    if (code === 'time-limit') await sayWhetherAlive();
+  };
+  /** An ended worker does not end what the driver is doing. */
+  const sayWhetherAlive = async () => {
+    try {
+      await bench.call('alive', undefined, { timeout: 10_000 });
+      outcome.append(notice('info', h('p', {}, 'The GPU answers again: change the shader and run it anew.')));
+    } catch {
+      outcome.append(
+        notice(
+          'info',
+          h(
+            'p',
+            {},
+            'The GPU does not answer yet: the driver may still be busy with the shader. If it stays so, close and reopen the browser.',
+          ),
+        ),
+      );
+    }
+  };
+
+  const load = async () => {
+    const [{ createEditor }, { wgsl }, sources, list] = await Promise.all([
+      import('../../ui/editor.ts'),
+      import('../../ui/wgsl-language.ts'),
+      bench.call('sources', undefined),
+      services.compute.call('specs', undefined),
+    ]);
+    shipped = sources;
+    const names = Object.keys(sources)
+      .filter((path) => !path.startsWith('probe/') && !path.startsWith('bench/'))
+      .sort();
+    fill(
+      files.element.querySelector('select')!,
+      names.map((path) => h('option', { value: path }, `${path}.wgsl`)),
+    );
+    fill(
+      specs.element.querySelector('select')!,
+      list.map(({ label }) => h('option', { value: label }, label)),
+    );
+    editor = createEditor({ label: 'WGSL source', language: wgsl, onChange: onEdit, onRun: () => void start() });
+    fill(holder, editor.element);
+    if (state.source !== '') edits.set(state.file, state.source);
+    update(state);
+    editor.element.dataset.ready = 'true';
+    const { kind } = await services.known;
+    run.disabled = kind === 'none';
+    if (kind === 'none')
+      fill(
+        outcome,
+        notice(
+          'info',
+          h(
+            'p',
+            {},
+            'There is no WebGPU here: shaders can be read and changed, but not run. The pages before this one compute with the reference.',
+          ),
+        ),
+      );
+  };
+  void load().catch((error: unknown) => fill(holder, errorNotice(error)));
+
+  function update(next: State): void {
+    const arrived = next.source !== state.source || next.file !== state.file;
+    state = next;
+    if (arrived && state.source !== '') edits.set(state.file, state.source);
+    specs.show(state.spec);
+    files.show(state.file);
+    limit.show(state.limit);
+    guard.show(state.guard);
+    if (editor === undefined) return;
+    editor.show(textOf(state.file));
+    reset.hidden = edits.size === 0;
+    fill(
+      edited,
+      edits.size === 0 ? 'As shipped.' : `Changed: ${[...edits.keys()].map((path) => `${path}.wgsl`).join(', ')}.`,
+    );
+    if (places.length > 0) markPlaces();
+  }
+  return { update };
+}
+
+/** Workbench: the shipped shaders to change and run, held against the reference. */
+export const page: PageModule<State> = {
+  intro: {
+    title: 'Kernel workbench',
+    source: 'DeepSeek-V3 report, section 3.3; WGSL',
+    sees: 'The shaders that compute all this, open to change: run one, and every bit of its result is held against the reference.',
+    matters:
+      'A kernel that is off by one bit in one element in a thousand passes a tolerance and fails here, with the element and the line.',
+  },
+  fields: {
+    spec: text(80, 'quantize/dsv3-activation-1x128-pow2'),
+    file: text(80, 'kernels/quantize'),
+    source: text(7000),
+    guard: flag(true),
+    limit: integer(1, 60, 20),
+  },
+  mount,
+};

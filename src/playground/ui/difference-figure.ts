@@ -1,0 +1,29 @@
+import type { DifferenceMap } from '../services/difference-map.ts';
+import { fill, h } from './dom.ts';
+import { figure, heatMap } from './heat-map.ts';
+
+/** Where results differ, as a picture; `onPick` gets the coordinates of a cell that is chosen. */
+export function differenceFigure(
+  map: DifferenceMap,
+  onPick?: (coordinates: readonly [row: number, column: number]) => void,
+): HTMLElement {
+  const [rows, columns] = map.shape;
+  const where = h('span', {});
+  const place = (row: number, column: number) =>
+    [Math.floor((row * rows) / map.cells[0]), Math.floor((column * columns) / map.cells[1])] as const;
+  const picture = heatMap({
+    label: `Differences of ${map.name}`,
+    aspect: Math.min(Math.max(rows / columns, 0.2), 0.5),
+    onPoint: (row, column) => {
+      const cell = row * map.cells[1] + column;
+      fill(where, `[${place(row, column).join(', ')}]: ${map.differing[cell]} of ${map.elements[cell]} differ`);
+    },
+    onPick: onPick && ((row, column) => onPick(place(row, column))),
+  });
+  const shares = Float32Array.from(map.differing, (count, i) =>
+    count === 0 ? 0 : 0.4 + (0.6 * count) / map.elements[i]!,
+  );
+  picture.show({ rows: map.cells[0], columns: map.cells[1], shares, ramp: 'error' });
+  const words = onPick === undefined ? '' : '; click to work an element out';
+  return figure(`${map.name} [${rows}, ${columns}]: where bits differ${words}`, picture.element, where);
+}
