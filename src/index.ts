@@ -63,6 +63,8 @@ export type {
   QuantizeSpec,
   RequantizeSpec,
   ResolvedSpec,
+  SwigluBackwardSpec,
+  SwigluQuantizeSpec,
   UnpermuteSpec,
 } from './specs/types.ts';
 export { blobSource, bufferSource } from './tensors/byte-source.ts';

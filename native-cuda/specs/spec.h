@@ -11,12 +11,14 @@
 #include "kernels/permute.h"
 #include "kernels/quantize.h"
 #include "kernels/requantize.h"
+#include "kernels/swiglu.h"
 #include "kernels/unpermute.h"
 
 namespace fp8lab {
 
 /** What is computed: one of the kernels, each in a header of its own. */
-using KernelSpec = std::variant<QuantizeSpec, DequantizeSpec, RequantizeSpec, GemmSpec, GroupedGemmSpec, PermuteSpec, UnpermuteSpec>;
+using KernelSpec = std::variant<QuantizeSpec, DequantizeSpec, RequantizeSpec, GemmSpec, GroupedGemmSpec, PermuteSpec, UnpermuteSpec,
+                                SwigluQuantizeSpec, SwigluBackwardSpec>;
 
 struct Spec {
   std::string name;

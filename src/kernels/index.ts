@@ -6,6 +6,8 @@ import type { Kernel } from './kernel.ts';
 import { permuteKernel } from './permute/kernel.ts';
 import { quantizeKernel } from './quantize/kernel.ts';
 import { requantizeKernel } from './requantize/kernel.ts';
+import { swigluBackwardKernel } from './swiglu-backward/kernel.ts';
+import { swigluQuantizeKernel } from './swiglu-quantize/kernel.ts';
 import { unpermuteKernel } from './unpermute/kernel.ts';
 
 /** Every kernel by its name. */
@@ -17,6 +19,8 @@ export const kernels: Readonly<Record<KernelName, Kernel<never>>> = {
   'grouped-gemm': groupedGemmKernel,
   permute: permuteKernel,
   unpermute: unpermuteKernel,
+  'swiglu-quantize': swigluQuantizeKernel,
+  'swiglu-backward': swigluBackwardKernel,
 };
 
 /** The kernel of a spec. */

@@ -4,6 +4,8 @@ import { groupedGemmPart } from './kernels/grouped-gemm.ts';
 import { permutePart } from './kernels/permute.ts';
 import { quantizePart } from './kernels/quantize.ts';
 import { requantizePart } from './kernels/requantize.ts';
+import { swigluBackwardPart } from './kernels/swiglu-backward.ts';
+import { swigluQuantizePart } from './kernels/swiglu-quantize.ts';
 import { unpermutePart } from './kernels/unpermute.ts';
 
 /** The kernels' parts, in the order that tables show them. */
@@ -15,4 +17,6 @@ export const specParts = [
   groupedGemmPart,
   permutePart,
   unpermutePart,
+  swigluQuantizePart,
+  swigluBackwardPart,
 ] as const;

@@ -4,6 +4,8 @@ import type { GroupedGemmSpec, GroupLayout } from './kernels/grouped-gemm.ts';
 import type { PermuteSpec } from './kernels/permute.ts';
 import type { QuantizeSpec } from './kernels/quantize.ts';
 import type { RequantizeSpec } from './kernels/requantize.ts';
+import type { SwigluBackwardSpec } from './kernels/swiglu-backward.ts';
+import type { SwigluQuantizeSpec } from './kernels/swiglu-quantize.ts';
 import type { UnpermuteSpec } from './kernels/unpermute.ts';
 
 export type {
@@ -27,6 +29,8 @@ export type {
   PermuteSpec,
   QuantizeSpec,
   RequantizeSpec,
+  SwigluBackwardSpec,
+  SwigluQuantizeSpec,
   UnpermuteSpec,
 };
 
@@ -38,6 +42,8 @@ export type ResolvedSpec =
   | GemmSpec
   | GroupedGemmSpec
   | PermuteSpec
-  | UnpermuteSpec;
+  | UnpermuteSpec
+  | SwigluQuantizeSpec
+  | SwigluBackwardSpec;
 
 export type KernelName = ResolvedSpec['kernel'];

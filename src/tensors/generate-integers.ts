@@ -53,12 +53,12 @@ export type IntegerInput = RoutingInput | MaskInput | CountsInput | ValuesInput;
 /** Lane of a slot or row that goes nowhere: -1. */
 export const nowhere = 0xffffffff;
 
-/** The I32 tensor that a generated input stands for; the last extent counts as columns, the others as rows. */
+/** The I32 tensor that a generated input stands for; the last extent counts as columns, the others as rows (of one column where there is one alone). */
 export function generateIntegers(input: IntegerInput, shape: readonly number[]): Tensor {
   const codes = new Uint32Array(elementCount(shape));
   switch (input.generate) {
     case 'routing':
-      fillRouting(input, shape.at(-1) ?? 1, codes);
+      fillRouting(input, shape.length > 1 ? shape.at(-1)! : 1, codes);
       break;
     case 'mask':
       for (let i = 0; i < codes.length; i++) codes[i] = falls(input.share, input.seed, i, streams.outliers) ? 0 : 1;

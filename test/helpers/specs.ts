@@ -13,6 +13,8 @@ import type {
   RequantizeSpec,
   ResolvedSpec,
   RoutingInput,
+  SwigluBackwardSpec,
+  SwigluQuantizeSpec,
   UnpermuteSpec,
 } from '../../src/specs/types.ts';
 import { allocateCodes, dtypeBits, dtypeOfFormat, type Tensor } from '../../src/tensors/tensor.ts';
@@ -55,6 +57,9 @@ export function workOf(spec: ResolvedSpec): number {
     case 'permute':
     case 'unpermute':
       return 8 * spec.shape.tokens * spec.shape.hidden * spec.shape.topk;
+    case 'swiglu-quantize':
+    case 'swiglu-backward':
+      return 16 * spec.shape.rows * spec.shape.inter;
     default:
       return 8 * spec.shape.rows * spec.shape.columns;
   }
@@ -95,6 +100,16 @@ export function unpermuteSpec(
 ): UnpermuteSpec {
   const weights = weighted ? { topkWeights: { input: unused } } : {};
   return { ...base, kernel: 'unpermute', shape, x: { input: unused }, slotToRow: unusedRouting, ...weights, output };
+}
+
+type SwigluResult = Pick<SwigluQuantizeSpec, 'scheme' | 'output' | 'clamp'>;
+
+export function swigluSpec(rows: number, inter: number, fields: SwigluResult): SwigluQuantizeSpec {
+  return { ...base, kernel: 'swiglu-quantize', shape: { rows, inter }, x: { input: unused }, ...fields };
+}
+
+export function swigluBackwardSpec(rows: number, inter: number, fields: SwigluResult): SwigluBackwardSpec {
+  return { ...swigluSpec(rows, inter, fields), kernel: 'swiglu-backward', grad: { input: unused } };
 }
 
 export interface GemmFields {

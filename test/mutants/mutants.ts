@@ -5,6 +5,7 @@ import type { Mutant } from './mutant.ts';
 import { permute, unpermute } from './permute.ts';
 import { quantize } from './quantize.ts';
 import { requantize } from './requantize.ts';
+import { swigluBackward, swigluQuantize } from './swiglu.ts';
 
 export type { Mutant } from './mutant.ts';
 
@@ -17,4 +18,6 @@ export const mutants: readonly Mutant[] = [
   ...groupedGemm,
   ...permute,
   ...unpermute,
+  ...swigluQuantize,
+  ...swigluBackward,
 ];

@@ -1,5 +1,5 @@
 import type { FormatName } from '../../src/numerics/formats.ts';
-import type { PermuteSpec, ResolvedSpec } from '../../src/specs/types.ts';
+import type { PermuteSpec, ResolvedSpec, SwigluBackwardSpec, SwigluQuantizeSpec } from '../../src/specs/types.ts';
 import { generate } from '../../src/tensors/generate.ts';
 import type { Tensor, Tensors } from '../../src/tensors/tensor.ts';
 import {
@@ -15,6 +15,8 @@ import {
   requantizeSpec,
   schemeOf,
   stack,
+  swigluBackwardSpec,
+  swigluSpec,
   unpermuteSpec,
 } from '../helpers/specs.ts';
 
@@ -129,6 +131,18 @@ const permuteOf = (shape: PermuteSpec['shape'], used = shape.experts): MutantSpe
   },
 });
 
+/** Weights for every row, a third of the rows padding, and a gradient for the way back. */
+const swigluOf = (spec: SwigluQuantizeSpec | SwigluBackwardSpec): MutantSpec => {
+  const { rows, inter } = spec.shape;
+  const inputs = {
+    x: matrix(rows, 2 * inter, 'bf16'),
+    weights: { ...matrix(rows, 1, 'f32', 'normal', 2), shape: [rows] },
+    row_to_slot: integers(Array.from({ length: rows }, (_, row) => (row % 3 === 1 ? -1 : row))),
+  };
+  const backward = spec.kernel === 'swiglu-backward';
+  return { spec, inputs: backward ? { ...inputs, grad: matrix(rows, inter, 'bf16', 'normal', 3) } : inputs };
+};
+
 function build() {
   const rows = Array.from({ length: 60 }, (_, row) =>
     row < 5 ? 0 : row >= 16 && row < 21 ? 1 : row >= 32 && row < 48 ? 2 : -1,
@@ -231,6 +245,10 @@ function build() {
     'permute-words': permuteOf({ tokens: 61, hidden: 74, experts: 7, topk: 3 }),
     'permute-split': { ...permuteOf({ tokens: 700, hidden: 37, experts: 7, topk: 3 }), maxBindingBytes: 4096 },
     'permute-many': permuteOf({ tokens: 80_000, hidden: 1, experts: 2, topk: 1 }, 1),
+    swiglu: swigluOf(swigluSpec(20, 150, { output: 'f32' })),
+    'swiglu-clamped': swigluOf(swigluSpec(20, 150, { clamp: 0.5, output: 'f32' })),
+    'swiglu-split': { ...swigluOf(swigluSpec(20, 150, { scheme: schemeOf() })), maxBindingBytes: 2048 },
+    'swiglu-backward': swigluOf(swigluBackwardSpec(20, 300, { clamp: 1, output: 'f32' })),
     unpermute: {
       spec: unpermuteSpec({ tokens: 40, hidden: 37, topk: 5, rows: 70 }, 'f32', true),
       inputs: {

@@ -166,6 +166,22 @@ const specs = fc.oneof(
     x,
     topkIdx,
   })),
+  fc
+    .record(
+      {
+        ...base,
+        kernel: pick('swiglu-quantize', 'swiglu-backward'),
+        shape: fc.record({ rows: extent, inter: extent }),
+        x: fc.record({ input }),
+        grad: fc.record({ input }),
+        clamp: fc.double({ min: 0.01, max: 100, noNaN: true }),
+        weights: fc.record({ input: input.map((it) => ({ ...it, dtype: 'f32' })) }),
+        rowToSlot: routing,
+        scheme,
+      },
+      { requiredKeys: ['fp8lab', 'name', 'kernel', 'shape', 'x', 'grad'] },
+    )
+    .map(({ grad, ...it }) => (it.kernel === 'swiglu-backward' ? { ...it, grad } : it)),
   fc.record({
     ...base,
     kernel: fc.constant('unpermute'),

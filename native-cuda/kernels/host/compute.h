@@ -6,6 +6,7 @@
 #include "../../tensors/tensor.h"
 #include "grouped_gemm.h"
 #include "permute.h"
+#include "swiglu.h"
 
 namespace fp8lab::host {
 

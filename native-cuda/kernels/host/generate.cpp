@@ -113,7 +113,7 @@ Tensor generate_tensor(const GeneratedInput& input, std::vector<i64> shape, int 
 }
 
 Tensor generate_integers(const IntegerInput& input, std::vector<i64> shape, int threads) {
-  const i64 columns = shape.empty() ? 1 : shape.back();
+  const i64 columns = shape.size() < 2 ? 1 : shape.back();
   Tensor tensor = allocate(DType::I32, std::move(shape));
   u32* lanes = tensor.lanes.as<u32>();
   const i64 count = tensor.lanes.count();

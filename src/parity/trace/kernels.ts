@@ -16,6 +16,7 @@ import { tensorSource, traceFactorOf, traceOutput } from './operand.ts';
 import { permuteTracer, unpermuteTracer } from './permute.ts';
 import { type Derivation, type Source, type Tracer, traceCode, traceQuantized } from './quantize.ts';
 import { f32Value, quantity, Recorder } from './steps.ts';
+import { swigluBackwardTracer, swigluQuantizeTracer } from './swiglu.ts';
 
 type SpecOf<K extends KernelName> = Extract<ResolvedSpec, { readonly kernel: K }>;
 
@@ -27,6 +28,8 @@ const tracers: { readonly [K in KernelName]: (spec: SpecOf<K>, inputs: Tensors) 
   'grouped-gemm': groupedGemmTracer,
   permute: permuteTracer,
   unpermute: unpermuteTracer,
+  'swiglu-quantize': swigluQuantizeTracer,
+  'swiglu-backward': swigluBackwardTracer,
 };
 
 /** A tracer of a spec over its inputs. */

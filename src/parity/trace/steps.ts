@@ -28,6 +28,7 @@ export interface Operation {
     | 'round-up'
     | 'encode'
     | 'decode'
+    | 'sigmoid'
     | 'count'
     | 'place';
   readonly formula: string;

@@ -1,4 +1,4 @@
-// The inputs of permute and unpermute.
+// The inputs of the kernels that move rows and of SwiGLU.
 
 #include "inputs.h"
 
@@ -19,6 +19,25 @@ Declarations inputs_of(const UnpermuteSpec& spec) {
   Declarations declarations{declare_input("x", spec.x, {spec.rows, spec.hidden}),
                             declare_integers("slot_to_row", spec.slot_to_row, {spec.tokens, spec.topk})};
   if (spec.topk_weights) declarations.push_back(declare_input("topk_weights", *spec.topk_weights, {spec.tokens, spec.topk}));
+  return declarations;
+}
+
+namespace {
+
+Declarations swiglu_inputs(const SwigluFields& spec) {
+  Declarations declarations{declare_input("x", spec.x, {spec.rows, 2 * spec.inter})};
+  if (spec.weights) declarations.push_back(declare_input("weights", *spec.weights, {spec.rows}));
+  if (spec.row_to_slot) declarations.push_back(declare_integers("row_to_slot", *spec.row_to_slot, {spec.rows}));
+  return declarations;
+}
+
+}  // namespace
+
+Declarations inputs_of(const SwigluQuantizeSpec& spec) { return swiglu_inputs(spec); }
+
+Declarations inputs_of(const SwigluBackwardSpec& spec) {
+  Declarations declarations = swiglu_inputs(spec);
+  declarations.push_back(declare_input("grad", spec.grad, {spec.rows, spec.inter}));
   return declarations;
 }
 

@@ -1,0 +1,71 @@
+// Gradients of gate and up from the gradient of silu(gate) * up.
+#include "kernels/grad.wgsl"
+#include "kernels/input.wgsl"
+#include "kernels/output.wgsl"
+#include "kernels/thread.wgsl"
+#include "numerics/decode.wgsl"
+#include "numerics/encode.wgsl"
+#include "numerics/swiglu.wgsl"
+
+struct Parameters {
+  // Elements of the result, columns of gate and of up, bits of the clamp.
+  count: u32,
+  inter: u32,
+  limit: u32,
+}
+
+@group(0) @binding(0) var<uniform> parameters: Parameters;
+// [rows, 2 * inter]: gate, then up; so is the result.
+@group(0) @binding(1) var<storage, read> x: array<u32>;
+@group(0) @binding(2) var<storage, read> grad: array<u32>;
+@group(0) @binding(3) var<storage, read> weights: array<u32>;
+@group(0) @binding(4) var<storage, read> row_to_slot: array<u32>;
+@group(0) @binding(5) var<storage, read_write> result: array<u32>;
+
+// One thread writes one word of values.
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn swiglu_gradients(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let word = thread_index(workgroup, groups, local);
+  let first = word << OUTPUT_LANE_SHIFT;
+  if (first >= parameters.count) {
+    return;
+  }
+  let last = min(first + OUTPUT_LANES, parameters.count);
+  var packed = 0u;
+  for (var i = first; i < last; i++) {
+    let row = i / (2u * parameters.inter);
+    let value = value_of(row, i - row * 2u * parameters.inter);
+    packed |= encode(value, 0, OUTPUT, NEAREST_EVEN, TO_INFINITY, 0u) << ((i - first) * OUTPUT_LANE_BITS);
+  }
+  result[word] = packed;
+}
+
+fn value_of(row: u32, column: u32) -> u32 {
+  // A negative slot: a row of padding.
+  if (MAPPED == 1 && row_to_slot[row] >= 0x80000000u) {
+    return 0u;
+  }
+  let inter = parameters.inter;
+  let of_gate = column < inter;
+  let inner = select(column - inter, column, of_gate);
+  let at = 2u * row * inter + inner;
+  let gate = x_of(at);
+  let up = x_of(at + inter);
+  let i = row * inter + inner;
+  var incoming = grad_value(grad[i >> GRAD_LANE_SHIFT], i);
+  if (WEIGHTED == 1) {
+    incoming = float_mul(incoming, weights[row]);
+  }
+  if (of_gate) {
+    return gate_gradient(gate, up, incoming, parameters.limit);
+  }
+  return up_gradient(gate, up, incoming, parameters.limit);
+}
+
+fn x_of(index: u32) -> u32 {
+  return decode(input_lane(x[index >> INPUT_LANE_SHIFT], index), INPUT);
+}

@@ -1,0 +1,14 @@
+import type { SwigluBackwardSpec } from '../../specs/types.ts';
+import type { Kernel } from '../kernel.ts';
+import { swigluBackwardReference } from './reference.ts';
+import { swigluBackwardInputs, swigluBackwardResults } from './spec.ts';
+import { swigluBackwardWebGpu } from './webgpu.ts';
+
+/** The kernel swiglu-backward. */
+export const swigluBackwardKernel: Kernel<SwigluBackwardSpec> = {
+  name: 'swiglu-backward',
+  inputs: swigluBackwardInputs,
+  results: swigluBackwardResults,
+  reference: swigluBackwardReference,
+  webgpu: swigluBackwardWebGpu,
+};

@@ -1,0 +1,109 @@
+import type { Gpu, GpuWords } from '../../backends/webgpu/gpu.ts';
+import type { FormatName } from '../../numerics/formats.ts';
+import type { SwigluFields, SwigluQuantizeSpec } from '../../specs/kernels/swiglu-quantize.ts';
+import { allocateCodes, dtypeOfFormat, type Tensors } from '../../tensors/tensor.ts';
+import { type Band, laneBytes, laneWords, readLanes, rowBands, uploadBand } from '../bands.ts';
+import { formatConstants } from '../constants.ts';
+import type { Tier } from '../kernel.ts';
+import { formatOfTensor, quantizedTensors } from '../quantize/reference.ts';
+import { quantizeSource } from '../quantize/webgpu.ts';
+import { tierSubstitutes } from '../tiers.ts';
+import { type SwigluOperands, swigluOperands } from './reference.ts';
+
+/** A band of a pass's result as lanes of `output`, on the device; the caller releases them. */
+export type BandMaker = (band: Band, output: FormatName) => GpuWords;
+
+/** act = silu(gate) * up on a device. */
+export async function swigluQuantizeWebGpu(
+  gpu: Gpu,
+  spec: SwigluQuantizeSpec,
+  inputs: Tensors,
+  tier: Tier,
+): Promise<Tensors> {
+  const operands = swigluOperands(spec, inputs);
+  const make: BandMaker = (band, output) => actBand(gpu, operands, band, output, tier);
+  return swigluOnDevice(
+    gpu,
+    spec,
+    { name: 'act', columns: spec.shape.inter, bytesPerRow: xBytes(operands), make },
+    tier,
+  );
+}
+
+/** Bytes of a row of x on the device. */
+export function xBytes({ inter, x }: SwigluOperands): number {
+  return 2 * inter * laneBytes(formatOfTensor(x));
+}
+
+/** A result of a pass, made band by band. */
+export interface BandedResult {
+  readonly name: string;
+  readonly columns: number;
+  /** Largest number of bytes that a row takes on the way. */
+  readonly bytesPerRow: number;
+  readonly make: BandMaker;
+}
+
+/** The bands as the spec wants them: quantized, or read as they are. */
+export async function swigluOnDevice(
+  gpu: Gpu,
+  spec: SwigluFields,
+  { name, columns, bytesPerRow, make }: BandedResult,
+  tier: Tier,
+): Promise<Tensors> {
+  const { rows } = spec.shape;
+  if (spec.scheme !== undefined) {
+    const load = (band: Band): GpuWords => make(band, 'f32');
+    const source = { rows, columns, format: 'f32' as const, bytesPerRow: Math.max(bytesPerRow, 4 * columns), load };
+    return quantizedTensors(await quantizeSource(gpu, source, spec.scheme, tier));
+  }
+  const output = spec.output ?? 'bf16';
+  const dtype = dtypeOfFormat[output];
+  const codes = allocateCodes(dtype, rows * columns);
+  for (const band of rowBands(gpu, 0, rows, Math.max(bytesPerRow, laneBytes(output) * columns))) {
+    const words = make(band, output);
+    await readLanes(gpu, words, output, codes, band.start * columns, band.rows * columns);
+    gpu.release(words);
+  }
+  return { [name]: { dtype, shape: [rows, columns], codes } };
+}
+
+/** Weights and slots of a band's rows; one word that nobody reads where there are none. */
+export function uploadRows(gpu: Gpu, values: Uint32Array | undefined, band: Band): GpuWords {
+  return gpu.upload(values?.subarray(band.start, band.start + band.rows) ?? new Uint32Array(1));
+}
+
+/** Compile-time constants of both passes. */
+export function swigluConstants({ x, weights, rowToSlot }: SwigluOperands): Record<string, number> {
+  return {
+    ...formatConstants('INPUT', formatOfTensor(x)),
+    WEIGHTED: weights === undefined ? 0 : 1,
+    MAPPED: rowToSlot === undefined ? 0 : 1,
+  };
+}
+
+function actBand(gpu: Gpu, operands: SwigluOperands, band: Band, output: FormatName, tier: Tier): GpuWords {
+  const { inter } = operands;
+  const count = band.rows * inter;
+  const x = uploadBand(gpu, operands.x.codes, 2 * inter, band);
+  const weights = uploadRows(gpu, operands.weights, band);
+  const slots = uploadRows(gpu, operands.rowToSlot, band);
+  const words = laneWords(output, count);
+  const act = gpu.allocate(words);
+  gpu.dispatch({
+    shader: 'kernels/swiglu',
+    entryPoint: 'swiglu_act',
+    constants: { ...swigluConstants(operands), ...formatConstants('OUTPUT', output) },
+    substitutes: tierSubstitutes(tier),
+    uniforms: [count, inter, operands.clamp],
+    buffers: [
+      { buffer: x, access: 'read' },
+      { buffer: weights, access: 'read' },
+      { buffer: slots, access: 'read' },
+      { buffer: act, access: 'read_write' },
+    ],
+    threads: words,
+  });
+  for (const buffer of [x, weights, slots]) gpu.release(buffer);
+  return act;
+}
