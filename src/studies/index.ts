@@ -1,14 +1,28 @@
 import { Fp8labError } from '../errors.ts';
 import { didYouMean } from '../specs/nearest.ts';
+import { blockwiseGradients } from './blockwise-gradients.ts';
+import { caching } from './caching.ts';
 import { doubleQuantization } from './double-quantization.ts';
 import { formats } from './formats.ts';
 import { granularity } from './granularity.ts';
+import { optimizer } from './optimizer/study.ts';
 import { promotion } from './promotion.ts';
+import { recipes } from './recipes.ts';
 import type { Study } from './study.ts';
 import { training } from './training/study.ts';
 
 /** Every study, in the order of the documentation. */
-export const studies: readonly Study[] = [promotion, granularity, doubleQuantization, formats, training];
+export const studies: readonly Study[] = [
+  promotion,
+  granularity,
+  blockwiseGradients,
+  doubleQuantization,
+  caching,
+  formats,
+  recipes,
+  optimizer,
+  training,
+];
 
 /** The study of a name; an unknown one is a usage error that names the nearest. */
 export function studyOf(name: string): Study {
