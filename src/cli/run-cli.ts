@@ -184,7 +184,6 @@ function addStudy(program: Command, io: Io, finish: Finish): void {
     .usage('<name> [options]')
     .allowUnknownOption()
     .passThroughOptions()
-    .helpOption(false)
     .action(async (argv) => finish(await (await import('./study.ts')).studyCommand(argv, io)));
 }
 
@@ -259,6 +258,8 @@ function buildProgram(io: Io, finish: Finish): Command {
     command.commands.forEach(settle);
   };
   program.commands.forEach(settle);
+  // Its help is that of the studies, which it passes on as any other option.
+  program.commands.find((command) => command.name() === 'study')?.helpOption(false);
   return program;
 }
 

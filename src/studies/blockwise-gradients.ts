@@ -13,6 +13,7 @@ import { type OptionValues, seedOption } from './options.ts';
 import { roundTrip, valuesOf } from './round-trip.ts';
 import { type Column, defineStudy, type Finding, type Row, type StudyCase, type StudyContext } from './study.ts';
 import { cellText, columnOf, distinct, numberOf, tableOf } from './tables.ts';
+import { powerText } from './ticks.ts';
 
 /** How the activation gradient is quantized for its two products; undefined leaves it in bf16, and weights and activations too. */
 interface Arm {
@@ -238,7 +239,7 @@ function charts(rows: readonly Row[]): Chart[] {
       subtitle:
         'One layer back. Weights in 128x128 blocks; the activations of wgrad in 128x1 tiles. "1x128" is 1x128 for dgrad, 128x1 for wgrad.',
       kind: 'lines',
-      x: { label: 'outlier tokens are 2^x times as large', scale: 'linear' },
+      x: { label: 'outlier tokens are 2ˣ times as large', scale: 'linear' },
       y: errorAxis,
       panels: lines(
         rows.filter((row) => row.layer === 1),
@@ -248,7 +249,7 @@ function charts(rows: readonly Row[]): Chart[] {
     {
       name: 'blockwise-gradients-layers',
       title: 'Growth of the error through layers',
-      subtitle: `Outlier tokens are 2^${telling} times as large. The gradient is rounded to bf16 between layers.`,
+      subtitle: `Outlier tokens are ${powerText(2, telling)} times as large. The gradient is rounded to bf16 between layers.`,
       kind: 'lines',
       x: { label: 'layers back', scale: 'linear' },
       y: errorAxis,

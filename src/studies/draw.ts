@@ -1,38 +1,22 @@
 import * as Plot from '@observablehq/plot';
-import type { Chart, ChartAxis, ChartPoint } from './chart.ts';
+import type { Chart, ChartPoint } from './chart.ts';
+import {
+  axisTitle,
+  dotOptions,
+  fillOf,
+  lineOptions,
+  linesOf,
+  margin,
+  patternId,
+  rowsOf,
+  seriesNames,
+  textSize,
+  width,
+} from './panels.ts';
 import { font, ink, type SeriesStyle, seriesStyle, textWidth } from './style.ts';
-import { logDomain, logTicks, tickText } from './ticks.ts';
+import { tickText } from './ticks.ts';
 
-/** A point with all that a mark needs to know of it. */
-interface Datum {
-  readonly x: number | string;
-  readonly y: number;
-  readonly panel: string;
-  readonly series: string;
-}
-
-const width = 760;
-const margin = 18;
 const titleSize = 16;
-const textSize = 12;
-const panelHeight = 300;
-const barHeight = 15;
-
-/** The names of a chart's series, in the order of their looks. */
-function seriesNames(chart: Chart): string[] {
-  return Array.from(new Set(chart.panels.flatMap(({ series }) => series.map(({ name }) => name))));
-}
-
-function dataOf(chart: Chart): Datum[] {
-  return chart.panels.flatMap(({ title, series }) =>
-    series.flatMap(({ name, points }) =>
-      points
-        .filter((point): point is ChartPoint & { y: number } => point.y !== null && Number.isFinite(point.y))
-        .filter(({ y }) => chart.y.scale !== 'log' || y > 0)
-        .map(({ x, y }) => ({ x, y, panel: title, series: name })),
-    ),
-  );
-}
 
 /**
  * Draws a chart as an SVG element of its own: title, subtitle, legend, panels. `document` is the page's, or linkedom's where there is none.
@@ -77,10 +61,6 @@ function spoken(chart: Chart): string {
 function pointText(chart: Chart, { x, y }: ChartPoint): string {
   const at = typeof x === 'number' ? tickText(chart.x, x) : x;
   return `${at} ${y === null ? 'none' : tickText(chart.y, y)}`;
-}
-
-function axisTitle({ label, unit }: ChartAxis): string {
-  return unit === undefined ? label : `${label} (${unit})`;
 }
 
 function svg(document: Document, name: string, attributes: Readonly<Record<string, string | number>>): SVGElement {
@@ -173,27 +153,6 @@ function sampleOf(chart: Chart, style: SeriesStyle, at: number, document: Docume
   }) as unknown as SVGElement;
 }
 
-const lineOptions = (style: SeriesStyle) => ({
-  x: 'x',
-  y: 'y',
-  stroke: style.colour,
-  strokeWidth: 1.8,
-  strokeDasharray: style.dash,
-});
-
-const dotOptions = (style: SeriesStyle) => ({
-  x: 'x',
-  y: 'y',
-  symbol: style.symbol,
-  r: 3.6,
-  fill: '#ffffff',
-  stroke: style.colour,
-  strokeWidth: 1.7,
-});
-
-const patternId = (at: number): string => `fill-${at}`;
-const fillOf = (at: number): string => `url(#${patternId(at)})`;
-
 /** Fills of the bars: hatchings that stay apart without colour. */
 function patterns(document: Document, names: readonly string[]): SVGElement {
   const defs = svg(document, 'defs', {});
@@ -225,192 +184,3 @@ const hatching: Readonly<Record<SeriesStyle['pattern'], string>> = {
   level: 'M0,3 h6',
   upright: 'M3,0 v6',
 };
-
-/** Options of a value axis. */
-function valueScale(axis: ChartAxis, values: readonly number[], mostTicks: number) {
-  const format = (value: number): string => tickText(axis, value);
-  if (axis.scale !== 'log') {
-    return {
-      type: 'linear',
-      domain: axis.domain,
-      nice: axis.domain === undefined,
-      ticks: mostTicks,
-      tickFormat: format,
-    };
-  }
-  const domain = axis.domain ?? logDomain(axis, values);
-  return { type: 'log', base: axis.base ?? 10, domain, ticks: logTicks(axis, domain, mostTicks), tickFormat: format };
-}
-
-const panelTitles = (chart: Chart): string[] => chart.panels.map(({ title }) => title);
-
-function linesOf(chart: Chart, names: readonly string[], document: Document) {
-  const data = dataOf(chart);
-  const many = chart.panels.length;
-  const xs = data.map(({ x }) => x).filter((x): x is number => typeof x === 'number');
-  const ys = [...data.map(({ y }) => y), ...(chart.references ?? []).map(({ y }) => y)];
-  const xScale = valueScale(chart.x, xs, Math.max(3, Math.floor(9 / many)));
-  const yScale = valueScale(chart.y, ys, 7);
-  const marks = names.flatMap((name, at) => {
-    const points = data.filter(({ series }) => series === name);
-    const style = seriesStyle(at);
-    return [
-      Plot.line(points, { ...lineOptions(style), fx: 'panel' }),
-      ...(points.length <= 40 * many ? [Plot.dot(points, { ...dotOptions(style), fx: 'panel' })] : []),
-    ];
-  });
-  return Plot.plot({
-    document,
-    ...frame(chart, panelHeight),
-    marginLeft: 18 + Math.max(...yTickWidths(chart, ys, yScale), 24),
-    marginBottom: 46,
-    marginTop: many > 1 ? 34 : 24,
-    x: { ...xScale, label: axisTitle(chart.x), labelAnchor: 'center', labelArrow: 'none', labelOffset: 40 },
-    y: { ...yScale, label: null },
-    fx: { domain: panelTitles(chart), label: null, axis: null, padding: 0.09 },
-    marks: [
-      Plot.gridY({ stroke: ink.grid, strokeOpacity: 1, ticks: yScale.ticks }),
-      Plot.gridX({ stroke: ink.grid, strokeOpacity: 1, ticks: xScale.ticks }),
-      Plot.frame({ stroke: ink.muted, strokeOpacity: 0.5 }),
-      ...panelHeads(chart),
-      ...(chart.references ?? []).flatMap((reference) => [
-        Plot.ruleY([reference.y], { stroke: ink.reference, strokeDasharray: '5 3', strokeWidth: 1.2 }),
-      ]),
-      ...marks,
-      ...(chart.references ?? []).map((reference) =>
-        Plot.text([reference], {
-          y: 'y',
-          text: 'label',
-          fx: () => chart.panels.at(-1)!.title,
-          frameAnchor: 'left',
-          textAnchor: 'start',
-          dx: 6,
-          dy: -7,
-          fill: ink.reference,
-          stroke: '#ffffff',
-          strokeWidth: 4,
-        }),
-      ),
-    ],
-  } as Plot.PlotOptions);
-}
-
-function panelHeads(chart: Chart) {
-  if (chart.panels.length === 1) return [];
-  return [
-    Plot.text(chart.panels, {
-      fx: 'title',
-      text: 'title',
-      frameAnchor: 'top',
-      dy: -12,
-      fontWeight: 600,
-      fill: ink.text,
-      lineWidth: 60 / chart.panels.length,
-    }),
-  ];
-}
-
-/** Room that the ticks of the vertical axis may need. */
-function yTickWidths(chart: Chart, ys: readonly number[], { ticks }: { ticks: number | number[] }): number[] {
-  const told = typeof ticks === 'number' ? [...ys.filter(Number.isFinite), 0] : ticks;
-  return told.map((value) => Math.min(textWidth(tickText(chart.y, Number(value.toPrecision(2))), textSize), 80));
-}
-
-function frame(_chart: Chart, height: number) {
-  return {
-    width,
-    height,
-    marginRight: margin,
-    style: { background: 'none', color: ink.text, fontFamily: font, fontSize: `${textSize}px` },
-  };
-}
-
-/** Bars and dots lie: a row for every category, so that long names can be read. */
-function rowsOf(chart: Chart, names: readonly string[], document: Document) {
-  const data = dataOf(chart);
-  const categories = Array.from(
-    new Set(chart.panels.flatMap(({ series }) => series.flatMap(({ points }) => points.map(({ x }) => String(x))))),
-  );
-  const values = data.map(({ y }) => y);
-  const scale = valueScale(
-    chart.y,
-    [...values, ...(chart.references ?? []).map(({ y }) => y)],
-    Math.max(3, Math.floor(8 / chart.panels.length)),
-  );
-  const perRow = chart.kind === 'bars' ? names.length : 1;
-  const rowHeight = Math.max(perRow * barHeight, 20) + 8;
-  const marginTop = chart.panels.length > 1 ? 34 : 12;
-  const marginBottom = 46;
-  return Plot.plot({
-    document,
-    ...frame(chart, marginTop + marginBottom + rowHeight * categories.length),
-    marginTop,
-    marginBottom,
-    marginLeft: 14 + Math.max(...categories.map((name) => textWidth(name, textSize))),
-    marginRight: chart.kind === 'bars' ? 52 : margin,
-    x: { ...scale, label: axisTitle(chart.y), labelAnchor: 'center', labelArrow: 'none', labelOffset: 40 },
-    y:
-      chart.kind === 'bars'
-        ? { domain: names, axis: null, padding: 0.1 }
-        : { domain: categories, label: null, tickSize: 0 },
-    ...(chart.kind === 'bars' && { fy: { domain: categories, label: null, padding: 0.18, axis: 'left' } }),
-    fx: { domain: panelTitles(chart), label: null, axis: null, padding: chart.kind === 'bars' ? 0.2 : 0.09 },
-    marks: [
-      Plot.gridX({ stroke: ink.grid, strokeOpacity: 1, ticks: scale.ticks }),
-      ...(chart.kind === 'bars' ? barMarks(chart, data, names) : dotMarks(data, names, categories)),
-      ...rowHeads(chart, categories),
-    ],
-  } as Plot.PlotOptions);
-}
-
-function rowHeads(chart: Chart, categories: readonly string[]) {
-  if (chart.panels.length === 1) return [];
-  if (chart.kind === 'dots') return panelHeads(chart);
-  const heads = chart.panels.map(({ title }) => ({ title, category: categories[0] }));
-  return [
-    Plot.text(heads, {
-      fx: 'title',
-      fy: 'category',
-      text: 'title',
-      frameAnchor: 'top',
-      dy: -16,
-      fontWeight: 600,
-      fill: ink.text,
-    }),
-  ];
-}
-
-function barMarks(chart: Chart, data: readonly Datum[], names: readonly string[]) {
-  return [
-    ...names.map((name, at) =>
-      Plot.barX(
-        data.filter(({ series }) => series === name),
-        { x: 'y', y: 'series', fy: 'x', fx: 'panel', fill: fillOf(at), stroke: seriesStyle(at).colour },
-      ),
-    ),
-    Plot.text(data, {
-      x: 'y',
-      y: 'series',
-      fy: 'x',
-      fx: 'panel',
-      text: ({ y }: Datum) => tickText(chart.y, Number(y.toPrecision(3))),
-      textAnchor: 'start',
-      dx: 4,
-      fontSize: 10.5,
-      fill: ink.text,
-    }),
-    Plot.ruleX([0], { stroke: ink.muted }),
-  ];
-}
-
-function dotMarks(data: readonly Datum[], names: readonly string[], categories: readonly string[]) {
-  return [
-    Plot.ruleY(categories, { stroke: ink.grid }),
-    ...names.map((name, at) =>
-      Plot.dot(
-        data.filter(({ series }) => series === name),
-        { ...dotOptions(seriesStyle(at)), x: 'y', y: 'x', fx: 'panel' },
-      ),
-    ),
-  ];
-}

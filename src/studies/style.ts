@@ -1,7 +1,7 @@
 /** How a series looks: colour, symbol and dash all differ, so that no reader needs the colour. */
 export interface SeriesStyle {
   readonly colour: string;
-  readonly symbol: 'circle' | 'square' | 'triangle' | 'diamond' | 'star' | 'cross' | 'wye' | 'asterisk';
+  readonly symbol: (typeof symbols)[number];
   /** Of the line, as `stroke-dasharray`. */
   readonly dash: string;
   /** Of a bar's fill: see `patterns` in draw.ts. */
@@ -9,9 +9,31 @@ export interface SeriesStyle {
 }
 
 /** Okabe and Ito's colours (2008), told apart by colour-blind readers; the yellow is left out, as it is lost on white. */
-const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#e69f00', '#000000', '#7f7f7f'];
-const symbols = ['circle', 'square', 'triangle', 'diamond', 'star', 'cross', 'wye', 'asterisk'] as const;
-const dashes = ['none', '6 3', '2 2', '8 3 2 3', '4 4', '1 3', '10 4', '6 2 2 2 2 2'];
+const colours = [
+  '#0072b2',
+  '#d55e00',
+  '#009e73',
+  '#cc79a7',
+  '#56b4e9',
+  '#e69f00',
+  '#000000',
+  '#7f7f7f',
+  '#7a4b2a',
+  '#5b3fa0',
+];
+const symbols = [
+  'circle',
+  'square',
+  'triangle',
+  'diamond',
+  'star',
+  'cross',
+  'wye',
+  'asterisk',
+  'plus',
+  'times',
+] as const;
+const dashes = ['none', '6 3', '2 2', '8 3 2 3', '4 4', '1 3', '10 4', '6 2 2 2 2 2', '3 3', '12 3 2 3'];
 const patterns = ['solid', 'rising', 'dots', 'falling', 'crossed', 'level', 'upright', 'open'] as const;
 
 /** Series that can be told apart in one chart. */
@@ -24,7 +46,7 @@ export function seriesStyle(at: number): SeriesStyle {
     colour: colours[i]!,
     symbol: symbols[i]!,
     dash: dashes[(at + Math.floor(at / dashes.length)) % dashes.length]!,
-    pattern: patterns[i]!,
+    pattern: patterns[at % patterns.length]!,
   };
 }
 

@@ -49,6 +49,7 @@ const commands = [
   'moe',
   'doctor',
   'probe',
+  'study',
   'playground',
 ];
 

@@ -5,6 +5,7 @@ import { Fp8labError, inputError } from '../../errors.ts';
 import type { Chart } from '../../studies/chart.ts';
 import { csvOf, type RunRecord } from '../../studies/csv.ts';
 import { drawChart } from '../../studies/draw.ts';
+import { isDrawable } from '../../studies/panels.ts';
 import type { Row, Study } from '../../studies/study.ts';
 import { writeError, writeFileAtomically } from '../../tensors/files.ts';
 import type { Io } from '../io.ts';
@@ -38,7 +39,7 @@ export async function writeStudy(
   };
   await write(`${study.name}.csv`, csvOf(record, study.columns, rows));
   const rasterize = charts.length > 0 ? await rasterizer(io) : undefined;
-  for (const chart of charts) {
+  for (const chart of charts.filter(isDrawable)) {
     const svg = chartSvg(chart, record.command);
     await write(`${chart.name}.svg`, svg);
     if (rasterize !== undefined) await write(`${chart.name}.png`, rasterize(svg));

@@ -156,13 +156,14 @@ function lossChart(rows: readonly Row[], beta2: string): Chart {
 
 function endChart(all: readonly End[]): Chart {
   const names = Array.from(new Set(all.map(({ beta2 }) => beta2)));
+  const shown = all.map(({ difference }) => difference).filter(Number.isFinite);
   return {
     name: 'optimizer-end',
     title: 'Loss at the end against that with f32 state',
     subtitle: 'Mean over the last fifth of the steps and over the repeats; cut at +100 %.',
     kind: 'dots',
     x: { label: 'state', scale: 'category' },
-    y: { label: 'loss against f32', scale: 'linear', percent: true, domain: [-0.1, 1.02] },
+    y: { label: 'loss against f32', scale: 'linear', percent: true, domain: [Math.min(...shown, 0) - 0.03, 1.02] },
     panels: Array.from(new Set(all.map(({ problem }) => problem))).map((problem) => ({
       title: problem,
       series: names.map((beta2) => ({
