@@ -2,14 +2,15 @@ import * as Plot from '@observablehq/plot';
 import type { Chart, ChartPoint } from './chart.ts';
 import {
   axisTitle,
+  type Drawn,
   dotOptions,
+  drawnSeries,
   fillOf,
   lineOptions,
   linesOf,
   margin,
   patternId,
   rowsOf,
-  seriesNames,
   textSize,
   width,
 } from './panels.ts';
@@ -23,7 +24,7 @@ const titleSize = 16;
  * The element carries its size, its fonts and a text for readers who do not see it.
  */
 export function drawChart(chart: Chart, document: Document): SVGSVGElement {
-  const names = seriesNames(chart);
+  const names = drawnSeries(chart);
   const root = svg(document, 'svg', { xmlns: 'http://www.w3.org/2000/svg', 'font-family': font });
   root.append(patterns(document, names));
   const head = headOf(chart, document);
@@ -110,14 +111,14 @@ function headOf({ title, subtitle }: Chart, document: Document): Part {
 }
 
 /** Series with their looks, in as many lines as they need. Nothing where there is but one nameless series. */
-function legendOf(chart: Chart, names: readonly string[], document: Document): Part {
+function legendOf(chart: Chart, names: readonly Drawn[], document: Document): Part {
   const element = svg(document, 'g', {});
-  if (names.length === 1 && names[0] === '') return { element, height: 0 };
+  if (names.length === 1 && names[0]!.name === '') return { element, height: 0 };
   const sample = 34;
   const gap = 18;
   let x = 0;
   let y = 0;
-  for (const [at, name] of names.entries()) {
+  for (const { at, name } of names) {
     const long = sample + textWidth(name, textSize) + gap;
     if (x > 0 && x + long > width - 2 * margin) {
       x = 0;
@@ -154,9 +155,9 @@ function sampleOf(chart: Chart, style: SeriesStyle, at: number, document: Docume
 }
 
 /** Fills of the bars: hatchings that stay apart without colour. */
-function patterns(document: Document, names: readonly string[]): SVGElement {
+function patterns(document: Document, names: readonly Drawn[]): SVGElement {
   const defs = svg(document, 'defs', {});
-  for (const at of names.keys()) {
+  for (const { at } of names) {
     const { colour, pattern } = seriesStyle(at);
     const tile = svg(document, 'pattern', {
       id: patternId(at),

@@ -25,15 +25,24 @@ function isDrawn(chart: Chart, { y }: ChartPoint): boolean {
   return y !== null && Number.isFinite(y) && (chart.y.scale !== 'log' || y > 0);
 }
 
-/** The names of the series that have something to draw, in the order of their looks. */
-export function seriesNames(chart: Chart): string[] {
+/** A series that has something to draw, and its place among all of the chart: that gives it its look, the same in every chart of a study. */
+export interface Drawn {
+  readonly name: string;
+  readonly at: number;
+}
+
+/** The series that have something to draw. */
+export function drawnSeries(chart: Chart): readonly Drawn[] {
   const all = chart.panels.flatMap(({ series }) => series);
-  return Array.from(new Set(all.filter(({ points }) => points.some((p) => isDrawn(chart, p))).map(({ name }) => name)));
+  const names = Array.from(new Set(all.map(({ name }) => name)));
+  return names
+    .map((name, at) => ({ name, at }))
+    .filter((drawn) => all.some(({ name, points }) => name === drawn.name && points.some((p) => isDrawn(chart, p))));
 }
 
 /** Whether there is anything to draw. */
 export function isDrawable(chart: Chart): boolean {
-  return seriesNames(chart).length > 0;
+  return drawnSeries(chart).length > 0;
 }
 
 function dataOf(chart: Chart): Datum[] {
@@ -93,14 +102,14 @@ function valueScale(axis: ChartAxis, values: readonly number[], mostTicks: numbe
 const panelTitles = (chart: Chart): string[] => chart.panels.map(({ title }) => title);
 
 /** Panels of lines; an element with its width and height. */
-export function linesOf(chart: Chart, names: readonly string[], document: Document) {
+export function linesOf(chart: Chart, names: readonly Drawn[], document: Document) {
   const data = dataOf(chart);
   const many = chart.panels.length;
   const xs = data.map(({ x }) => x).filter((x): x is number => typeof x === 'number');
   const ys = [...data.map(({ y }) => y), ...(chart.references ?? []).map(({ y }) => y)];
-  const xScale = valueScale(chart.x, xs, Math.max(3, Math.floor(9 / many)));
+  const xScale = valueScale(chart.x, xs, Math.max(4, Math.floor(9 / many)));
   const yScale = valueScale(chart.y, ys, 7);
-  const marks = names.flatMap((name, at) => {
+  const marks = names.flatMap(({ name, at }) => {
     const points = data.filter(({ series }) => series === name);
     const style = seriesStyle(at);
     return [
@@ -149,7 +158,7 @@ function thinned(points: readonly Datum[], at: number, series: number): Datum[] 
   return Array.from(new Set(points.map(({ panel }) => panel))).flatMap((panel) => {
     const mine = points.filter((point) => point.panel === panel);
     const step = mine.length <= 30 ? 1 : Math.floor(mine.length / 8);
-    return mine.filter((_, i) => i % step === Math.floor((at * step) / series));
+    return mine.filter((_, i) => i % step === Math.floor((at * step) / series) % step);
   });
 }
 
@@ -184,7 +193,7 @@ function frame(_chart: Chart, height: number) {
 }
 
 /** Bars and dots lie: a row for every category, so that long names can be read. */
-export function rowsOf(chart: Chart, names: readonly string[], document: Document) {
+export function rowsOf(chart: Chart, names: readonly Drawn[], document: Document) {
   const data = dataOf(chart);
   const categories = Array.from(
     new Set(chart.panels.flatMap(({ series }) => series.flatMap(({ points }) => points.map(({ x }) => String(x))))),
@@ -209,7 +218,7 @@ export function rowsOf(chart: Chart, names: readonly string[], document: Documen
     x: { ...scale, label: axisTitle(chart.y), labelAnchor: 'center', labelArrow: 'none', labelOffset: 40 },
     y:
       chart.kind === 'bars'
-        ? { domain: names, axis: null, padding: 0.1 }
+        ? { domain: names.map(({ name }) => name), axis: null, padding: 0.1 }
         : { domain: categories, label: null, tickSize: 0 },
     ...(chart.kind === 'bars' && { fy: { domain: categories, label: null, padding: 0.18, axis: 'left' } }),
     fx: { domain: panelTitles(chart), label: null, axis: null, padding: chart.kind === 'bars' ? 0.2 : 0.09 },
@@ -238,9 +247,9 @@ function rowHeads(chart: Chart, categories: readonly string[]) {
   ];
 }
 
-function barMarks(chart: Chart, data: readonly Datum[], names: readonly string[]) {
+function barMarks(chart: Chart, data: readonly Datum[], names: readonly Drawn[]) {
   return [
-    ...names.map((name, at) =>
+    ...names.map(({ name, at }) =>
       Plot.barX(
         data.filter(({ series }) => series === name),
         { x: 'y', y: 'series', fy: 'x', fx: 'panel', fill: fillOf(at), stroke: seriesStyle(at).colour },
@@ -261,10 +270,10 @@ function barMarks(chart: Chart, data: readonly Datum[], names: readonly string[]
   ];
 }
 
-function dotMarks(data: readonly Datum[], names: readonly string[], categories: readonly string[]) {
+function dotMarks(data: readonly Datum[], names: readonly Drawn[], categories: readonly string[]) {
   return [
     Plot.ruleY(categories, { stroke: ink.grid }),
-    ...names.map((name, at) =>
+    ...names.map(({ name, at }) =>
       Plot.dot(
         data.filter(({ series }) => series === name),
         { ...dotOptions(seriesStyle(at)), x: 'y', y: 'x', fx: 'panel' },

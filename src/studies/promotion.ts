@@ -214,7 +214,7 @@ function paperK(rows: readonly Row[]): number {
   return Math.max(...(lengths.includes(4096) ? [4096] : lengths));
 }
 
-const paper = { y: 0.02, label: 'the paper’s “nearly 2 %” at K = 4096' };
+const paper = { y: 0.02, label: 'report: “nearly 2 %”' };
 
 function panels(rows: readonly Row[], x: (row: Row) => number, series: (row: Row) => string | undefined): ChartPanel[] {
   return distinct(rows, 'data').map((data) => {

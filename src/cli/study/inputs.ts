@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
 import { inputError } from '../../errors.ts';
 import { widen } from '../../kernels/quantize/reference.ts';
 import { parseInput, type StudyMatrix } from '../../studies/matrix.ts';
@@ -11,7 +11,7 @@ import { allocateCodes, type Codes, elementCount } from '../../tensors/tensor.ts
 /** Loads the tensors that a study is to look at. */
 export interface InputLoader {
   readonly load: (input: string) => Promise<StudyMatrix>;
-  /** What tells one content of the input files from another: size and time of change. */
+  /** What tells one content of the input files from another: a digest of the elements that a study looks at. */
   identities(inputs: readonly string[]): Promise<readonly string[]>;
   /** What was said of the inputs loaded so far. */
   notes(): readonly string[];
@@ -30,27 +30,22 @@ const leastColumns = 32;
 export function createInputLoader(options: AnyOptionValues): InputLoader {
   const told: string[] = [];
   const isFile = (input: string): boolean => parseInput(input, Number(options.seed ?? 1)) === undefined;
-  return {
-    async load(input) {
-      const { path, tensor } = splitInput(input);
-      const file = await openSafetensorsFile(path);
-      try {
-        const matrix = await readMatrix(file, tensor);
-        for (const note of matrix.notes) if (!told.includes(note)) told.push(note);
-        return matrix;
-      } finally {
-        await file.source.close?.();
-      }
-    },
-    identities: (inputs) => Promise.all(inputs.filter(isFile).map(fileIdentity)),
-    notes: () => told,
+  const load = async (input: string): Promise<StudyMatrix> => {
+    const { path, tensor } = splitInput(input);
+    const file = await openSafetensorsFile(path);
+    try {
+      const matrix = await readMatrix(file, tensor);
+      for (const note of matrix.notes) if (!told.includes(note)) told.push(note);
+      return matrix;
+    } finally {
+      await file.source.close?.();
+    }
   };
-}
-
-async function fileIdentity(input: string): Promise<string> {
-  const { path } = splitInput(input);
-  const found = await stat(path).catch(() => undefined);
-  return found === undefined ? 'missing' : String(found.size);
+  const digest = async (input: string): Promise<string> =>
+    createHash('sha256')
+      .update((await load(input)).words)
+      .digest('hex');
+  return { load, identities: (inputs) => Promise.all(inputs.filter(isFile).map(digest)), notes: () => told };
 }
 
 /** `FILE.safetensors:TENSOR`; the last colon after the ending parts them, so that both may have colons. */
