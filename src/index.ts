@@ -39,6 +39,13 @@ export {
 export { createTracer, renderTrace, type Trace, traceElement } from './parity/explain.ts';
 export { canonicalJson, specIdentity } from './specs/canonical.ts';
 export {
+  type GateNormalize,
+  type GateRule,
+  type GateScore,
+  type GroupScore,
+  gatePresets,
+} from './specs/gate-presets.ts';
+export {
   arithmeticPreset,
   arithmeticPresets,
   modelPreset,
@@ -51,6 +58,7 @@ export type { AuthoredSpec } from './specs/schema.ts';
 export type {
   DequantizeSpec,
   FileInput,
+  GateSpec,
   GemmSpec,
   GeneratedInput,
   GroupedGemmSpec,

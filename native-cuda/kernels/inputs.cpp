@@ -1,5 +1,6 @@
 #include "inputs.h"
 
+#include "gate.h"
 #include "groups.h"
 #include "tiles.h"
 

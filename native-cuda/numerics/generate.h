@@ -6,7 +6,7 @@
 
 namespace fp8lab {
 
-enum class Generator : u8 { uniform, positive, normal, outlier_channels, outlier_tokens, bits, zero, saturating, subnormal };
+enum class Generator : u8 { uniform, positive, normal, outlier_channels, outlier_tokens, near_ties, bits, zero, saturating, subnormal };
 
 /** A generated input: element i depends on the seed and i alone, and for outliers on its row and column. */
 struct GeneratedInput {
@@ -30,6 +30,12 @@ FP8LAB_HD bool is_outlier(const GeneratedInput& input, u64 line) {
 FP8LAB_HD float normal_integer(u32 w0, u32 w2, u32 w3, u32 w4) {
   const u32 sum = (w0 & 0xffff) + (w0 >> 16) + (w2 & 0xffff) + (w2 >> 16) + (w3 & 0xffff) + (w3 >> 16) + (w4 & 0xffff) + (w4 >> 16);
   return static_cast<float>((static_cast<i32>(sum) - 4 * 65536 + 4) * 1254);
+}
+
+/** The integer of `near-ties` before its 2^-22. */
+FP8LAB_HD i32 near_tie_integer(u32 word) {
+  const i32 beside = (word & 3) == 3 ? 0 : static_cast<i32>(word & 3) - 1;
+  return ((static_cast<i32>(word >> 27) - 16) << 19) + beside;
 }
 
 /** Whether a generator cuts codes from the word: those ignore the exponent. */
@@ -74,6 +80,7 @@ FP8LAB_HD u32 generated_code(const GeneratedInput& input, u64 index, u64 columns
     return code_of_value(input, static_cast<i32>(word >> 8) - 8388608, scale / 8388608.0);
   }
   if (input.generator == Generator::positive) return code_of_value(input, word >> 8, scale / 16777216.0);
+  if (input.generator == Generator::near_ties) return code_of_value(input, near_tie_integer(word), scale / 4194304.0);
   const float integer = normal_integer(word, philox_word(input.seed, index, stream_normal2), philox_word(input.seed, index, stream_normal3),
                                        philox_word(input.seed, index, stream_normal4));
   return code_of_value(input, integer, scale / 67108864.0);

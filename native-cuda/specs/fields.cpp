@@ -40,6 +40,7 @@ Input read_input(Fields fields) {
                                                           {"normal", Generator::normal},
                                                           {"outlier-channels", Generator::outlier_channels},
                                                           {"outlier-tokens", Generator::outlier_tokens},
+                                                          {"near-ties", Generator::near_ties},
                                                           {"bits", Generator::bits},
                                                           {"zero", Generator::zero},
                                                           {"saturating", Generator::saturating},

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "kernels/dequantize.h"
+#include "kernels/gate.h"
 #include "kernels/gemm.h"
 #include "kernels/grouped_gemm.h"
 #include "kernels/permute.h"
@@ -17,7 +18,7 @@
 namespace fp8lab {
 
 /** What is computed: one of the kernels, each in a header of its own. */
-using KernelSpec = std::variant<QuantizeSpec, DequantizeSpec, RequantizeSpec, GemmSpec, GroupedGemmSpec, PermuteSpec, UnpermuteSpec,
+using KernelSpec = std::variant<QuantizeSpec, DequantizeSpec, RequantizeSpec, GemmSpec, GroupedGemmSpec, GateSpec, PermuteSpec, UnpermuteSpec,
                                 SwigluQuantizeSpec, SwigluBackwardSpec>;
 
 struct Spec {

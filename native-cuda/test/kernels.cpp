@@ -190,7 +190,7 @@ FP8LAB_TEST("kernels", "experts of a token are distinct, and do not depend on th
 
 FP8LAB_TEST("kernels", "a value drawn alone is the one drawn among many") {
   for (const Generator generator :
-       {Generator::uniform, Generator::positive, Generator::normal, Generator::outlier_channels, Generator::outlier_tokens, Generator::bits,
+       {Generator::uniform, Generator::positive, Generator::normal, Generator::outlier_channels, Generator::outlier_tokens, Generator::near_ties, Generator::bits,
         Generator::zero, Generator::saturating, Generator::subnormal}) {
     for (const FormatId dtype : {FormatId::bf16, FormatId::f16, FormatId::f32}) {
       for (const i32 exponent : {0, -140, 126}) {

@@ -1,5 +1,6 @@
 import type { KernelName, ResolvedSpec } from '../specs/types.ts';
 import { dequantizeKernel } from './dequantize/kernel.ts';
+import { gateKernel } from './gate/kernel.ts';
 import { gemmKernel } from './gemm/kernel.ts';
 import { groupedGemmKernel } from './grouped-gemm/kernel.ts';
 import type { Kernel } from './kernel.ts';
@@ -17,6 +18,7 @@ export const kernels: Readonly<Record<KernelName, Kernel<never>>> = {
   requantize: requantizeKernel,
   gemm: gemmKernel,
   'grouped-gemm': groupedGemmKernel,
+  gate: gateKernel,
   permute: permuteKernel,
   unpermute: unpermuteKernel,
   'swiglu-quantize': swigluQuantizeKernel,

@@ -13,7 +13,7 @@ const maxElements = 2 ** 31 - 1;
 const numberFormats = new Set(['bf16', 'f16', 'f32']);
 
 /** Generators that make numbers from a range: the others ignore `exponent`. */
-const scalable = new Set(['uniform', 'positive', 'normal', 'outlier-channels', 'outlier-tokens']);
+const scalable = new Set(['uniform', 'positive', 'normal', 'outlier-channels', 'outlier-tokens', 'near-ties']);
 
 /** The checks that kernels share; each refuses with the path and the numbers. */
 export type Checker = ReturnType<typeof checker>;

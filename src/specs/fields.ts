@@ -79,6 +79,7 @@ const generator = z.enum([
   'normal',
   'outlier-channels',
   'outlier-tokens',
+  'near-ties',
   'bits',
   'zero',
   'saturating',

@@ -1,4 +1,5 @@
 import { dequantizePart } from './kernels/dequantize.ts';
+import { gatePart } from './kernels/gate.ts';
 import { gemmPart } from './kernels/gemm.ts';
 import { groupedGemmPart } from './kernels/grouped-gemm.ts';
 import { permutePart } from './kernels/permute.ts';
@@ -15,6 +16,7 @@ export const specParts = [
   requantizePart,
   gemmPart,
   groupedGemmPart,
+  gatePart,
   permutePart,
   unpermutePart,
   swigluQuantizePart,

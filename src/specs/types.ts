@@ -1,12 +1,4 @@
-import type { DequantizeSpec } from './kernels/dequantize.ts';
-import type { GemmSpec } from './kernels/gemm.ts';
-import type { GroupedGemmSpec, GroupLayout } from './kernels/grouped-gemm.ts';
-import type { PermuteSpec } from './kernels/permute.ts';
-import type { QuantizeSpec } from './kernels/quantize.ts';
-import type { RequantizeSpec } from './kernels/requantize.ts';
-import type { SwigluBackwardSpec } from './kernels/swiglu-backward.ts';
-import type { SwigluQuantizeSpec } from './kernels/swiglu-quantize.ts';
-import type { UnpermuteSpec } from './kernels/unpermute.ts';
+import type { specParts } from './parts.ts';
 
 export type {
   AnyInput,
@@ -21,29 +13,18 @@ export type {
   Operand,
   RoutingInput,
 } from './base.ts';
-export type {
-  DequantizeSpec,
-  GemmSpec,
-  GroupedGemmSpec,
-  GroupLayout,
-  PermuteSpec,
-  QuantizeSpec,
-  RequantizeSpec,
-  SwigluBackwardSpec,
-  SwigluQuantizeSpec,
-  UnpermuteSpec,
-};
+export type { DequantizeSpec } from './kernels/dequantize.ts';
+export type { GateSpec } from './kernels/gate.ts';
+export type { GemmSpec } from './kernels/gemm.ts';
+export type { GroupedGemmSpec, GroupLayout } from './kernels/grouped-gemm.ts';
+export type { PermuteSpec } from './kernels/permute.ts';
+export type { QuantizeSpec } from './kernels/quantize.ts';
+export type { RequantizeSpec } from './kernels/requantize.ts';
+export type { SwigluBackwardSpec } from './kernels/swiglu-backward.ts';
+export type { SwigluQuantizeSpec } from './kernels/swiglu-quantize.ts';
+export type { UnpermuteSpec } from './kernels/unpermute.ts';
 
 /** A spec with every field filled: presets replaced by their objects, defaults written out. */
-export type ResolvedSpec =
-  | QuantizeSpec
-  | DequantizeSpec
-  | RequantizeSpec
-  | GemmSpec
-  | GroupedGemmSpec
-  | PermuteSpec
-  | UnpermuteSpec
-  | SwigluQuantizeSpec
-  | SwigluBackwardSpec;
+export type ResolvedSpec = ReturnType<(typeof specParts)[number]['fill']>;
 
 export type KernelName = ResolvedSpec['kernel'];

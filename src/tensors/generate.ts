@@ -12,6 +12,7 @@ export type GeneratorName =
   | 'normal'
   | 'outlier-channels'
   | 'outlier-tokens'
+  | 'near-ties'
   | 'bits'
   | 'zero'
   | 'saturating'
@@ -143,6 +144,8 @@ function valueMaker(input: GeneratedInput, columns: number): ValueMaker {
       return scaled(scale, (first, values) => uniformValues(input.seed, first, values));
     case 'positive':
       return scaled(scale, (first, values) => positiveValues(input.seed, first, values));
+    case 'near-ties':
+      return scaled(scale, (first, values) => nearTies(input.seed, first, values));
     case 'outlier-channels':
       return outlierChannels(input, columns);
     case 'outlier-tokens':
@@ -180,6 +183,16 @@ function uniformValues(seed: number, first: number, values: Float32Array): void 
 function positiveValues(seed: number, first: number, values: Float32Array): void {
   const words = wordsOf(seed, streams.values, first, values.length);
   for (let i = 0; i < words.length; i++) values[i] = (words[i]! >>> 8) * 2 ** -24;
+}
+
+/** 32 levels an eighth apart, some of the values 2^-22 beside theirs. */
+function nearTies(seed: number, first: number, values: Float32Array): void {
+  const words = wordsOf(seed, streams.values, first, values.length);
+  for (let i = 0; i < words.length; i++) {
+    const level = (words[i]! >>> 27) - 16;
+    const beside = ((words[i]! & 3) % 3) - ((words[i]! & 3) === 3 ? 0 : 1);
+    values[i] = (level * 2 ** 19 + beside) * 2 ** -22;
+  }
 }
 
 const normalStreams = [streams.values, streams.normal2, streams.normal3, streams.normal4];

@@ -54,6 +54,8 @@ export function workOf(spec: ResolvedSpec): number {
       const { groups, m, n, k } = spec.shape;
       return m * n * k * (spec.layout === 'masked' ? groups : 1);
     }
+    case 'gate':
+      return 8 * spec.shape.tokens * spec.shape.experts;
     case 'permute':
     case 'unpermute':
       return 8 * spec.shape.tokens * spec.shape.hidden * spec.shape.topk;

@@ -1,4 +1,5 @@
 import { dequantize } from './dequantize.ts';
+import { gate } from './gate.ts';
 import { gemm } from './gemm.ts';
 import { groupedGemm } from './grouped-gemm.ts';
 import type { Mutant } from './mutant.ts';
@@ -16,6 +17,7 @@ export const mutants: readonly Mutant[] = [
   ...requantize,
   ...gemm,
   ...groupedGemm,
+  ...gate,
   ...permute,
   ...unpermute,
   ...swigluQuantize,

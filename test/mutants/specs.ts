@@ -19,6 +19,7 @@ import {
   swigluSpec,
   unpermuteSpec,
 } from '../helpers/specs.ts';
+import { gateMutantSpecs } from './gate-specs.ts';
 
 /** A small spec with its tensors, and the limit under which it runs split, if any. */
 export interface MutantSpec {
@@ -241,6 +242,7 @@ function build() {
     'grouped-offsets': grouped('offsets', [5, 21, 48]),
     'grouped-split': { ...grouped('contiguous', rows), maxBindingBytes: 8192 },
     'grouped-k': groupedAlongK,
+    ...gateMutantSpecs,
     permute: permuteOf({ tokens: 61, hidden: 37, experts: 7, topk: 3 }),
     'permute-words': permuteOf({ tokens: 61, hidden: 74, experts: 7, topk: 3 }),
     'permute-split': { ...permuteOf({ tokens: 700, hidden: 37, experts: 7, topk: 3 }), maxBindingBytes: 4096 },

@@ -30,6 +30,7 @@ const input = fc.record({
     'normal',
     'uniform',
     'positive',
+    'near-ties',
     'bits',
     'zero',
     'saturating',

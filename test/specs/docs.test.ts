@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { gatePresets } from '../../src/specs/gate-presets.ts';
 import { arithmeticPresets, modelPresets, schemePresets } from '../../src/specs/presets.ts';
 import { resolveSpec } from '../../src/specs/resolve.ts';
 import { jsonSchema, kernelNames } from '../../src/specs/schema.ts';
@@ -55,6 +56,20 @@ const tables: Readonly<Record<string, string>> = {
       promoteEvery,
       combine,
       promote,
+    ]),
+  ),
+  gates: markdown(
+    ['preset', 'score', 'topk', 'groups', 'topkGroups', 'groupScore', 'normalize', 'routeScale', 'sharedExperts'],
+    Object.entries(gatePresets).map(([name, gate]) => [
+      `\`${name}\``,
+      gate.score,
+      gate.topk,
+      gate.groups,
+      gate.topkGroups,
+      gate.groupScore,
+      gate.normalize,
+      gate.routeScale,
+      gate.sharedExperts,
     ]),
   ),
   models: markdown(

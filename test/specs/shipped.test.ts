@@ -45,6 +45,7 @@ describe('the shipped specs', () => {
           'normal',
           'outlier-channels',
           'outlier-tokens',
+          'near-ties',
           'bits',
           'zero',
           'saturating',

@@ -16,6 +16,7 @@ const names: readonly GeneratorName[] = [
   'normal',
   'outlier-channels',
   'outlier-tokens',
+  'near-ties',
   'bits',
   'zero',
   'saturating',
@@ -60,6 +61,8 @@ function expectedCode(input: GeneratedInput, element: number, row: number, colum
       return value(Math.floor(w0 / 256), -24);
     case 'normal':
       return normal(0);
+    case 'near-ties':
+      return value((Math.floor(w0 / 2 ** 27) - 16) * 2 ** 19 + [-1, 0, 1, 0][w0 % 4]!, -22);
     case 'outlier-channels':
       return normal(outlier(column));
     case 'outlier-tokens':

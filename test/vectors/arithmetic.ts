@@ -80,6 +80,7 @@ const generators: readonly GeneratorName[] = [
   'normal',
   'outlier-channels',
   'outlier-tokens',
+  'near-ties',
   'bits',
   'zero',
   'saturating',
@@ -90,7 +91,7 @@ const generators: readonly GeneratorName[] = [
 export function inputVectors(): unknown {
   const dtypes: FormatName[] = ['bf16', 'f16', 'f32'];
   const plain = generators.flatMap((name) => dtypes.map((dtype) => inputOf(name, dtype, 0)));
-  const moved = generators.slice(0, 5).flatMap((name) => dtypes.map((dtype) => inputOf(name, dtype, -20)));
+  const moved = generators.slice(0, 6).flatMap((name) => dtypes.map((dtype) => inputOf(name, dtype, -20)));
   const codes = (['e4m3', 'e5m2', 'e8m0', 'e2m1'] as const).map((dtype) => inputOf('bits', dtype, 0));
   const shape = [5, 7];
   return [...plain, ...moved, ...codes].map((input) => {

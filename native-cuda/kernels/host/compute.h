@@ -4,6 +4,7 @@
 
 #include "../../specs/spec.h"
 #include "../../tensors/tensor.h"
+#include "gate.h"
 #include "grouped_gemm.h"
 #include "permute.h"
 #include "swiglu.h"

@@ -55,6 +55,10 @@ void value_bits(const GeneratedInput& input, i64 columns, const std::vector<u8>&
     unit = input.generator == Generator::uniform ? 1.0 / 8388608.0 : 1.0 / 16777216.0;
     for (std::size_t i = 0; i < static_cast<std::size_t>(count); i++)
       values[i] = static_cast<float>(static_cast<i32>(bits[i] >> 8) - centre);
+  } else if (input.generator == Generator::near_ties) {
+    stream_words(input, first, count, stream_values, bits);
+    unit = 1.0 / 4194304.0;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(count); i++) values[i] = static_cast<float>(near_tie_integer(bits[i]));
   } else {
     normal_integers(input, first, count, values);
   }

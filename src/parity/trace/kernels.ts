@@ -10,6 +10,7 @@ import type {
   ResolvedSpec,
 } from '../../specs/types.ts';
 import type { Tensors } from '../../tensors/tensor.ts';
+import { gateTracer } from './gate.ts';
 import { gemmTracer } from './gemm.ts';
 import { groupedGemmTracer } from './grouped-gemm.ts';
 import { tensorSource, traceFactorOf, traceOutput } from './operand.ts';
@@ -26,6 +27,7 @@ const tracers: { readonly [K in KernelName]: (spec: SpecOf<K>, inputs: Tensors) 
   requantize: requantizeTracer,
   gemm: gemmTracer,
   'grouped-gemm': groupedGemmTracer,
+  gate: gateTracer,
   permute: permuteTracer,
   unpermute: unpermuteTracer,
   'swiglu-quantize': swigluQuantizeTracer,

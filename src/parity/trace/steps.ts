@@ -1,3 +1,4 @@
+import { expBits } from '../../numerics/exp.ts';
 import { bitsOf, fromBits } from '../../numerics/f32.ts';
 import type { FormatName } from '../../numerics/formats.ts';
 import { dtypeOfFormat } from '../../tensors/tensor.ts';
@@ -30,7 +31,9 @@ export interface Operation {
     | 'decode'
     | 'sigmoid'
     | 'count'
-    | 'place';
+    | 'place'
+    | 'exp'
+    | 'score';
   readonly formula: string;
   readonly operands: readonly Quantity[];
   readonly result: Quantity;
@@ -142,6 +145,15 @@ export class Recorder {
   divide(name: string, a: Quantity, b: Quantity, note?: string): Quantity {
     const result = f32Value(name, numberOf(a) / numberOf(b));
     return this.record('divide', `fl(${a.name} / ${b.name})`, [a, b], result, note);
+  }
+
+  subtract(name: string, a: Quantity, b: Quantity, note?: string): Quantity {
+    const result = f32Value(name, numberOf(a) - numberOf(b));
+    return this.record('add', `fl(${a.name} - ${b.name})`, [a, b], result, note);
+  }
+
+  exponential(name: string, x: Quantity, note?: string): Quantity {
+    return this.record('exp', `exp(${x.name})`, [x], f32(name, expBits(codeOf(x))), note);
   }
 
   multiply(name: string, a: Quantity, b: Quantity, note?: string): Quantity {

@@ -1,0 +1,14 @@
+import type { GateSpec } from '../../specs/types.ts';
+import type { Kernel } from '../kernel.ts';
+import { gateReference } from './reference.ts';
+import { gateInputs, gateResults } from './spec.ts';
+import { gateWebGpu } from './webgpu.ts';
+
+/** The kernel gate. */
+export const gateKernel: Kernel<GateSpec> = {
+  name: 'gate',
+  inputs: gateInputs,
+  results: gateResults,
+  reference: gateReference,
+  webgpu: gateWebGpu,
+};

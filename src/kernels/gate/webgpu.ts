@@ -1,0 +1,192 @@
+import type { Gpu, GpuWords } from '../../backends/webgpu/gpu.ts';
+import { bitsOf } from '../../numerics/f32.ts';
+import type { GateNormalize, GateScore } from '../../specs/gate-presets.ts';
+import type { GateSpec } from '../../specs/types.ts';
+import type { Tensor, Tensors } from '../../tensors/tensor.ts';
+import { type Band, rowBands, uploadBand } from '../bands.ts';
+import type { Constants } from '../constants.ts';
+import { gateTensors } from './reference.ts';
+import { limitsGroups } from './spec.ts';
+
+/** Numbers of the enumerations in WGSL, by their place. */
+const scores: readonly GateScore[] = ['sigmoid', 'sqrt-softplus', 'softmax', 'logit'];
+const normalizations: readonly GateNormalize[] = ['none', 'sum', 'softmax'];
+
+/** Words of a token that dispatches hand on: columns of shaders/kernels/gate_state.wgsl. */
+const stateWords = 8;
+const gapColumn = 6;
+const groupGapColumn = 7;
+const masked = 2;
+
+/** Turns a shader's loops may take together: some drivers stop counting at 2^16. */
+const mostTurns = 2 ** 15;
+
+/** A run of the gate; `load` counts over all bands. */
+interface Run {
+  readonly gpu: Gpu;
+  readonly spec: GateSpec;
+  /** f32 bits, whatever the tensor's own format: one pipeline serves all. */
+  readonly logits: Uint32Array;
+  readonly bias: GpuWords;
+  readonly mask: Tensor['codes'] | undefined;
+  readonly indices: Tensor['codes'] | undefined;
+  readonly load: GpuWords;
+  readonly empty: GpuWords;
+}
+
+/** What a band gives, in the lanes of its own tokens. */
+interface BandResult {
+  readonly experts: Uint32Array;
+  readonly weights: Uint32Array;
+  readonly state: Uint32Array;
+}
+
+const read = (buffer: GpuWords) => ({ buffer, access: 'read' }) as const;
+const write = (buffer: GpuWords) => ({ buffer, access: 'read_write' }) as const;
+
+/** The gate on a device, token by token; see docs/numerics.md, "Gate". */
+export async function gateWebGpu(gpu: Gpu, spec: GateSpec, inputs: Tensors): Promise<Tensors> {
+  const { tokens, experts } = spec.shape;
+  const slots = spec.gate.topk + spec.gate.sharedExperts;
+  const given = gateTensors(spec, inputs);
+  const run: Run = {
+    gpu,
+    spec,
+    logits: given.logits,
+    bias: gpu.upload(given.bias ?? new Uint32Array(1)),
+    mask: given.mask,
+    indices: given.indices,
+    load: gpu.allocate(experts, 'zero'),
+    empty: gpu.allocate(1),
+  };
+  const topkIdx = new Uint32Array(tokens * slots);
+  const topkWeights = new Uint32Array(tokens * slots);
+  const nearTies = new Uint32Array(tokens);
+  const groupGaps = new Uint32Array(tokens);
+  const bytesPerToken = 4 * Math.max(experts, slots, stateWords);
+  for (const band of rowBands(gpu, 0, tokens, bytesPerToken)) {
+    const result = await routeBand(run, band);
+    topkIdx.set(result.experts, band.start * slots);
+    topkWeights.set(result.weights, band.start * slots);
+    nearTies.set(column(result.state, gapColumn, band), band.start);
+    groupGaps.set(column(result.state, groupGapColumn, band), band.start);
+  }
+  const load = (await gpu.read(run.load)).slice(0, experts);
+  return {
+    topk_idx: { dtype: 'I32', shape: [tokens, slots], codes: topkIdx },
+    topk_weights: { dtype: 'F32', shape: [tokens, slots], codes: topkWeights },
+    load: { dtype: 'I32', shape: [experts], codes: load },
+    ...(spec.indices === undefined && { near_ties: { dtype: 'F32', shape: [tokens], codes: nearTies } }),
+    ...(limitsGroups(spec) && { group_gaps: { dtype: 'F32', shape: [tokens], codes: groupGaps } }),
+  };
+}
+
+function column(state: Uint32Array, index: number, band: Band): Uint32Array {
+  return state.subarray(index * band.rows, (index + 1) * band.rows);
+}
+
+async function routeBand(run: Run, band: Band): Promise<BandResult> {
+  const { gpu, spec } = run;
+  const { experts } = spec.shape;
+  const slots = spec.gate.topk + spec.gate.sharedExperts;
+  const tokens = band.rows;
+  const logits = uploadBand(gpu, run.logits, experts, band);
+  const state = gpu.allocate(stateWords * tokens);
+  const fates = gpu.upload(fatesOf(run, band));
+  const constants: Constants = { SCORE: scores.indexOf(spec.gate.score) };
+  if (spec.gate.score === 'softmax') {
+    gpu.dispatch({
+      shader: 'kernels/gate_softmax',
+      entryPoint: 'sum_softmax',
+      uniforms: [tokens, experts],
+      buffers: [read(logits), write(state)],
+      threads: tokens,
+    });
+  }
+  const chosen =
+    run.indices === undefined
+      ? choose(run, band, logits, state, fates, constants)
+      : uploadBand(gpu, run.indices, spec.gate.topk, band);
+  const idx = gpu.allocate(tokens * slots);
+  const weights = gpu.allocate(tokens * slots);
+  gpu.dispatch({
+    shader: 'kernels/gate_weigh',
+    entryPoint: 'weigh_experts',
+    constants: { ...constants, NORMALIZE: normalizations.indexOf(spec.gate.normalize) },
+    uniforms: [tokens, experts, spec.gate.topk, spec.gate.sharedExperts, bitsOf(spec.gate.routeScale)],
+    buffers: [
+      ...[read(logits), read(chosen), read(fates)],
+      ...[write(state), write(idx), write(weights), write(run.load)],
+    ],
+    threads: tokens,
+  });
+  const result = {
+    experts: (await gpu.read(idx)).subarray(0, tokens * slots),
+    weights: (await gpu.read(weights)).subarray(0, tokens * slots),
+    state: await gpu.read(state),
+  };
+  for (const buffer of [logits, state, fates, chosen, idx, weights]) gpu.release(buffer);
+  return result;
+}
+
+/** What is known of every token before the gate looks at it. */
+function fatesOf({ mask }: Run, band: Band): Uint32Array {
+  return Uint32Array.from({ length: band.rows }, (_, i) => (mask?.[band.start + i] === 0 ? masked : 0));
+}
+
+/** Ranks all experts and chooses topk a token: [tokens, topk]. */
+function choose(
+  run: Run,
+  band: Band,
+  logits: GpuWords,
+  state: GpuWords,
+  fates: GpuWords,
+  constants: Constants,
+): GpuWords {
+  const { gpu, spec } = run;
+  const { experts } = spec.shape;
+  const { topk, groups } = spec.gate;
+  const tokens = band.rows;
+  const size = experts / groups;
+  const keys = gpu.allocate(tokens * experts);
+  gpu.dispatch({
+    shader: 'kernels/gate_rank',
+    entryPoint: 'rank_experts',
+    constants: { ...constants, HAS_BIAS: spec.bias === undefined ? 0 : 1 },
+    uniforms: [tokens, experts],
+    buffers: [...[logits, run.bias, state].map(read), write(keys), write(fates)],
+    threads: tokens * experts,
+  });
+  const limited = limitsGroups(spec);
+  const groupKeys = limited ? chooseGroups(run, tokens, keys, state, fates) : run.empty;
+  const chosen = gpu.allocate(tokens * topk);
+  const places = Math.max(1, Math.floor(mostTurns / experts));
+  for (let begin = 0; begin <= topk; begin += places) {
+    gpu.dispatch({
+      shader: 'kernels/gate_choose',
+      entryPoint: 'choose_experts',
+      constants: { LIMITED: limited ? 1 : 0 },
+      uniforms: [tokens, experts, limited ? size : experts, topk, begin, Math.min(begin + places, topk + 1)],
+      buffers: [read(keys), read(groupKeys), write(state), write(chosen)],
+      threads: tokens,
+    });
+  }
+  gpu.release(keys);
+  if (limited) gpu.release(groupKeys);
+  return chosen;
+}
+
+/** Keys of the groups [groups, tokens]; the state gets the last group that each token keeps. */
+function chooseGroups({ gpu, spec }: Run, tokens: number, keys: GpuWords, state: GpuWords, fates: GpuWords): GpuWords {
+  const { groups, topkGroups, groupScore } = spec.gate;
+  const groupKeys = gpu.allocate(tokens * groups);
+  const shared = {
+    shader: 'kernels/gate_groups',
+    constants: { TOP2: groupScore === 'top2-sum' ? 1 : 0 },
+    uniforms: [tokens, groups, spec.shape.experts / groups, topkGroups],
+    buffers: [read(keys), write(groupKeys), write(state), write(fates)],
+  };
+  gpu.dispatch({ ...shared, entryPoint: 'score_groups', threads: tokens * groups });
+  gpu.dispatch({ ...shared, entryPoint: 'choose_groups', threads: tokens });
+  return groupKeys;
+}
