@@ -37,6 +37,14 @@ export {
   type TensorComparison,
 } from './parity/compare.ts';
 export { createTracer, renderTrace, type Trace, traceElement } from './parity/explain.ts';
+export { criticalPath, type Graph, play, type Timeline } from './simulate/engine.ts';
+export { type Hardware, hardwareOf, parseHardware } from './simulate/hardware.ts';
+export { deepseekV3, type ModelShape } from './simulate/model.ts';
+export { bubbleFormula, type Pipeline, pipelineMemory, simulatePipeline } from './simulate/pipeline.ts';
+export type { Scenario } from './simulate/scenario.ts';
+export { type Simulation, type SimulationResult, simulate } from './simulate/simulate.ts';
+export { type SweepRow, sweep } from './simulate/sweep.ts';
+export { chromeTrace } from './simulate/trace.ts';
 export { canonicalJson, specIdentity } from './specs/canonical.ts';
 export {
   type GateNormalize,

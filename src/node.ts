@@ -16,5 +16,6 @@ export { comparePolicies } from './moe/policies.ts';
 export { type Evidence, holdAgainst, makeEvidence, readEvidence, writeEvidence } from './parity/evidence.ts';
 export { type ReportInput, renderReport } from './parity/report.ts';
 export { runSuite } from './parity/suite.ts';
+export { ganttPicture } from './simulate/gantt.ts';
 export { type LoadedSpec, loadFile, loadSpecs, shippedSpecs } from './specs/load.ts';
 export { openSafetensorsFile, readTensors, writeTensors } from './tensors/files.ts';

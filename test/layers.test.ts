@@ -14,6 +14,7 @@ const layers = [
   ['kernels'],
   ['checkpoint', 'backends', 'moe'],
   ['parity'],
+  ['simulate'],
   ['studies', 'bundle'],
   ['cli', 'playground', 'index.ts', 'node.ts'],
 ];

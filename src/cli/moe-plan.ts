@@ -3,14 +3,7 @@ import { assignTokens } from '../moe/assign.ts';
 import { type Balance, balanceOf, type ExpertLoads } from '../moe/loads.ts';
 import { type Moves, movesBetween } from '../moe/moves.ts';
 import { planPicture } from '../moe/picture/plan.ts';
-import {
-  balanceOfPlacement,
-  checkPlacement,
-  type Placement,
-  placementOf,
-  replicasOf,
-  uniformPlacement,
-} from '../moe/placement.ts';
+import { balanceOfPlacement, type Placement, placementOf, replicasOf, uniformPlacement } from '../moe/placement.ts';
 import { sumOf } from '../moe/policies.ts';
 import { rebalanceExperts } from '../moe/rebalance.ts';
 import { planRedundancy } from '../moe/redundancy.ts';
@@ -19,7 +12,6 @@ import { type Io, paint } from './io.ts';
 import {
   bytesText,
   type LoadOptions,
-  readJson,
   readLoads,
   requireEnding,
   type Sample,
@@ -27,6 +19,7 @@ import {
   sampleOf,
   writeOutput,
 } from './moe.ts';
+import { readPlacement } from './simulate-options.ts';
 import { table } from './table.ts';
 
 /** Options of `fp8lab moe plan`. */
@@ -86,12 +79,8 @@ export async function moePlanCommand(path: string | undefined, options: MoePlanO
 
 async function currentPlacement(loads: ExpertLoads, { from, nodes, gpus }: MoePlanOptions): Promise<Placement> {
   if (from === undefined) return uniformPlacement(loads.length, loads[0]!.length, { nodes, gpus });
-  const { cluster, experts, slotsPerGpu, physicalToLogical } = ((await readJson(from)) ?? {}) as Placement;
-  if (!cluster || !Array.isArray(physicalToLogical) || !physicalToLogical.every(Array.isArray)) {
-    throw inputError('this is no plan', 'bad-plan', from, 'give a file that `fp8lab moe plan --out` wrote');
-  }
-  const placement = { cluster, experts, slotsPerGpu, physicalToLogical };
-  checkPlacement(placement);
+  const placement = await readPlacement(from);
+  const { cluster } = placement;
   if (cluster.nodes === nodes && cluster.gpus === gpus) return placement;
   const problem = `the plan is of ${cluster.gpus} GPUs in ${cluster.nodes} nodes, the options say ${gpus} in ${nodes}`;
   throw inputError(problem, 'bad-plan', from, 'give the --nodes and --gpus of the plan');

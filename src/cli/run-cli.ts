@@ -5,6 +5,7 @@ import type { Io } from './io.ts';
 import { addMoeCommands } from './moe-commands.ts';
 import { portNumber, positiveNumber } from './options.ts';
 import { parsePart } from './part.ts';
+import { addSimulateCommands } from './simulate-commands.ts';
 import { packageVersion } from './version.ts';
 
 /** What a command says when it is done: its exit code. */
@@ -251,6 +252,7 @@ function buildProgram(io: Io, finish: Finish): Command {
   addStudy(program, io, finish);
   addFileCommands(program, io, finish, examples);
   addMoeCommands(program, io, finish, examples);
+  addSimulateCommands(program, io, finish, examples);
   addMachine(program, io, finish);
   // A subcommand made before exitOverride was set keeps process.exit otherwise.
   const settle = (command: Command): void => {

@@ -18,6 +18,9 @@ export interface Traffic {
   readonly nodeTokens: readonly (readonly number[])[];
   /** [from GPU * gpus + to GPU], both in one node: tokens sent over NVLink at dispatch, each once a GPU; also those that IB brought. */
   readonly nvlinkTokens: Float64Array;
+  /** [GPU]: tokens that its network card sends at dispatch, and that it receives. */
+  readonly ibSent: Float64Array;
+  readonly ibReceived: Float64Array;
   /** Mean over tokens of the nodes that its experts are in. */
   readonly nodesPerToken: number;
   /** Bytes over IB and over NVLink, of dispatch and of combine, and of the busiest sender and receiver of dispatch. */
@@ -88,6 +91,8 @@ export function trafficOf(
   return {
     nodeTokens,
     nvlinkTokens,
+    ibSent: sent,
+    ibReceived: received,
     nodesPerToken: visits / routing.tokens,
     dispatch: linkBytes(bytes.dispatch),
     // The way back: who received now sends.

@@ -47,6 +47,7 @@ const commands = [
   'quantize',
   'dequantize',
   'moe',
+  'simulate',
   'doctor',
   'probe',
   'study',

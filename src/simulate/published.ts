@@ -1,0 +1,172 @@
+import { drawRouting } from '../moe/generate.ts';
+import { uniformPlacement } from '../moe/placement.ts';
+import { hardwareOf } from './hardware.ts';
+import { kernelTimes } from './kernels.ts';
+import { deepseekV3 } from './model.ts';
+import { commLatency, commSeconds, copyBytes, linkRates } from './program.ts';
+import { modeOf, type Scenario } from './scenario.ts';
+import { simulate } from './simulate.ts';
+import { assignLayer, layerWork } from './wire.ts';
+
+/** A figure that somebody measured and published, and what the simulation says. */
+export interface Comparison {
+  readonly what: string;
+  readonly unit: string;
+  readonly published: number;
+  readonly simulated: number;
+  /** (simulated - published) / published. */
+  readonly error: number;
+  readonly source: string;
+}
+
+const legacy = 'DeepEP docs/legacy.md, H800';
+const trace = 'deepseek-ai/profile-data, train.json, H800, 112 SMs beside a running all-to-all';
+
+function compare(what: string, unit: string, published: number, simulated: number, source: string): Comparison {
+  return { what, unit, published, simulated, error: simulated / published - 1, source };
+}
+
+/** A step on H800 nodes as DeepSeek runs it. */
+export function deepseekScenario(change: Partial<Scenario>): Scenario {
+  return {
+    hardware: hardwareOf('h800'),
+    model: deepseekV3,
+    phase: 'prefill',
+    nodes: 4,
+    tokensPerGpu: 16_384,
+    context: 4096,
+    overlap: 'two',
+    commSms: 20,
+    launch: 'ibgda',
+    redundant: 0,
+    planSeconds: 0,
+    skew: 0,
+    drift: 0,
+    seed: 1,
+    ...change,
+  };
+}
+
+/** One all-to-all by itself, experts spread evenly and chosen alike: seconds there and back, and tokens as DeepEP's tests count them. */
+function allToAll(
+  gpus: number,
+  tokens: number,
+  mode: 'normal' | 'low-latency',
+): { dispatch: number; combine: number; copies: number; bytes: { dispatch: number; combine: number } } {
+  const nodes = gpus / 8;
+  const scenario = deepseekScenario({ nodes, phase: mode === 'normal' ? 'prefill' : 'decode' });
+  const cluster = { nodes, gpus };
+  const each = Math.min(tokens, 128);
+  // The tests of normal mode let a token choose from four nodes at most, those of low-latency mode from all.
+  const groups = mode === 'normal' ? { groups: nodes, groupLimit: Math.min(nodes, 4) } : {};
+  const routing = drawRouting(new Float64Array(256).fill(1), { tokens: gpus * each, topK: 8, seed: 1, ...groups });
+  const placement = uniformPlacement(1, 256, cluster);
+  const assignment = assignLayer(routing, placement, 0, undefined);
+  const work = layerWork(routing, assignment, placement, modeOf(scenario), tokens / each);
+  const bytes = copyBytes(scenario);
+  const rates = linkRates(scenario);
+  const seconds = (size: number): number => commLatency(scenario) + Math.max(...commSeconds(work, size, rates).own);
+  const visits = mode === 'normal' ? countVisits(routing.topkIdx, nodes === 1 ? 32 : 256 / nodes) : 8;
+  return { dispatch: seconds(bytes.dispatch), combine: seconds(bytes.combine), copies: visits * tokens, bytes };
+}
+
+/** Mean number of GPUs (in one node) or nodes that a token's experts are on, its own counted: what DeepEP's tests divide by. */
+function countVisits(topkIdx: Int32Array, expertsEach: number): number {
+  let visits = 0;
+  for (let token = 0; token < topkIdx.length; token += 8) {
+    visits += new Set(Array.from(topkIdx.subarray(token, token + 8), (expert) => Math.floor(expert / expertsEach)))
+      .size;
+  }
+  return visits / (topkIdx.length / 8);
+}
+
+/** DeepEP's normal kernels: 4,096 tokens of 7,168, FP8 there and BF16 back. */
+export function normalBandwidths(): Comparison[] {
+  const published = { 8: [153, 158], 16: [43, 43], 32: [58, 57], 64: [51, 50] } as const;
+  return Object.entries(published).flatMap(([ep, [dispatch, combine]]) => {
+    const { bytes, copies, ...seconds } = allToAll(Number(ep), 4096, 'normal');
+    const rate = (way: 'dispatch' | 'combine'): number => (copies * bytes[way]) / seconds[way] / 1e9;
+    return [
+      compare(`EP${ep} dispatch`, 'GB/s', dispatch, rate('dispatch'), legacy),
+      compare(`EP${ep} combine`, 'GB/s', combine, rate('combine'), legacy),
+    ];
+  });
+}
+
+/** DeepEP's low-latency kernels: 128 tokens. */
+export function lowLatencies(): Comparison[] {
+  const published = {
+    8: [77, 114],
+    16: [118, 195],
+    32: [155, 273],
+    64: [173, 314],
+    128: [192, 369],
+    256: [194, 360],
+  } as const;
+  return Object.entries(published).flatMap(([ep, [dispatch, combine]]) => {
+    const seconds = allToAll(Number(ep), 128, 'low-latency');
+    return [
+      compare(`EP${ep} low-latency dispatch`, 'us', dispatch, seconds.dispatch * 1e6, legacy),
+      compare(`EP${ep} low-latency combine`, 'us', combine, seconds.combine * 1e6, legacy),
+    ];
+  });
+}
+
+/** Kernels of DeepSeek's own training profile: 4,096 tokens a GPU, EP64. */
+export function profiledKernels(): Comparison[] {
+  const times = kernelTimes(hardwareOf('h800'), deepseekV3, 112);
+  const us = (what: string, published: number, seconds: number): Comparison =>
+    compare(what, 'us', published, seconds * 1e6, trace);
+  const rows = 31_104;
+  return [
+    us('query up-projection, 4096 x 24576 x 1536', 370, times.gemm(4096, 24_576, 1536)),
+    us('key-value up-projection, 4096 x 32768 x 512', 244, times.gemm(4096, 32_768, 512)),
+    us('output projection, 4096 x 7168 x 16384', 895, times.gemm(4096, 7168, 16_384)),
+    us('core attention, one prompt of 4096', 1237, times.causalCore(4096, 4096)),
+    us('shared expert, 4096 x 4096 x 7168', 255, times.gemm(4096, 4096, 7168)),
+    us('shared expert, 4096 x 7168 x 2048', 132, times.gemm(4096, 7168, 2048)),
+    us(`routed experts, ${rows} x 4096 x 7168`, 1739, times.gemm(rows, 4096, 7168, true)),
+    us(`routed experts, ${rows} x 7168 x 2048`, 946, times.gemm(rows, 7168, 2048, true)),
+  ];
+}
+
+/** All-to-alls of the same profile; they miss, see docs/simulation.md. */
+export function profiledAllToAll(): Comparison[] {
+  const { dispatch, combine } = allToAll(64, 4096, 'normal');
+  return [
+    compare('dispatch, mean of four', 'us', 4346, dispatch * 1e6, trace),
+    compare('combine, mean of eight', 'us', 6181, combine * 1e6, trace),
+  ];
+}
+
+const overview = 'DeepSeek-V3/R1 inference system overview, 28 February 2025, H800 nodes';
+const lmsys = 'lmsys.org, 5 May 2025, SGLang on H100 nodes';
+
+/** Output tokens a second of a node. */
+export function servedDecode(): Comparison[] {
+  // 14,800 tokens/s of 8 GPUs at 20 to 22 tokens/s a request: 88 requests a GPU.
+  const step = simulate(
+    deepseekScenario({ phase: 'decode', nodes: 18, tokensPerGpu: 88, context: 4989, redundant: 32 }),
+  );
+  return [
+    compare(
+      'decode, EP144, 88 requests a GPU, cache 4,989',
+      'tokens/s a node',
+      14_800,
+      step.result.tokensPerSecondPerNode,
+      overview,
+    ),
+  ];
+}
+
+/** Input tokens a second of a node; cached tokens taken out of the published 73,700. */
+export function servedPrefill(): Comparison[] {
+  const ours = simulate(deepseekScenario({ redundant: 32, skew: 0.4, drift: 0.1 })).result.tokensPerSecondPerNode;
+  const h100 = simulate(
+    deepseekScenario({ hardware: hardwareOf('h100'), context: 2000, redundant: 32, skew: 0.4, drift: 0.1 }),
+  );
+  return [
+    compare('prefill, EP32, computed tokens', 'tokens/s a node', Math.round(73_700 * (1 - 0.563)), ours, overview),
+    compare('prefill, EP32, prompts of 2,000', 'tokens/s a node', 52_300, h100.result.tokensPerSecondPerNode, lmsys),
+  ];
+}

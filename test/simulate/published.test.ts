@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import * as published from '../../src/simulate/published.ts';
+
+const page = readFileSync('docs/simulation.md', 'utf8');
+
+/** A row of the page's table: figure, published, simulated. */
+function pageRow(what: string): string[] {
+  const line = page.split('\n').find((text) => text.startsWith(`| ${what} |`));
+  return (line ?? '').split('|').map((cell) => cell.trim());
+}
+
+const held = [
+  ['normal all-to-all', published.normalBandwidths],
+  ['low-latency all-to-all', published.lowLatencies],
+  ['kernels of the training profile', published.profiledKernels],
+  ['served decode', published.servedDecode],
+] as const;
+
+const missed = [
+  ['all-to-all of the training profile', published.profiledAllToAll],
+  ['served prefill', published.servedPrefill],
+] as const;
+
+describe('published figures', () => {
+  it.each(held)(
+    '%s: within 20 %',
+    (_, compare) => {
+      for (const { what, published: figure, simulated, error } of compare()) {
+        expect(error).toBeCloseTo(simulated / figure - 1, 12);
+        expect(Math.abs(error), what).toBeLessThan(0.2);
+      }
+    },
+    120_000,
+  );
+
+  it.each([...held, ...missed])(
+    '%s: the page tells each error as it is',
+    (_, compare) => {
+      for (const { what, published: figure, error } of compare()) {
+        const [, , told, , percent] = pageRow(what);
+        expect(told?.replaceAll(',', ''), what).toContain(String(figure));
+        expect(Number(percent!.replace(' %', '').replace('\u2212', '-')), what).toBeCloseTo(100 * error, 0.9);
+      }
+    },
+    240_000,
+  );
+});
