@@ -109,7 +109,13 @@ describe('fp8lab simulate', () => {
     const io = { stdout: () => {}, stderr: () => {}, isTTY: false, env: {}, signal: new AbortController().signal };
     expect((await runCli(['moe', ...plan, '--out', at('plan.json')], io)).code).toBe(0);
     const planned = await cli(...small, '--loads', at('loads.json'), '--plan', at('plan.json'), '--json');
-    const even = await cli(...small, '--loads', at('loads.json'), '--json');
+    const row = Array.from({ length: 256 }, (_, expert) => expert);
+    const cluster = { nodes: 2, gpus: 16 };
+    await writeFile(
+      at('even.json'),
+      JSON.stringify({ cluster, experts: 256, slotsPerGpu: 16, physicalToLogical: [row] }),
+    );
+    const even = await cli(...small, '--loads', at('loads.json'), '--plan', at('even.json'), '--json');
     expect(JSON.parse(planned.out).scenario.given).toEqual({ loads: true, routings: false, placement: true });
     expect(JSON.parse(planned.out).imbalance).toBeLessThan(JSON.parse(even.out).imbalance);
   });
