@@ -6,11 +6,16 @@ import { baseline } from './options.ts';
 /** Share of the old value in the smoothed loss: Appendix B.1 of the DeepSeek-V3 report. */
 export const smoothing = 0.9;
 
-/** Smoothed losses; the first is the first loss itself. */
+/** The smoothed loss after one more step; `average` is undefined before the first, whose loss it then is. */
+export function smoothed(average: number | undefined, loss: number): number {
+  return average === undefined ? loss : smoothing * average + (1 - smoothing) * loss;
+}
+
+/** Smoothed losses, step by step. */
 export function smooth(losses: readonly number[]): number[] {
-  let average = losses[0] ?? 0;
+  let average: number | undefined;
   return losses.map((loss) => {
-    average = smoothing * average + (1 - smoothing) * loss;
+    average = smoothed(average, loss);
     return average;
   });
 }
@@ -60,12 +65,14 @@ export function distance(a: readonly number[], b: readonly number[]): Distance {
 }
 
 function curvesOf(rows: readonly Row[]): Curve[] {
-  const curves = new Map<string, Row[]>();
+  const runs = new Map<string, Row[]>();
   for (const row of rows) {
     const key = `${row.seed} ${row.run}`;
-    curves.set(key, [...(curves.get(key) ?? []), row]);
+    const own = runs.get(key);
+    if (own === undefined) runs.set(key, [row]);
+    else own.push(row);
   }
-  return Array.from(curves.values(), (own) => ({
+  return Array.from(runs.values(), (own) => ({
     run: String(own[0]!.run),
     seed: numberOf(own[0]!.seed),
     engine: String(own[0]!.engine),
@@ -74,10 +81,8 @@ function curvesOf(rows: readonly Row[]): Curve[] {
   }));
 }
 
-const percent = (share: number, signed = false): string => {
-  const text = (100 * share).toFixed(3);
-  return `${signed && share > 0 ? '+' : ''}${text} %`;
-};
+const percent = (share: number, signed = false): string =>
+  `${signed && share > 0 ? '+' : ''}${(100 * share).toFixed(3)} %`;
 
 /** Pairs of curves of one seed that differ by rounding alone: what any difference has to be held against. */
 function noise(curves: readonly Curve[]): Distance | undefined {
@@ -144,6 +149,14 @@ function findings(curves: readonly Curve[], baselines: ReadonlyMap<number, Curve
     });
   }
   const plain = curves.filter(({ run }) => run === 'f32');
+  for (const { seed, smoothed } of plain) {
+    const base = baselines.get(seed);
+    if (base === undefined) continue;
+    const { mean, most } = distance(smoothed, base.smoothed);
+    found.push({
+      text: `f32, seed ${seed}: ${percent(mean, true)} from ${baseline} on average over the second half, at most ${percent(most)}: as far as a change that harms nothing takes a run of this size.`,
+    });
+  }
   if (plain.length > 1) {
     const apart = Math.max(...plain.slice(1).map(({ smoothed }) => distance(smoothed, plain[0]!.smoothed).most));
     found.push({ text: `Seeds: f32 runs of different seeds are up to ${percent(apart)} apart.` });

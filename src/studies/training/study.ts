@@ -3,7 +3,7 @@ import { defineStudy, type Row, type StudyContext } from '../study.ts';
 import { type Corpus, shippedCorpus } from './corpus.ts';
 import { type Computation, computationOf } from './engine.ts';
 import { settingsOf, type TrainingCase, type TrainingOptions, trainingCases, trainingOptions } from './options.ts';
-import { presentTraining, smooth, trainingColumns } from './present.ts';
+import { presentTraining, smooth, smoothed, trainingColumns } from './present.ts';
 import { packState, type RunIdentity, unpackState } from './state.ts';
 import { startTraining, type TrainingSettings, type TrainingState, trainStep, validate } from './trainer.ts';
 
@@ -51,12 +51,7 @@ async function train({ settings, corpus, computation, context, state, studyCase 
   const { reports } = state;
   if (reports.length === settings.steps) return;
   let saved = performance.now();
-  const live = liveRow(
-    studyCase,
-    settings,
-    computation,
-    reports.map(({ loss }) => loss),
-  );
+  let average = smooth(reports.map(({ loss }) => loss)).at(-1);
   while (reports.length < settings.steps) {
     try {
       await context.progress(reports.length / settings.steps, `step ${reports.length} of ${settings.steps}`);
@@ -65,22 +60,15 @@ async function train({ settings, corpus, computation, context, state, studyCase 
       throw error;
     }
     const { loss } = await trainStep(state, settings, corpus, computation.precision);
-    context.watch(live(loss, reports.length));
+    average = smoothed(average, loss);
+    const row = common(studyCase, settings, computation.engine, reports.length);
+    context.watch({ ...row, loss, smoothed_loss: average });
     if (performance.now() - saved > saveEvery) {
       await save();
       saved = performance.now();
     }
   }
   await save();
-}
-
-/** Rows to look at while the run goes on. */
-function liveRow(studyCase: TrainingCase, settings: TrainingSettings, { engine }: Computation, losses: number[]) {
-  return (loss: number, step: number): Row => {
-    losses.push(loss);
-    const smoothed = smooth(losses).at(-1)!;
-    return { ...common(studyCase, settings, engine, step), loss, smoothed_loss: smoothed };
-  };
 }
 
 const common = (
@@ -97,11 +85,11 @@ const common = (
 });
 
 function rowsOf({ studyCase, settings, computation, state: { reports } }: Run): Row[] {
-  const smoothed = smooth(reports.map(({ loss }) => loss));
+  const averages = smooth(reports.map(({ loss }) => loss));
   return reports.map(({ loss, norm, imbalance }, index) => ({
     ...common(studyCase, settings, computation.engine, index + 1),
     loss,
-    smoothed_loss: smoothed[index]!,
+    smoothed_loss: averages[index]!,
     gradient_norm: norm,
     imbalance,
     validation_loss: null,
