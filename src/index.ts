@@ -83,6 +83,10 @@ export type {
   SwigluQuantizeSpec,
   UnpermuteSpec,
 } from './specs/types.ts';
+export { studies, studyOf } from './studies/index.ts';
+export { readOptions as readStudyOptions } from './studies/options.ts';
+export { runStudy, type StudyRun } from './studies/run.ts';
+export type { Finding, Presentation, Row, Study } from './studies/study.ts';
 export { blobSource, bufferSource } from './tensors/byte-source.ts';
 export { generate } from './tensors/generate.ts';
 export { browserLimits } from './tensors/header.ts';

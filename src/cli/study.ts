@@ -144,14 +144,15 @@ async function runOne(study: Study, given: Readonly<Record<string, unknown>> & C
   );
   const options = readOptions(study.options, own);
   const inputs = inputsOf(study, given.input);
-  if (given.out !== undefined) await checkFolder(given.out, '--out');
-  if (given.checkpoint !== undefined) await checkFolder(given.checkpoint, '--checkpoint');
+  const leave: (() => Promise<void>)[] = [];
+  if (given.out !== undefined) leave.push(await checkFolder(given.out, '--out'));
+  if (given.checkpoint !== undefined) leave.push(await checkFolder(given.checkpoint, '--checkpoint'));
   const loader = createInputLoader(options);
-  const computed = await computeStudy(
-    study,
-    { options, inputs, loader, out: given.out, checkpoint: given.checkpoint, part: given.part },
-    io,
-  );
+  const work = { options, inputs, loader, out: given.out, checkpoint: given.checkpoint, part: given.part };
+  const computed = await computeStudy(study, work, io).catch(async (error) => {
+    for (const step of leave) await step();
+    throw error;
+  });
   const record: RunRecord = {
     study: study.name,
     command: commandOf(study, options, inputs),

@@ -1,3 +1,5 @@
+import { sigmoidBits } from '../numerics/exp.ts';
+import { bitsOf, fromBits } from '../numerics/f32.ts';
 import type { Scheme } from '../numerics/scheme.ts';
 import { schemePresets } from '../specs/presets.ts';
 import { ErrorSums } from './error-sums.ts';
@@ -81,7 +83,10 @@ function deltas(o: Float32Array, gradient: Float32Array, { rows, columns: width 
   return out;
 }
 
-/** SwiGLU of the two halves of each row, gate and up: outputs, and the gradients of gate and up for an output gradient. */
+/**
+ * SwiGLU of the two halves of each row, gate and up: outputs, and the gradients of gate and up for an output gradient. The sigmoid is the pinned
+ * one in f32: the engine's own exp differs in its last bits from engine to engine.
+ */
 function swiglu(x: Float32Array, gradient: Float32Array, { rows, columns: width }: StudyMatrix) {
   const half = width >> 1;
   const output = new Float64Array(rows * half);
@@ -90,7 +95,7 @@ function swiglu(x: Float32Array, gradient: Float32Array, { rows, columns: width 
     for (let i = 0; i < half; i++) {
       const gate = x[row * width + i]!;
       const up = x[row * width + half + i]!;
-      const sigmoid = 1 / (1 + Math.exp(-gate));
+      const sigmoid = fromBits(sigmoidBits(bitsOf(gate)));
       const g = gradient[row * width + i]!;
       const at = row * half + i;
       output[at] = gate * sigmoid * up;

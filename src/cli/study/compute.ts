@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Backend, BackendName } from '../../backends/backend.ts';
 import { createNativeServer } from '../../backends/native-server.ts';
 import { createBackend } from '../../backends/registry.ts';
-import { inputError } from '../../errors.ts';
+import { Fp8labError, inputError } from '../../errors.ts';
 import { canonicalJson } from '../../specs/canonical.ts';
 import type { AnyOptionValues } from '../../studies/options.ts';
 import { type CaseRows, runCases } from '../../studies/run.ts';
@@ -77,7 +77,12 @@ export async function computeStudy(study: Study, work: StudyWork, io: Io): Promi
 }
 
 function needsFolder(): Error {
-  return inputError('a part has no place to keep its rows', 'missing-folder', '--part', 'add --out FOLDER');
+  return new Fp8labError('a part has no place to keep its rows', {
+    kind: 'usage',
+    code: 'missing-folder',
+    where: '--part',
+    fix: 'add --out FOLDER',
+  });
 }
 
 const partPath = (out: string, study: Study, { index, count }: Part): string =>

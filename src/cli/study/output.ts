@@ -1,4 +1,4 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseHTML } from 'linkedom';
 import { Fp8labError, inputError } from '../../errors.ts';
@@ -11,15 +11,22 @@ import { writeError, writeFileAtomically } from '../../tensors/files.ts';
 import type { Io } from '../io.ts';
 import { createRasterizer, type Rasterize } from '../rasterize.ts';
 
-/** Refuses a folder that cannot be one, before anything is computed. */
-export async function checkFolder(path: string, flag: string): Promise<void> {
+/**
+ * Makes a folder, before anything is computed, and refuses what cannot be one. Gives a function that takes the folder away again where nothing was
+ * put into it: a run that fails leaves nothing.
+ */
+export async function checkFolder(path: string, flag: string): Promise<() => Promise<void>> {
   const found = await stat(path).catch(() => undefined);
   if (found !== undefined && !found.isDirectory()) {
     throw inputError(`${path} is there and is no folder`, 'not-a-folder', flag, 'name a folder');
   }
-  await mkdir(path, { recursive: true }).catch((cause) => {
+  const made = await mkdir(path, { recursive: true }).catch((cause) => {
     throw writeError(cause, path);
   });
+  return async () => {
+    // rmdir refuses a folder that is not empty.
+    if (made !== undefined) await rmdir(path).catch(() => {});
+  };
 }
 
 /** Writes a study's CSV and its charts as SVG and PNG, each whole or not at all; gives the paths. Without a rasterizer PNG is left out, and said so. */
