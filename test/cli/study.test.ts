@@ -153,7 +153,7 @@ describe('bad input to fp8lab study', () => {
     [['granularity', '--input', 'outlier-channels:factor=3'], 4, 'no power of two'],
     [['granularity', '--input', 'nothing'], 4, 'neither a generator nor FILE.safetensors:TENSOR'],
     [['granularity', '--input', 'no.safetensors:x'], 4, 'no such file'],
-    [['granularity', '--part', '1/2'], 4, '--out FOLDER'],
+    [['granularity', '--part', '1/2'], 2, '--out FOLDER'],
     [['granularity', '--part', '3/2', '--out', 'x'], 2, 'is no part'],
     [['promotion', '--k', '7'], 2, '--k 7 is out of range'],
   ])('%j is told', async (args, exit, message) => {
@@ -193,11 +193,11 @@ describe('bad input to fp8lab study', () => {
     expect(err).toContain('no part of a study');
   });
 
-  it('an interrupt ends it with 130 and leaves no file', async () => {
+  it('an interrupt ends it with 130 and leaves neither file nor folder', async () => {
     const folder = temporaryFolder();
     const abort = new AbortController();
     setTimeout(() => abort.abort(), 200);
-    const { code } = await cli(['promotion', '--out', folder], abort.signal);
+    const { code } = await cli(['promotion', '--out', join(folder, 'results')], abort.signal);
     expect(code).toBe(130);
     expect(readdirSync(folder)).toEqual([]);
   });
