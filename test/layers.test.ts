@@ -14,7 +14,7 @@ const layers = [
   ['kernels'],
   ['checkpoint', 'backends', 'moe'],
   ['parity'],
-  ['simulate'],
+  ['diagnose', 'simulate'],
   ['studies', 'bundle'],
   ['cli', 'playground', 'index.ts', 'node.ts'],
 ];

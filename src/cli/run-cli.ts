@@ -134,6 +134,29 @@ function addTrace(program: Command, io: Io, finish: Finish): void {
     .action(async (name, options) => finish(await (await import('./trace.ts')).traceCommand(name, options, io)));
 }
 
+function addDiagnose(program: Command, io: Io, finish: Finish): void {
+  program
+    .command('diagnose')
+    .description('find out what a kernel really computed: which rule reproduces its result, bit for bit')
+    .argument('<spec>', 'spec file or shipped name: what it should have computed')
+    .requiredOption('--actual <file>', 'safetensors file with the result of the kernel')
+    .option('--inputs <file>', 'the inputs that the kernel was given, where the spec does not generate them')
+    .option('--separate <file>', 'write inputs that part the rules which these inputs do not')
+    .addOption(
+      new Option('--budget <seconds>', 'time for the search').argParser(positiveNumber('--budget')).default(15),
+    )
+    .addOption(json())
+    .addHelpText(
+      'before',
+      examples([
+        'diagnose gemm/dsv3-q-a --actual mine.safetensors',
+        'diagnose my-spec.json --inputs captured.safetensors --actual captured.safetensors',
+        'diagnose quantize/recipe-deepgemm --actual mine.safetensors --json',
+      ]),
+    )
+    .action(async (name, options) => finish(await (await import('./diagnose.ts')).diagnoseCommand(name, options, io)));
+}
+
 function addSpec(program: Command, io: Io, finish: Finish): void {
   const spec = program
     .command('spec')
@@ -248,7 +271,7 @@ function buildProgram(io: Io, finish: Finish): Command {
     .exitOverride()
     .enablePositionalOptions()
     .configureOutput({ writeOut: (text) => io.stdout(text), writeErr: (text) => io.stderr(text) });
-  for (const add of [addParity, addRun, addBench, addCompare, addTrace, addSpec]) add(program, io, finish);
+  for (const add of [addParity, addRun, addBench, addCompare, addDiagnose, addTrace, addSpec]) add(program, io, finish);
   addStudy(program, io, finish);
   addFileCommands(program, io, finish, examples);
   addMoeCommands(program, io, finish, examples);

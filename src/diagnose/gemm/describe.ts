@@ -1,0 +1,148 @@
+import type { Convention, Deviation } from '../convention.ts';
+import { quantizerRule, quantizerRules } from '../quantizers.ts';
+import { amaxRules } from '../tile-quantizer.ts';
+import { modelAxes, namedModels, splitAxis, titles, wordsOf } from './axes.ts';
+
+/** Costs of axes whose deviations are not equally far-fetched; 2 where nothing is said. */
+const costs: Readonly<Record<string, number>> = {
+  interval: 1,
+  combine: 1,
+  promote: 1,
+  split: 1,
+  output: 1,
+  form: 1,
+  tile: 1,
+  format: 1,
+  scale: 2,
+  'd.transposed': 2,
+  c: 2,
+};
+
+/** Where a gemm's convention leaves the spec. */
+export function describeGemm(spec: Convention, convention: Convention): Deviation[] {
+  const found: Deviation[] = [];
+  const differs = (axis: string): boolean => convention[axis] !== spec[axis];
+  if (modelAxes.some(differs)) found.push(modelDeviation(spec, convention));
+  if (['split', 'split.cut', 'split.partials', 'split.add', 'split.sum'].some(differs))
+    found.push(splitDeviation(convention));
+  const told = new Set<string>([...modelAxes, 'split', 'split.cut', 'split.partials', 'split.add', 'split.sum']);
+  for (const axis of Object.keys(convention)) {
+    if (told.has(axis) || !differs(axis) || isRulesOwnFloor(convention, axis)) continue;
+    found.push(axisDeviation(spec, convention, axis));
+  }
+  const order = Object.keys(titles);
+  return found.sort((x, y) => order.indexOf(splitAxis(x.axis).kind) - order.indexOf(splitAxis(y.axis).kind));
+}
+
+/** A recipe brings its own floor: that is no deviation of its own. */
+function isRulesOwnFloor(convention: Convention, axis: string): boolean {
+  const { operand, kind } = splitAxis(axis);
+  if (kind !== 'floor') return false;
+  const rule = quantizerRules.find(({ name }) => name === convention[`${operand}.recipe`]);
+  return rule !== undefined && String(rule.floor) === convention[axis];
+}
+
+function axisDeviation(spec: Convention, convention: Convention, axis: string): Deviation {
+  const { operand, kind } = splitAxis(axis);
+  const title = `${operand === '' ? '' : `${operand} `}${titles[kind] ?? kind}`;
+  const value = convention[axis]!;
+  return {
+    axis,
+    title,
+    value,
+    words: valueWords(axis, value),
+    spec: valueWords(axis, spec[axis]!),
+    cost: costOfAxis(axis, kind, value),
+  };
+}
+
+function costOfAxis(axis: string, kind: string, value: string): number {
+  if (kind === 'recipe') return quantizerRule(value).cost;
+  if (axis === 'output' && !['toward-zero', 'via-bf16', 'via-f16'].includes(value)) return 2;
+  if (axis === 'interval' && !['0', '32', '64', '128', '256', '512'].includes(value)) return 2;
+  if (axis === 'combine' && value === 'f64') return 2;
+  return costs[kind] ?? 2;
+}
+
+/** A value of an axis that gemm and quantize share, in words. */
+export function valueWords(axis: string, value: string): string {
+  const { kind } = splitAxis(axis);
+  if (kind === 'recipe') return quantizerRule(value).words;
+  if (kind === 'amax') return amaxRules[value as keyof typeof amaxRules];
+  if (kind === 'floor') return value.startsWith('+') ? `${value.slice(1)} added` : `at least ${value}`;
+  return wordsOf(axis, value);
+}
+
+function modelDeviation(spec: Convention, convention: Convention): Deviation {
+  const named = namedModels.find(({ move }) =>
+    Object.entries(move).every(([axis, value]) => convention[axis] === value),
+  );
+  const steps = modelAxes.filter((axis) => convention[axis] !== spec[axis]).length;
+  return {
+    axis: 'model',
+    title: 'model',
+    value: modelAxes.map((axis) => convention[axis]).join(' '),
+    words: named?.words ?? modelWords(convention),
+    spec: nameOfModel(spec),
+    cost: named?.cost ?? 2 + steps,
+  };
+}
+
+/** A model by its name, or by its parts. */
+export function nameOfModel(convention: Convention): string {
+  const named = namedModels.find(({ move }) =>
+    Object.entries(move).every(([axis, value]) => convention[axis] === value),
+  );
+  return named?.words ?? modelWords(convention);
+}
+
+const stepWords: Readonly<Record<string, string>> = {
+  e8m13: 'sums cut to 13 fraction bits',
+  'f32-rz': 'sums truncated to f32',
+  'f32-rne': 'sums rounded to f32',
+  'f16-rne': 'sums rounded to f16',
+};
+
+function modelWords(convention: Convention): string {
+  if (convention.model !== 'aligned') return `${convention.model}, k ${convention.order}`;
+  const { fraction, terms, step, order, align, products, zeros } = convention;
+  const parts = [`${fraction} fraction bits`, `sums of ${terms}`, stepWords[step!] ?? step!];
+  if (order === 'p4') parts.push('k in pairs');
+  if (order === 'descending') parts.push('k descending');
+  if (align === 'floor') parts.push('terms aligned toward minus infinity');
+  if (align === 'nearest') parts.push('terms aligned to nearest');
+  if (products === 'normalized') parts.push('products renormalized');
+  if (zeros === 'in') parts.push('zero products take part in the largest exponent');
+  return `tensor core with ${parts.join(', ')}`;
+}
+
+function splitDeviation(convention: Convention): Deviation {
+  const count = convention.split!;
+  const [kind, unit] = convention['split.cut']!.split('-');
+  const where =
+    kind === 'interleaved'
+      ? `taking turns by ${unit} k`
+      : kind === 'balanced'
+        ? `evenly, by ${unit} k`
+        : `by whole ${unit} k`;
+  const partials = convention['split.partials'] === 'f32' ? '' : `, parts stored in ${convention['split.partials']}`;
+  const add = convention['split.add'] === 'f32' ? '' : `, added in ${convention['split.add']}`;
+  const order =
+    convention['split.sum'] === 'ascending'
+      ? ''
+      : `, summed ${convention['split.sum'] === 'tree' ? 'by halves' : convention['split.sum'] === 'pairs' ? 'in neighbouring pairs' : 'in descending order'}`;
+  const odd =
+    (kind === 'ceil' || kind === 'balanced' ? 0 : 1) +
+    (order === '' ? 0 : 1) +
+    (partials === '' ? 0 : 0.5) +
+    (unit === '128' ? 0 : 0.25) +
+    (add === '' ? 0 : 0.5);
+  return {
+    axis: 'split',
+    title: 'split-k',
+    value: `${count} ${convention['split.cut']}`,
+    words: `${count} parts, ${where}${partials}${add}${order}`,
+    spec: 'none',
+    cost: 1 + odd,
+  };
+}

@@ -1,0 +1,313 @@
+import { type FormatName, formats } from '../../numerics/formats.ts';
+import { formatValue } from '../../parity/lanes.ts';
+import type { GemmSpec } from '../../specs/types.ts';
+import { dtypeOfFormat, type Tensor, type Tensors } from '../../tensors/tensor.ts';
+import { along, type Convention, type Move, type Problem, pairs, type Workings } from '../convention.ts';
+import { quantizerRules, rulesFor } from '../quantizers.ts';
+import { distanceOf, widthOf } from '../score.ts';
+import { amaxRules } from '../tile-quantizer.ts';
+import { gemmConvention, modelAxes, namedModels } from './axes.ts';
+import { describeGemm } from './describe.ts';
+import { GemmEvaluator, type Working } from './evaluator.ts';
+import type { OperandReader } from './operand.ts';
+import { scalePlaces } from './operand.ts';
+
+/** Multiply-adds that a confirmation may take; past it a sample is confirmed. */
+const confirmWork = 2 ** 26;
+/** Multiply-adds of the elements looked at first. */
+const firstWork = 2 ** 17;
+
+const intervals = ['32', '64', '128', '256', '512', '0', '16', '1024', '2048'];
+const splits = Array.from({ length: 15 }, (_, i) => String(i + 2));
+const steps = ['e8m13', 'f32-rz', 'f32-rne', 'f16-rne'];
+const fractions = Array.from({ length: 26 }, (_, i) => String(i + 8));
+const termCounts = ['2', '4', '8', '16', '32', '64', '128'];
+const outputs = [
+  'nearest-even',
+  'toward-zero',
+  'nearest-away',
+  'via-bf16',
+  'via-f16',
+  'to-odd',
+  'toward-positive',
+  'toward-negative',
+  'cut-13',
+  'tf32',
+  'saturate',
+];
+
+/** A gemm spec with somebody's D, ready to be searched. */
+export function gemmProblem(spec: GemmSpec, inputs: Tensors, d: Tensor): Problem {
+  const evaluator = new GemmEvaluator(spec, inputs);
+  const base = gemmConvention(spec);
+  const { m, n, k } = spec.shape;
+  const count = m * n;
+  const dtype = dtypeOfFormat[spec.output];
+  return {
+    spec: base,
+    starts: startMoves(evaluator),
+    tiers: tiersOf(spec, evaluator, base),
+    parts: [{ name: 'd', start: 0, shape: [m, n], actual: d.codes, distance: distanceOf(dtype), bits: widthOf(dtype) }],
+    count,
+    first: sample(m, n, Math.max(Math.floor(firstWork / k), 48), 6),
+    confirmed:
+      count * k <= confirmWork
+        ? Int32Array.from({ length: count }, (_, i) => i)
+        : sample(m, n, Math.max(Math.floor(confirmWork / k), 256), 64),
+    canonical: (convention) => canonical(evaluator, base, convention),
+    predict: (convention, elements) => evaluator.predict(convention, elements),
+    describe: (convention) => describeGemm(base, convention),
+    workings: (convention, element) => {
+      const { blocks, code } = evaluator.workings(convention, element);
+      return { blocks: blocks.map(tellWorking), code };
+    },
+  };
+}
+
+function tellWorking({ k, partial, sa, sb, sum }: Working): Workings['blocks'][number] {
+  const ranges = k.map(([start, end]) => `${start}-${end - 1}`);
+  const tell = (x: number): string => formatValue(Math.fround(x));
+  return { k: ranges.join(' '), partial: tell(partial), sa: tell(sa), sb: tell(sb), sum: tell(sum) };
+}
+
+/** About `wanted` elements on a grid of rows and columns that is spread over D, `across` columns wide. */
+function sample(m: number, n: number, wanted: number, across: number): Int32Array {
+  const columns = spread(n, Math.min(across, n));
+  const rows = spread(m, Math.min(Math.max(Math.floor(wanted / columns.length), 1), m));
+  const wider =
+    rows.length * columns.length < wanted ? spread(n, Math.min(Math.ceil(wanted / rows.length), n)) : columns;
+  return Int32Array.from(rows.flatMap((row) => wider.map((column) => row * n + column))).sort();
+}
+
+/** `count` places spread over an extent: evenly, but not all at the same place within tiles. */
+function spread(extent: number, count: number): number[] {
+  const places = new Set<number>();
+  for (let i = 0; i < count; i++)
+    places.add(Math.min(Math.floor(((i + ((i * 0.618034) % 1)) * extent) / count), extent - 1));
+  return [...places].sort((a, b) => a - b);
+}
+
+const both = (moves: readonly Move[]): Move[] =>
+  moves.map((move) =>
+    Object.fromEntries(
+      Object.entries(move).flatMap(([axis, value]) => [
+        [`a.${axis}`, value],
+        [`b.${axis}`, value],
+      ]),
+    ),
+  );
+
+const each = (moves: readonly Move[], name: 'a' | 'b'): Move[] =>
+  moves.map((move) => Object.fromEntries(Object.entries(move).map(([axis, value]) => [`${name}.${axis}`, value])));
+
+function startMoves(evaluator: GemmEvaluator): Move[] {
+  const starts: Move[] = both(along('form', ['bf16', 'f32'])).flatMap((move) => [
+    { ...move, model: 'sequential', interval: '0' },
+    { ...move, ...namedModels.find(({ words }) => words.startsWith('Hopper bf16'))!.move, interval: '0' },
+  ]);
+  if (evaluator.a.grids !== undefined && evaluator.b.grids !== undefined) {
+    starts.push({ ...both([{ form: 'unquantized' }])[0]!, model: 'sequential', interval: '0' });
+  }
+  return starts;
+}
+
+function recipeMoves(reader: OperandReader, format: FormatName): Move[] {
+  if (reader.grids === undefined) return [];
+  return rulesFor('f32', format).map(({ name, floor }) => ({ recipe: name, floor: String(floor) }));
+}
+
+function tiersOf(spec: GemmSpec, evaluator: GemmEvaluator, base: Convention): Move[][][] {
+  const quantizes = (name: 'a' | 'b'): boolean => evaluator[name].grids !== undefined;
+  const either = (moves: readonly Move[], needed = true): Move[] =>
+    (['a', 'b'] as const).flatMap((name) => (!needed || quantizes(name) ? each(moves, name) : []));
+  const jointly = quantizes('a') && quantizes('b');
+  const bothQuantized = (moves: readonly Move[]): Move[] => (jointly ? both(moves) : []);
+  const models = namedModels.map(({ move }) => move);
+  const forms = along('form', ['quantized', 'bf16', 'f16', 'f32', 'unquantized']);
+  const recipes = recipeMoves(evaluator.a.grids === undefined ? evaluator.b : evaluator.a, spec.a.scheme.format);
+  const tiles = [
+    '1x128',
+    '128x128',
+    '1x64',
+    '64x64',
+    '1x32',
+    '32x32',
+    '1x16',
+    '1x256',
+    '1x0',
+    '0x0',
+    '0x128',
+    '128x0',
+  ].map((tile): Move => ({ tile }));
+  for (const tile of ['128x1', '32x1']) for (const form of ['bf16', 'f32']) tiles.push({ tile, form });
+  const scaleFaults = along('scale', [...Object.keys(scalePlaces), 'one', 'inverse', 'squared']);
+  const chained = pairs(along('interval', ['0', '256', '512']), along('scales', ['start', 'final']));
+  const epilogue = evaluator.finest(base) === 0 ? [{ scales: 'epilogue' }, { scales: 'block' }] : [];
+  const combines = pairs(
+    along('combine', ['scales-first', 'a-then-b', 'b-then-a']),
+    along('promote', ['fused', 'unfused']),
+  );
+  const parts = pairs(along('split', ['1', ...splits]), [
+    { 'split.partials': 'f32', 'split.add': 'f32' },
+    { 'split.partials': 'bf16', 'split.add': 'f32' },
+    { 'split.partials': 'f16', 'split.add': 'f32' },
+    { 'split.partials': 'bf16', 'split.add': 'bf16' },
+    { 'split.partials': 'f16', 'split.add': 'f16' },
+  ]);
+  const splitCuts = pairs(
+    along('split.cut', [
+      'ceil-128',
+      'balanced-128',
+      'interleaved-128',
+      'ceil-64',
+      'ceil-32',
+      'ceil-16',
+      'balanced-64',
+      'balanced-32',
+      'balanced-1',
+      'ceil-1',
+      'interleaved-64',
+      'interleaved-32',
+    ]),
+    [{}],
+  );
+  const likely: Move[][] = [
+    [
+      ...either(scaleFaults, false),
+      ...both(along('scale', ['one', 'inverse'])),
+      ...either(along('memory', ['own', 'codes-transposed']), false),
+      ...either(along('memory', ['input-transposed'])),
+      ...either(along('decode', ['own', 'unsigned', 'subnormals-normal', 'subnormals-zero', 'no-specials']), false),
+      ...along('drop', [
+        'nothing',
+        'last-block',
+        'last-step',
+        'ragged-block',
+        'first-block',
+        'last-k',
+        'last-k32',
+        'block-end',
+      ]),
+      ...along('blank', ['nothing', 'all', 'last-row', 'last-column']),
+      ...along('clear', ['each', 'never']),
+      ...(spec.shape.m === spec.shape.n ? along('d.transposed', ['no', 'yes']) : []),
+      ...(evaluator.hasC ? along('c', ['added', 'left-out', 'after-rounding']) : []),
+    ],
+    jointly
+      ? pairs(each(forms, 'a'), each(forms, 'b'))
+      : pairs(each(forms.slice(0, 4), 'a'), each(forms.slice(0, 4), 'b')),
+    [
+      ...pairs(models.slice(0, 8), along('interval', intervals.slice(0, 6))),
+      ...models,
+      ...along('interval', intervals),
+      ...chained,
+    ],
+    along('output', outputs),
+    [...either(recipes), ...bothQuantized(recipes)],
+    [...either(tiles), ...bothQuantized(tiles)],
+    [...combines, { combine: 'f64' }, ...epilogue],
+    [
+      ...along('carry', ['f32', 'bf16', 'f16', 'f64']),
+      ...along('partial', ['f32', 'bf16', 'f16']),
+      ...along('product', ['exact', 'rounded']),
+    ],
+    parts,
+    [...splitCuts, ...along('split.sum', ['ascending', 'descending', 'tree', 'pairs'])],
+    fineModels(),
+    [
+      ...either(along('floor', ['0', '1e-12', '1e-10', '1e-8', '1e-6', '1e-4', '1e-3', '+1e-4', '+1e-6', '+1e-8'])),
+      ...either(
+        along('rounding', [
+          'nearest-even',
+          'toward-zero',
+          'nearest-away',
+          'to-odd',
+          'toward-positive',
+          'toward-negative',
+          'stochastic',
+        ]),
+      ),
+      ...either(along('amax', Object.keys(amaxRules))),
+      ...either(along('factor', ['own', 'next'])),
+      ...either(along('format', formats[spec.a.scheme.format].bits === 8 ? ['e4m3', 'e5m2'] : [spec.a.scheme.format])),
+    ],
+  ];
+  return [likely.filter((group) => group.length > 0), jointTier(models, combines, parts, recipes, jointly)];
+}
+
+/** One part of a tensor-core model at a time. */
+function fineModels(): Move[] {
+  const tensorCore = (moves: readonly Move[]): Move[] => moves.map((move) => ({ model: 'aligned', ...move }));
+  return tensorCore([
+    ...along('fraction', fractions),
+    ...along('terms', termCounts),
+    ...along('step', steps),
+    ...along('order', ['linear', 'p4', 'descending']),
+    ...along('align', ['truncate', 'floor', 'nearest']),
+    ...along('products', ['as-they-are', 'normalized']),
+    ...along('zeros', ['out', 'in']),
+  ]);
+}
+
+/** Axes that hide each other, tried together: dear, so only where the first tier leaves something over. */
+function jointTier(
+  models: readonly Move[],
+  combines: readonly Move[],
+  parts: readonly Move[],
+  recipes: readonly Move[],
+  jointly: boolean,
+): Move[][] {
+  const plainParts = parts.filter((move) => move['split.partials'] === 'f32');
+  const main = models.slice(0, 8);
+  return [
+    pairs(pairs(along('fraction', fractions), along('terms', ['4', '8', '16', '32', '64'])), along('step', steps)).map(
+      (move) => ({ model: 'aligned', order: 'linear', ...move }),
+    ),
+    pairs(pairs(main, along('interval', ['0', '128'])), plainParts),
+    pairs(
+      pairs(combines, along('carry', ['f32', 'bf16', 'f16'])),
+      along('output', ['nearest-even', 'toward-zero', 'via-bf16', 'via-f16']),
+    ),
+    jointly ? pairs(each(recipes.slice(0, 24), 'a'), each(recipes.slice(0, 24), 'b')) : [],
+  ].filter((group) => group.length > 0);
+}
+
+const splitAxes = ['split.cut', 'split.partials', 'split.add', 'split.sum'];
+
+/** Axes without effect go back to the spec's value. */
+function canonical(evaluator: GemmEvaluator, base: Convention, convention: Convention): Convention {
+  const made: Record<string, string> = { ...convention };
+  const reset = (axes: readonly string[]): void => {
+    for (const axis of axes) made[axis] = base[axis]!;
+  };
+  if (made.model !== 'aligned') reset(modelAxes.filter((axis) => axis !== 'model' && axis !== 'order'));
+  if (made.model !== 'aligned' && made.model !== 'sequential') made.order = 'linear';
+  if (made.model === 'sequential' && made.order === 'p4') made.order = 'linear';
+  if (made.split === '1') reset(splitAxes);
+  if (made.output === `via-${evaluator.spec.output}`) made.output = 'nearest-even';
+  for (const name of ['a', 'b'] as const) {
+    if (made[`${name}.form`] === 'unquantized') {
+      reset(
+        ['format', 'tile', 'recipe', 'floor', 'amax', 'rounding', 'overflow', 'factor', 'scale', 'decode'].map(
+          (axis) => `${name}.${axis}`,
+        ),
+      );
+      if (made[`${name}.memory`] === 'codes-transposed') made[`${name}.memory`] = 'input-transposed';
+    }
+  }
+  const scaleless = made['a.form'] !== 'quantized' && made['b.form'] !== 'quantized';
+  if (scaleless) {
+    made.scales = 'block';
+    if (made.combine !== 'f64') reset(['combine', 'promote']);
+  }
+  if (made.scales === 'block') {
+    const finest = evaluator.finest(made);
+    const effective = (interval: string): number =>
+      finest === 0 ? Number(interval) : Number(interval) === 0 ? finest : Math.min(Number(interval), finest);
+    if (effective(made.interval!) === effective(base.interval!)) made.interval = base.interval!;
+  }
+  return made;
+}
+
+/** Rules known to a gemm's operands; exported for tests of coverage. */
+export const operandRules = quantizerRules;

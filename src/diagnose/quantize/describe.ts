@@ -1,0 +1,75 @@
+import type { Convention, Deviation } from '../convention.ts';
+import { valueWords } from '../gemm/describe.ts';
+import { quantizerRule, quantizerRules } from '../quantizers.ts';
+import { layoutOf } from './layouts.ts';
+
+const titles: Readonly<Record<string, string>> = {
+  blank: 'result',
+  source: 'input',
+  format: 'format',
+  order: 'codes laid out',
+  nibbles: 'nibbles',
+  tile: 'tile',
+  recipe: 'scale rule',
+  floor: 'amax floor',
+  amax: 'amax',
+  factor: 'factor',
+  rounding: 'rounding',
+  overflow: 'overflow',
+  specials: 'NaN and Inf',
+  subnormals: 'subnormal codes',
+  zeroSign: 'sign of zero',
+  layout: 'scales laid out',
+  padding: 'padding',
+};
+
+const words: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  blank: {
+    nothing: 'whole',
+    codes: 'codes all zero',
+    all: 'all zeros',
+    'last-row': 'last row of codes zero',
+    'last-element': 'last code zero',
+    'last-word': 'last word of codes zero',
+  },
+  source: {
+    own: 'as it is',
+    transposed: 'read transposed',
+    unscaled: 'codes without their first scale',
+    bf16: 'dequantized to bf16 first',
+  },
+  order: { 'row-major': 'row-major', 'column-major': 'transposed (column-major)' },
+  nibbles: { 'low-first': 'the low nibble first', 'high-first': 'the high nibble first' },
+  specials: { kept: 'mark their tile', ignored: 'do not mark their tile' },
+  subnormals: { kept: 'kept', flushed: 'flushed to zero' },
+  zeroSign: { kept: 'kept', dropped: 'dropped' },
+  padding: { zero: 'zeros', one: 'ones (2^0)', edge: 'the last scale again' },
+};
+
+function wordsOf(axis: string, value: string): string {
+  if (axis === 'layout') return layoutOf(value).words;
+  return words[axis]?.[value] ?? valueWords(axis, value);
+}
+
+function costOf(axis: string, value: string): number {
+  if (axis === 'recipe') return quantizerRule(value).cost;
+  if (axis === 'layout') return layoutOf(value).cost;
+  if (axis === 'floor' && value.startsWith('+')) return 2;
+  return ['tile', 'format', 'rounding', 'overflow', 'nibbles', 'order', 'floor'].includes(axis) ? 1 : 2;
+}
+
+/** Where a quantization leaves the spec. */
+export function describeQuantize(spec: Convention, convention: Convention): Deviation[] {
+  const rule = quantizerRules.find(({ name }) => name === convention.recipe);
+  return Object.keys(titles)
+    .filter((axis) => convention[axis] !== spec[axis])
+    .filter((axis) => axis !== 'floor' || convention.recipe === spec.recipe || String(rule?.floor) !== convention.floor)
+    .map((axis) => ({
+      axis,
+      title: titles[axis]!,
+      value: convention[axis]!,
+      words: wordsOf(axis, convention[axis]!),
+      spec: wordsOf(axis, spec[axis]!),
+      cost: costOf(axis, convention[axis]!),
+    }));
+}

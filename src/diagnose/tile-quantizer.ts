@@ -1,0 +1,175 @@
+import { fromBits } from '../numerics/f32.ts';
+import { type FormatName, formats, type Overflow, type Rounding } from '../numerics/formats.ts';
+import { philoxWord, streams } from '../numerics/philox.ts';
+import { tensorScaleBits } from '../numerics/scale.ts';
+import type { ScaleType, Scheme } from '../numerics/scheme.ts';
+import { codeOf, floorAmax, quantizerRule, type TileOutcome } from './quantizers.ts';
+
+/** How a matrix is quantized, with the slips that a kernel may make. */
+export interface QuantizerSettings {
+  readonly format: FormatName;
+  /** Rows and columns of a tile; 0 for the whole extent. */
+  readonly tile: readonly [number, number];
+  /** Name of a {@link quantizerRule}. */
+  readonly recipe: string;
+  /** `1e-4`, or `+1e-4` where it is added. */
+  readonly floor: string;
+  /** One of {@link amaxRules}. */
+  readonly amax: string;
+  readonly scaleType: ScaleType;
+  readonly rounding: Rounding;
+  readonly overflow: Overflow;
+  /** `ignored`: NaN and Inf do not mark their tile. */
+  readonly specials: string;
+  readonly subnormals: string;
+  readonly zeroSign: string;
+  /** `own`, or `next`: codes are made with the factor of the tile after. */
+  readonly factor: string;
+  readonly seed: number;
+}
+
+/** What is taken for a tile's largest magnitude. */
+export const amaxRules = {
+  magnitude: 'the largest magnitude of the tile',
+  signed: 'the largest value, sign included',
+  pattern: 'the largest bit pattern, sign bit included',
+  short: 'the last column of each tile left out',
+  previous: 'the amax of the tile before',
+  next: 'the amax of the tile after',
+} as const;
+
+/** A `rows` x `columns` text as a tile. `0` means the whole extent. */
+export function parseTile(text: string): [number, number] {
+  const [rows, columns] = text.split('x').map(Number);
+  return [rows!, columns!];
+}
+
+/** Largest magnitudes of all tiles of a matrix, by tile and rule, made once for each. */
+export class AmaxGrids {
+  readonly bits: Uint32Array;
+  readonly rows: number;
+  readonly columns: number;
+  private readonly grids = new Map<string, Uint32Array>();
+  private tensorAmax: number | undefined;
+
+  constructor(bits: Uint32Array, rows: number, columns: number) {
+    this.bits = bits;
+    this.rows = rows;
+    this.columns = columns;
+  }
+
+  /** f32 bits of the nvfp4 tensor scale. */
+  get tensorScale(): number {
+    if (this.tensorAmax === undefined) {
+      let amax = 0;
+      for (const word of this.bits) amax = Math.max(amax, word & 0x7fffffff);
+      this.tensorAmax = amax;
+    }
+    return tensorScaleBits(this.tensorAmax);
+  }
+
+  /** amax (f32 bits) of every tile, row-major over the tiles. */
+  grid(tile: readonly [number, number], rule: string): Uint32Array {
+    const key = `${tile.join('x')} ${rule}`;
+    let grid = this.grids.get(key);
+    if (grid === undefined) {
+      grid = rule === 'previous' || rule === 'next' ? this.moved(tile, rule) : this.reduced(tile, rule);
+      this.grids.set(key, grid);
+    }
+    return grid;
+  }
+
+  private moved(tile: readonly [number, number], rule: 'previous' | 'next'): Uint32Array {
+    const own = this.grid(tile, 'magnitude');
+    return own.map((_, i) => own[rule === 'previous' ? i - 1 : i + 1] ?? 0);
+  }
+
+  private reduced([tileRows, tileColumns]: readonly [number, number], rule: string): Uint32Array {
+    const { bits, rows, columns } = this;
+    const across = Math.ceil(columns / tileColumns);
+    const grid = new Uint32Array(Math.ceil(rows / tileRows) * across);
+    const measure = rule === 'signed' ? positivePart : rule === 'pattern' ? pattern : magnitude;
+    for (let row = 0; row < rows; row++) {
+      const first = Math.floor(row / tileRows) * across;
+      for (let column = 0; column < columns; column++) {
+        const last = column % tileColumns === tileColumns - 1 || column === columns - 1;
+        if (rule === 'short' && last) continue;
+        const tile = first + Math.floor(column / tileColumns);
+        const word = measure(bits[row * columns + column]!);
+        if (word > grid[tile]!) grid[tile] = word;
+      }
+    }
+    return grid;
+  }
+}
+
+/** An amax of Inf or NaN as ordinary arithmetic would go on with it: the largest f32 below. */
+const unmarked = (amax: number): number => Math.min(amax, 0x7f7fffff);
+
+const magnitude = (bits: number): number => bits & 0x7fffffff;
+const pattern = (bits: number): number => bits;
+const positivePart = (bits: number): number => (bits >>> 31 === 1 ? 0 : bits);
+
+/** Quantizes elements of a matrix one at a time: only what is asked for is made. */
+export class TileQuantizer {
+  readonly across: number;
+  readonly down: number;
+  readonly tile: readonly [number, number];
+  private readonly grids: AmaxGrids;
+  private readonly settings: QuantizerSettings;
+  private readonly scheme: Scheme;
+  private readonly outcomes: (TileOutcome | undefined)[] = [];
+  private readonly tensorScale: number | undefined;
+
+  constructor(grids: AmaxGrids, settings: QuantizerSettings) {
+    const { rows, columns } = grids;
+    this.grids = grids;
+    this.settings = settings;
+    this.tile = [settings.tile[0] || rows, settings.tile[1] || columns];
+    this.down = Math.ceil(rows / this.tile[0]);
+    this.across = Math.ceil(columns / this.tile[1]);
+    this.tensorScale = settings.recipe === 'nvfp4' ? grids.tensorScale : undefined;
+    this.scheme = {
+      format: settings.format,
+      tile: settings.tile,
+      scale: { type: settings.scaleType, recipe: 'divide', amaxFloor: 0, layout: 'row-major' },
+      rounding: settings.rounding,
+      overflow: settings.overflow,
+      seed: settings.seed,
+    };
+  }
+
+  /** The outcome of a tile, by its row-major place. */
+  outcome(tile: number): TileOutcome {
+    let outcome = this.outcomes[tile];
+    if (outcome === undefined) {
+      const raw = this.grids.grid(this.tile, this.settings.amax)[tile] ?? 0;
+      const known = this.settings.specials === 'ignored' ? unmarked(raw) : raw;
+      const { amax, floor } = floorAmax(known, this.settings.floor);
+      const scheme = { ...this.scheme, scale: { ...this.scheme.scale, amaxFloor: floor } };
+      outcome = quantizerRule(this.settings.recipe).outcome(amax, scheme, this.tensorScale);
+      this.outcomes[tile] = outcome;
+    }
+    return outcome;
+  }
+
+  /** The tile that an element lies in. */
+  tileOf(row: number, column: number): number {
+    return Math.floor(row / this.tile[0]) * this.across + Math.floor(column / this.tile[1]);
+  }
+
+  /** The code of an element. */
+  code(row: number, column: number): number {
+    const { settings } = this;
+    const i = row * this.grids.columns + column;
+    const tile = this.tileOf(row, column) + (settings.factor === 'next' ? 1 : 0);
+    const outcome = this.outcome(Math.min(tile, this.down * this.across - 1));
+    const random = settings.rounding === 'stochastic' ? philoxWord(settings.seed, i, streams.rounding) : 0;
+    return codeOf(this.grids.bits[i]!, outcome, formats[settings.format], settings, random);
+  }
+
+  /** The value that a tile's scale dequantizes with. */
+  scale(tile: number): number {
+    return fromBits(this.outcome(tile).dequant);
+  }
+}
