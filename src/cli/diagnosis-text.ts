@@ -149,7 +149,7 @@ function derivation(answer: Answer, element: DerivedElement, context: DiagnosisC
   ];
   const title = over ? `Left over, worked out: ${at}` : `Where spec and kernel part: ${at}`;
   const from = inputs === undefined ? '' : ` --inputs ${inputs}`;
-  const hint = `Every product of it: fp8lab trace ${name}${from} --element ${element.coordinates.join(',')}${element.tensor === 'd' ? '' : ` --tensor ${element.tensor}`} --terms\n`;
+  const hint = `The spec's rule in full: fp8lab trace ${name}${from} --element ${element.coordinates.join(',')}${element.tensor === 'd' ? '' : ` --tensor ${element.tensor}`} --terms\n`;
   return `${paint(io, 'bold', title)}\n${indent(table(values))}${blocksText(element)}${over || element.blocks === undefined ? traceText(element) : ''}${paint(io, 'dim', hint)}`;
 }
 

@@ -125,11 +125,15 @@ function addTrace(program: Command, io: Io, finish: Finish): void {
     .requiredOption('--element <i,j>', 'coordinates of the element')
     .option('--tensor <name>', "result tensor; default: the spec's first")
     .option('--terms', 'show every product of every sum')
+    .option('--report <file>', 'write a page with a picture of the bits of each sum')
     .option('--inputs <file>', 'take the inputs from this safetensors file')
     .addOption(json())
     .addHelpText(
       'before',
-      examples(['trace gemm/dsv3-q-a --element 0,3', 'trace quantize/mxfp4 --element 2,40 --tensor scales']),
+      examples([
+        'trace gemm/dsv3-q-a --element 0,3 --report element.html',
+        'trace quantize/mxfp4 --element 2,40 --tensor scales',
+      ]),
     )
     .action(async (name, options) => finish(await (await import('./trace.ts')).traceCommand(name, options, io)));
 }

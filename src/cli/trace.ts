@@ -1,10 +1,15 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { exitCodes, Fp8labError } from '../errors.ts';
 import { kernelOf } from '../kernels/index.ts';
 import { materializeInputs } from '../kernels/inputs.ts';
-import { renderTrace, traceElement } from '../parity/explain.ts';
+import { renderTrace, type Trace, traceElement } from '../parity/explain.ts';
+import { renderTracePage } from '../parity/report/trace-page.ts';
+import { writeFileAtomically } from '../tensors/files.ts';
 import { checkInputs, gatherInputs } from './inputs.ts';
 import type { Io } from './io.ts';
 import { loadOne } from './run.ts';
+import { packageVersion } from './version.ts';
 
 /** Options of `fp8lab trace`. */
 export interface TraceCommandOptions {
@@ -15,6 +20,8 @@ export interface TraceCommandOptions {
   readonly inputs?: string;
   /** Every product of every sum. */
   readonly terms?: boolean;
+  /** HTML page to write. */
+  readonly report?: string;
   readonly json?: boolean;
 }
 
@@ -39,10 +46,19 @@ export async function traceCommand(name: string, options: TraceCommandOptions, i
   const kernel = kernelOf(spec);
   const inputs = given ?? materializeInputs(kernel.inputs(spec));
   const trace = traceElement(spec, inputs, options.tensor ?? kernel.results(spec)[0]!.name, coordinates);
+  if (options.report !== undefined) await writeTracePage(options.report, trace);
   io.stdout(
     options.json
       ? `${JSON.stringify({ schemaVersion: 1, ...trace })}\n`
       : renderTrace(trace, options.terms ? 'terms' : 'steps'),
   );
   return exitCodes.ok;
+}
+
+/** Writes the page, whole or not at all. */
+async function writeTracePage(path: string, trace: Trace): Promise<void> {
+  const command = ['fp8lab', ...process.argv.slice(2)].join(' ');
+  const page = renderTracePage({ trace, date: new Date(), version: packageVersion(), command });
+  await mkdir(dirname(path), { recursive: true });
+  await writeFileAtomically(path, page);
 }

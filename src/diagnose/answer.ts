@@ -170,9 +170,20 @@ function sharesOf({
   return { elementsExplained: 1 - differing / elements, bitsExplained: 1 - unexplained / bits };
 }
 
-/** One candidate of each outcome that explains less than the first; those as good as the first are told as equals. */
+/** The first, and those that explain less: without equals of the first, and without a better one's deviations plus another. */
 function distinct(ranked: readonly RankedCandidate[]): RankedCandidate[] {
-  return ranked.filter((candidate, i) => i === 0 || candidate.differing > 0);
+  const includes = (candidate: RankedCandidate, other: RankedCandidate): boolean =>
+    other.deviations.every(({ axis, value }) =>
+      candidate.deviations.some((it) => it.axis === axis && it.value === value),
+    );
+  return ranked.filter((candidate, i) => {
+    if (i === 0) return true;
+    return (
+      candidate.differing > 0 &&
+      (candidate.deviations.length === 0 ||
+        !ranked.slice(0, i).some((other) => other.deviations.length > 0 && includes(candidate, other)))
+    );
+  });
 }
 
 function verdictOf(best: RankedCandidate, specified: RankedCandidate): Verdict {

@@ -50,7 +50,8 @@ function recipeRule(recipe: ScaleRecipe): QuantizerRule {
   return {
     name: recipe,
     words: recipeWords[recipe],
-    cost: 1,
+    // Where two rules agree on the data, the more usual one is named first.
+    cost: recipe.startsWith('mx-') || recipe === 'torchao' ? 1.1 : 1,
     powerOfTwo: powerOfTwoRecipes.has(recipe),
     floor: defaultAmaxFloor[recipe],
     outcome: (amax, scheme, tensorScale) => {

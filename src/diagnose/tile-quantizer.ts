@@ -38,6 +38,18 @@ export const amaxRules = {
   next: 'the amax of the tile after',
 } as const;
 
+/** Tiles that published kernels have; of tiles that come to the same these are named first. */
+export const usualTiles: ReadonlySet<string> = new Set([
+  '1x128',
+  '128x128',
+  '128x1',
+  '1x64',
+  '1x32',
+  '1x16',
+  '1x0',
+  '0x0',
+]);
+
 /** A `rows` x `columns` text as a tile. `0` means the whole extent. */
 export function parseTile(text: string): [number, number] {
   const [rows, columns] = text.split('x').map(Number);

@@ -1,6 +1,6 @@
 import type { Convention, Deviation } from '../convention.ts';
 import { quantizerRule, quantizerRules } from '../quantizers.ts';
-import { amaxRules } from '../tile-quantizer.ts';
+import { amaxRules, usualTiles } from '../tile-quantizer.ts';
 import { modelAxes, namedModels, splitAxis, titles, wordsOf } from './axes.ts';
 
 /** Costs of axes whose deviations are not equally far-fetched; 2 where nothing is said. */
@@ -19,12 +19,16 @@ const costs: Readonly<Record<string, number>> = {
 };
 
 /** Where a gemm's convention leaves the spec. */
-export function describeGemm(spec: Convention, convention: Convention): Deviation[] {
+export function describeGemm(
+  spec: Convention,
+  convention: Convention,
+  splitOf: (convention: Convention) => SplitWords,
+): Deviation[] {
   const found: Deviation[] = [];
   const differs = (axis: string): boolean => convention[axis] !== spec[axis];
   if (modelAxes.some(differs)) found.push(modelDeviation(spec, convention));
   if (['split', 'split.cut', 'split.partials', 'split.add', 'split.sum'].some(differs))
-    found.push(splitDeviation(convention));
+    found.push(splitDeviation(convention, splitOf(convention)));
   const told = new Set<string>([...modelAxes, 'split', 'split.cut', 'split.partials', 'split.add', 'split.sum']);
   for (const axis of Object.keys(convention)) {
     if (told.has(axis) || !differs(axis) || isRulesOwnFloor(convention, axis)) continue;
@@ -58,6 +62,7 @@ function axisDeviation(spec: Convention, convention: Convention, axis: string): 
 
 function costOfAxis(axis: string, kind: string, value: string): number {
   if (kind === 'recipe') return quantizerRule(value).cost;
+  if (kind === 'tile') return usualTiles.has(value) ? 1 : 1.2;
   if (axis === 'output' && !['toward-zero', 'via-bf16', 'via-f16'].includes(value)) return 2;
   if (axis === 'interval' && !['0', '32', '64', '128', '256', '512'].includes(value)) return 2;
   if (axis === 'combine' && value === 'f64') return 2;
@@ -84,7 +89,7 @@ function modelDeviation(spec: Convention, convention: Convention): Deviation {
     value: modelAxes.map((axis) => convention[axis]).join(' '),
     words: named?.words ?? modelWords(convention),
     spec: nameOfModel(spec),
-    cost: named?.cost ?? 2 + steps,
+    cost: named?.cost ?? 2 + steps / 4 + (convention.step === 'f32-rne' ? 0.5 : 0),
   };
 }
 
@@ -116,23 +121,26 @@ function modelWords(convention: Convention): string {
   return `tensor core with ${parts.join(', ')}`;
 }
 
-function splitDeviation(convention: Convention): Deviation {
+function splitDeviation(convention: Convention, split: SplitWords): Deviation {
   const count = convention.split!;
+  const { parts, requests } = split;
   const [kind, unit] = convention['split.cut']!.split('-');
-  const where =
-    kind === 'interleaved'
-      ? `taking turns by ${unit} k`
-      : kind === 'balanced'
-        ? `evenly, by ${unit} k`
-        : `by whole ${unit} k`;
+  const ways: Readonly<Record<string, string>> = {
+    ceil: `by whole ${unit} k`,
+    balanced: `evenly, by ${unit} k`,
+    interleaved: `taking turns by ${unit} k`,
+  };
+  const sums: Readonly<Record<string, string>> = {
+    tree: ', summed by halves',
+    pairs: ', summed in neighbouring pairs',
+    descending: ', summed in descending order',
+  };
   const partials = convention['split.partials'] === 'f32' ? '' : `, parts stored in ${convention['split.partials']}`;
   const add = convention['split.add'] === 'f32' ? '' : `, added in ${convention['split.add']}`;
-  const order =
-    convention['split.sum'] === 'ascending'
-      ? ''
-      : `, summed ${convention['split.sum'] === 'tree' ? 'by halves' : convention['split.sum'] === 'pairs' ? 'in neighbouring pairs' : 'in descending order'}`;
+  const order = sums[convention['split.sum']!] ?? '';
+  const comes = requests.length > 1 ? ` (what a split of ${requests[0]} to ${requests.at(-1)} comes to)` : '';
   const odd =
-    (kind === 'ceil' || kind === 'balanced' ? 0 : 1) +
+    (kind === 'interleaved' ? 1 : kind === 'balanced' ? 0.1 : 0) +
     (order === '' ? 0 : 1) +
     (partials === '' ? 0 : 0.5) +
     (unit === '128' ? 0 : 0.25) +
@@ -141,8 +149,14 @@ function splitDeviation(convention: Convention): Deviation {
     axis: 'split',
     title: 'split-k',
     value: `${count} ${convention['split.cut']}`,
-    words: `${count} parts, ${where}${partials}${add}${order}`,
+    words: `${parts} parts, ${ways[kind!]}${comes}${partials}${add}${order}`,
     spec: 'none',
-    cost: 1 + odd,
+    cost: 1 + odd + Number(count) / 100,
   };
+}
+
+/** What a split comes to: its parts, and the counts that ask for the same. */
+export interface SplitWords {
+  readonly parts: number;
+  readonly requests: readonly number[];
 }

@@ -7,7 +7,7 @@ import { quantizerRules, rulesFor } from '../quantizers.ts';
 import { distanceOf, widthOf } from '../score.ts';
 import { amaxRules } from '../tile-quantizer.ts';
 import { gemmConvention, modelAxes, namedModels } from './axes.ts';
-import { describeGemm } from './describe.ts';
+import { describeGemm, type SplitWords } from './describe.ts';
 import { GemmEvaluator, type Working } from './evaluator.ts';
 import type { OperandReader } from './operand.ts';
 import { scalePlaces } from './operand.ts';
@@ -20,7 +20,7 @@ const firstWork = 2 ** 17;
 const intervals = ['32', '64', '128', '256', '512', '0', '16', '1024', '2048'];
 const splits = Array.from({ length: 15 }, (_, i) => String(i + 2));
 const steps = ['e8m13', 'f32-rz', 'f32-rne', 'f16-rne'];
-const fractions = Array.from({ length: 26 }, (_, i) => String(i + 8));
+const fractions = Array.from({ length: 23 }, (_, i) => String(i + 8));
 const termCounts = ['2', '4', '8', '16', '32', '64', '128'];
 const outputs = [
   'nearest-even',
@@ -56,12 +56,21 @@ export function gemmProblem(spec: GemmSpec, inputs: Tensors, d: Tensor): Problem
         : sample(m, n, Math.max(Math.floor(confirmWork / k), 256), 64),
     canonical: (convention) => canonical(evaluator, base, convention),
     predict: (convention, elements) => evaluator.predict(convention, elements),
-    describe: (convention) => describeGemm(base, convention),
+    describe: (convention) => describeGemm(base, convention, (of) => splitWords(evaluator, of)),
     workings: (convention, element) => {
       const { blocks, code } = evaluator.workings(convention, element);
       return { blocks: blocks.map(tellWorking), code };
     },
   };
+}
+
+/** The parts that a split comes to, and the counts that ask for the same parts. */
+function splitWords(evaluator: GemmEvaluator, convention: Convention): SplitWords {
+  const own = evaluator.cut(convention);
+  const same = splits.filter(
+    (split) => split === convention.split || evaluator.cut({ ...convention, split }).key === own.key,
+  );
+  return { parts: own.parts.length, requests: same.map(Number) };
 }
 
 function tellWorking({ k, partial, sa, sb, sum }: Working): Workings['blocks'][number] {
@@ -202,6 +211,7 @@ function tiersOf(spec: GemmSpec, evaluator: GemmEvaluator, base: Convention): Mo
       ...along('interval', intervals),
       ...chained,
     ],
+    pairs(jointModels(), along('interval', [...new Set([base.interval!, '32', '64', '0'])])),
     along('output', outputs),
     [...either(recipes), ...bothQuantized(recipes)],
     [...either(tiles), ...bothQuantized(tiles)],
@@ -235,6 +245,15 @@ function tiersOf(spec: GemmSpec, evaluator: GemmEvaluator, base: Convention): Mo
   return [likely.filter((group) => group.length > 0), jointTier(models, combines, parts, recipes, jointly)];
 }
 
+/** Fraction bits, terms and output of a tensor core together: each hides the others, and the promotion interval all of them. */
+function jointModels(): Move[] {
+  const parts = pairs(
+    pairs(along('fraction', fractions), along('terms', ['4', '8', '16', '32', '64'])),
+    along('step', steps),
+  );
+  return parts.map((move) => ({ model: 'aligned', order: 'linear', ...move }));
+}
+
 /** One part of a tensor-core model at a time. */
 function fineModels(): Move[] {
   const tensorCore = (moves: readonly Move[]): Move[] => moves.map((move) => ({ model: 'aligned', ...move }));
@@ -260,9 +279,6 @@ function jointTier(
   const plainParts = parts.filter((move) => move['split.partials'] === 'f32');
   const main = models.slice(0, 8);
   return [
-    pairs(pairs(along('fraction', fractions), along('terms', ['4', '8', '16', '32', '64'])), along('step', steps)).map(
-      (move) => ({ model: 'aligned', order: 'linear', ...move }),
-    ),
     pairs(pairs(main, along('interval', ['0', '128'])), plainParts),
     pairs(
       pairs(combines, along('carry', ['f32', 'bf16', 'f16'])),

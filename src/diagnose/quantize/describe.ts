@@ -1,6 +1,7 @@
 import type { Convention, Deviation } from '../convention.ts';
 import { valueWords } from '../gemm/describe.ts';
 import { quantizerRule, quantizerRules } from '../quantizers.ts';
+import { usualTiles } from '../tile-quantizer.ts';
 import { layoutOf } from './layouts.ts';
 
 const titles: Readonly<Record<string, string>> = {
@@ -55,6 +56,7 @@ function costOf(axis: string, value: string): number {
   if (axis === 'recipe') return quantizerRule(value).cost;
   if (axis === 'layout') return layoutOf(value).cost;
   if (axis === 'floor' && value.startsWith('+')) return 2;
+  if (axis === 'tile') return usualTiles.has(value) ? 1 : 1.2;
   return ['tile', 'format', 'rounding', 'overflow', 'nibbles', 'order', 'floor'].includes(axis) ? 1 : 2;
 }
 

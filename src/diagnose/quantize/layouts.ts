@@ -43,7 +43,7 @@ export const layouts: readonly Layout[] = [
     tileAt: (lane) => lane,
   },
   columns('mn-major', 'column after column, rows padded to 4 (DeepGEMM SM90)', 1, 4),
-  columns('column-major', 'column after column, without padding', 1, 1),
+  columns('column-major', 'column after column, without padding', 1.1, 1),
   columns('mn-major-16', 'column after column, rows padded to 16', 2, 16),
   {
     name: 'broadcast',
@@ -69,7 +69,7 @@ export const layouts: readonly Layout[] = [
   {
     name: 'packed-row-major',
     words: 'four exponents a word, row-major',
-    cost: 1,
+    cost: 1.1,
     packed: true,
     shape: ({ down, across }) => [down, Math.ceil(across / 4)],
     tileAt: (lane, byte, { across }) => {

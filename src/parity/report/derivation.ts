@@ -1,6 +1,7 @@
 import type { CodeValue } from '../compare.ts';
 import type { Operation, Sum, Trace, TraceSection, TraceStep } from '../trace/steps.ts';
 import { sumWords, termCells } from '../trace/text.ts';
+import { alignedTermsFigure } from './aligned-terms.ts';
 import { type Html, html, plural, powers } from './html.ts';
 import { tableAround, tableRows } from './table.ts';
 
@@ -11,11 +12,21 @@ const maxSections = 24;
 
 const both = ({ code, value }: CodeValue): Html => html`<span class="value">${value}</span> <code>${code}</code>`;
 
+/** How much of a derivation is shown: on a page of its own the whole of it, and a picture of each aligned sum. */
+export interface DerivationOptions {
+  readonly pictures?: boolean;
+}
+
+interface Budget {
+  terms: number;
+  readonly pictures: boolean;
+}
+
 /** A derivation as markup: sections fold, products stand in tables. */
-export function derivation(trace: Trace): Html {
-  const budget = { terms: maxTerms };
+export function derivation(trace: Trace, { pictures = false }: DerivationOptions = {}): Html {
+  const budget: Budget = { terms: pictures ? Number.POSITIVE_INFINITY : maxTerms, pictures };
   const { sections } = trace;
-  const whole = sections.length <= maxSections;
+  const whole = pictures || sections.length <= maxSections;
   const shown = whole ? sections : [...sections.slice(0, maxSections / 2), ...sections.slice(-maxSections / 2)];
   const left = sections.length - shown.length;
   const gap = html`<p class="muted">${plural(left, 'section')} between are left out to keep the page small.</p>`;
@@ -26,7 +37,7 @@ export function derivation(trace: Trace): Html {
   return html`<div class="derivation">${items}</div>`;
 }
 
-function sectionMarkup(section: TraceSection, folds: boolean, open: boolean, budget: { terms: number }): Html {
+function sectionMarkup(section: TraceSection, folds: boolean, open: boolean, budget: Budget): Html {
   const steps = html`<ol>${section.steps.map((step) => stepMarkup(step, budget))}</ol>`;
   const last = section.steps.at(-1)?.result;
   const text = section.text !== undefined && html` <span class="muted">${section.text}</span>`;
@@ -35,7 +46,7 @@ function sectionMarkup(section: TraceSection, folds: boolean, open: boolean, bud
   return html`<details${open && html` open`}><summary>${section.title}${text}${outcome}</summary>${steps}</details>`;
 }
 
-function stepMarkup(step: TraceStep, budget: { terms: number }): Html {
+function stepMarkup(step: TraceStep, budget: Budget): Html {
   return step.kind === 'operation' ? operationMarkup(step) : sumMarkup(step, budget);
 }
 
@@ -46,12 +57,12 @@ function operationMarkup({ formula, operands, result, note }: Operation): Html {
   }${note !== undefined && html`<small>${powers(note)}</small>`}</li>`;
 }
 
-function sumMarkup(sum: Sum, budget: { terms: number }): Html {
+function sumMarkup(sum: Sum, budget: Budget): Html {
   const fits = budget.terms >= sum.terms.length;
   if (fits) budget.terms -= sum.terms.length;
   return html`<li><span class="formula">${sum.result.name} = ${powers(sumWords(sum))}</span> = ${both(sum.result)}${
     sum.note !== undefined && html`<small>${powers(sum.note)}</small>`
-  }${fits && termsMarkup(sum)}</li>`;
+  }${budget.pictures && alignedTermsFigure(sum)}${fits && termsMarkup(sum)}</li>`;
 }
 
 function termsMarkup(sum: Sum): Html {

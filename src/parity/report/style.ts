@@ -87,6 +87,9 @@ summary::marker { color: var(--muted); }
 .terms td, .terms th { padding: .18rem .7rem; text-align: right !important; }
 .terms tfoot tr:first-child > * { border-top: 1px solid var(--line); }
 .value { font-variant-numeric: tabular-nums; }
+.aligned { margin: .6rem 0; }
+.aligned .scroll { padding: .5rem; }
+.aligned svg { display: block; font-size: 9px; fill: var(--muted); font-variant-numeric: tabular-nums; }
 .digest table { font-size: .8rem; }
 @media (max-width: 34rem) { .figures dl { grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); } th, td { padding-inline: .6rem; } table { font-size: .88rem; } }
 @media print { body { background: #fff; } details:not([open]) > *:not(summary) { display: none; } .card { break-inside: avoid; } }
