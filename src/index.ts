@@ -6,6 +6,7 @@ export { createInlineReference } from './backends/reference.ts';
 export { requestDevice } from './backends/webgpu/adapter.ts';
 export { createGpu } from './backends/webgpu/device.ts';
 export type { Gpu } from './backends/webgpu/gpu.ts';
+export { type Answer, diagnose, type RankedCandidate } from './diagnose/index.ts';
 export { type ErrorKind, exitCodes, Fp8labError } from './errors.ts';
 export { dequantize, type GemmOptions, gemm, type QuantizedMatrix, quantize } from './kernels/arrays.ts';
 export { kernelOf, kernels } from './kernels/index.ts';

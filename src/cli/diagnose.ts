@@ -6,7 +6,7 @@ import { canonicalJson } from '../specs/canonical.ts';
 import type { ResolvedSpec } from '../specs/types.ts';
 import { readTensors, writeTensors } from '../tensors/files.ts';
 import type { Tensors } from '../tensors/tensor.ts';
-import { diagnosisText } from './diagnosis-text.ts';
+import { diagnosisText, type WrittenSeparation } from './diagnosis-text.ts';
 import { checkInputs, gatherInputs } from './inputs.ts';
 import type { Io } from './io.ts';
 import { loadOne } from './run.ts';
@@ -56,14 +56,6 @@ export async function diagnoseCommand(name: string, options: DiagnoseCommandOpti
       }),
     );
   return answer.verdict === 'as-specified' || answer.verdict === 'explained' ? exitCodes.ok : exitCodes.mismatch;
-}
-
-/** What came of `--separate`. */
-export interface WrittenSeparation {
-  readonly file?: string;
-  readonly words?: string;
-  readonly conventions: number;
-  readonly outcomes: number;
 }
 
 async function writeSeparation(

@@ -1,8 +1,15 @@
 import type { Answer, DerivedElement, Leftover, RankedCandidate } from '../diagnose/index.ts';
 import { renderTrace } from '../parity/explain.ts';
-import type { WrittenSeparation } from './diagnose.ts';
 import { type Io, paint } from './io.ts';
 import { table } from './table.ts';
+
+/** What came of `--separate`. */
+export interface WrittenSeparation {
+  readonly file?: string;
+  readonly words?: string;
+  readonly conventions: number;
+  readonly outcomes: number;
+}
 
 /** What the text of a diagnosis needs besides the answer. */
 export interface DiagnosisContext {

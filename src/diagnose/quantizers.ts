@@ -44,6 +44,7 @@ const recipeWords: Readonly<Record<ScaleRecipe, string>> = {
   'mx-even': 'MX scale, amax rounded to the element format first (AMD Quark, torchao EVEN)',
   'mx-rceil': 'MX scale, amax/max rounded up (cuBLAS, TransformerEngine MXFP8)',
   nvfp4: 'NVFP4: e4m3 block scale under a tensor scale',
+  unit: 'no scale: values cast as they are, scale 1',
 };
 
 function recipeRule(recipe: ScaleRecipe): QuantizerRule {
@@ -51,7 +52,7 @@ function recipeRule(recipe: ScaleRecipe): QuantizerRule {
     name: recipe,
     words: recipeWords[recipe],
     // Where two rules agree on the data, the more usual one is named first.
-    cost: recipe.startsWith('mx-') || recipe === 'torchao' ? 1.1 : 1,
+    cost: recipe === 'unit' ? 2 : recipe.startsWith('mx-') || recipe === 'torchao' ? 1.1 : 1,
     powerOfTwo: powerOfTwoRecipes.has(recipe),
     floor: defaultAmaxFloor[recipe],
     outcome: (amax, scheme, tensorScale) => {
@@ -87,7 +88,7 @@ const extras: readonly Extra[] = [
   [
     'reciprocal-gpu',
     'scale amax * (1/max), x * (1/scale) (DeepGEMM utilities: torch divides by a constant so on a GPU)',
-    1,
+    1.05,
     (amax, max) => {
       const scale = mulBits(amax, divBits(one, max));
       return plain(scale, multiplying(divBits(one, scale)));
@@ -192,7 +193,6 @@ const extras: readonly Extra[] = [
     2,
     (amax, max) => ({ ...plain(divBits(amax, max), dividing(divBits(amax, max))), throughBf16: true }),
   ],
-  ['unscaled', 'no scale: values cast as they are, scale 1', 3, () => plain(one, { kind: 'none' })],
 ];
 
 function extraRule([name, words, cost, outcome]: Extra): QuantizerRule {
@@ -216,7 +216,7 @@ function extraRule([name, words, cost, outcome]: Extra): QuantizerRule {
   };
 }
 
-/** Every rule, the spec's thirteen recipes first. */
+/** Every rule, the contract's recipes first. */
 export const quantizerRules: readonly QuantizerRule[] = [...scaleRecipes.map(recipeRule), ...extras.map(extraRule)];
 
 const byName = new Map(quantizerRules.map((rule) => [rule.name, rule]));

@@ -37,7 +37,8 @@ interface Trial extends Candidate {
 
 const beamWidth = 12;
 /** Members of the beam that a group of moves starts from: few where the group is large. */
-const moversOf = (group: readonly Move[]): number => (group.length > 1000 ? 1 : group.length > 200 ? 2 : group.length > 60 ? 4 : 6);
+const moversOf = (group: readonly Move[]): number =>
+  group.length > 1000 ? 1 : group.length > 200 ? 2 : group.length > 60 ? 4 : 6;
 /** What a unit of far-fetchedness is worth to the beam, as a share of the bits left unexplained. */
 const costShare = 0.04;
 /** Climbs in a row that may bring nothing before a tier is given up. */

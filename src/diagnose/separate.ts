@@ -76,6 +76,7 @@ function inputsOf(
 ): Tensors {
   return Object.fromEntries(
     declarations.map(({ name, input, shape }, i) => {
+      if (isGenerated(input) && input.dtype === 'i32') return [name, generate(input, shape)];
       const dtype = isGenerated(input) ? input.dtype : 'bf16';
       const generated: GeneratedInput = {
         generate: 'normal',

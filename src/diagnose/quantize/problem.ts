@@ -156,10 +156,13 @@ function groupsOf(
   ].filter((group) => group.length > 0);
 }
 
+/** Axes without effect go back to the spec's value. */
 function canonical(base: Convention, convention: Convention): Convention {
-  if (convention.layout === 'row-major' && convention.padding !== base.padding)
-    return { ...convention, padding: base.padding! };
-  return convention;
+  const made: Record<string, string> = { ...convention };
+  // With tiles of one row, a row of scales for every row is nothing else.
+  if (made.layout === 'broadcast' && made.tile!.startsWith('1x')) made.layout = 'row-major';
+  if (made.layout === 'row-major') made.padding = base.padding!;
+  return made;
 }
 
 /** Computes lanes of codes and scales under any convention. */
