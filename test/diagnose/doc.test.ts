@@ -9,7 +9,7 @@ import { temporaryFolder } from '../helpers/folder.ts';
 const text = readFileSync(new URL('../../docs/diagnose.md', import.meta.url), 'utf8');
 
 /** Commands of the document, each with the output that stands under it. */
-const walks = [...text.matchAll(/## (.+)\n[^#]*?```sh\n([^]*?)```\n\n```text\n([^]*?)```/g)].map(
+const walks = [...text.matchAll(/## (.+)\n[^#]*?```sh\n([\s\S]*?)```\n\n```text\n([\s\S]*?)```/g)].map(
   ([, title, commands, output]) => [title!, commands!, output!] as const,
 );
 
