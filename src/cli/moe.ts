@@ -33,9 +33,7 @@ export async function readLoads(path: string | undefined, options: LoadOptions):
     };
   }
   if (extname(path) === '.safetensors') return readRoutingFile(path, options.experts);
-  const text = await readFile(path, 'utf8').catch((cause) => {
-    throw readError(cause, path);
-  });
+  const text = await readText(path);
   const series = extname(path) === '.json' ? parseLoadsJson(text, path) : parseLoadsCsv(text, path);
   return { source: path, series };
 }
@@ -97,11 +95,16 @@ export function requireEnding(path: string | undefined, endings: readonly string
   });
 }
 
-/** Parses JSON that a command reads, as the one error class. */
-export async function readJson(path: string): Promise<unknown> {
-  const text = await readFile(path, 'utf8').catch((cause) => {
+/** A text file that a command reads. */
+export function readText(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((cause) => {
     throw readError(cause, path);
   });
+}
+
+/** Parses JSON that a command reads, as the one error class. */
+export async function readJson(path: string): Promise<unknown> {
+  const text = await readText(path);
   try {
     return JSON.parse(text);
   } catch (cause) {

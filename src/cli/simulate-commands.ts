@@ -19,6 +19,7 @@ function numberList(text: string): number[] {
 function addDeployment(command: Command): Command {
   return command
     .option('--hardware <name>', `node type: ${hardwareNames.join(', ')}, or a JSON file of one`, 'h800')
+    .option('--measured <file>', 'lines of `fp8lab-bench run`, whose speeds take the place of the node type')
     .addOption(new Option('--phase <phase>', 'what the step does').choices(['prefill', 'decode']).default('prefill'))
     .addOption(number('--nodes <n>', 'nodes', 4))
     .addOption(number('--tokens <n>', 'tokens a GPU in a step; default: 16384 in prefill, 128 in decode'))

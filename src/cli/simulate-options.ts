@@ -2,13 +2,16 @@ import { inputError } from '../errors.ts';
 import { checkPlacement, type Placement } from '../moe/placement.ts';
 import { sumOf } from '../moe/policies.ts';
 import { type Hardware, hardwareOf, parseHardware } from '../simulate/hardware.ts';
+import { measuredHardware } from '../simulate/measured.ts';
 import { deepseekV3 } from '../simulate/model.ts';
 import type { Scenario } from '../simulate/scenario.ts';
-import { type LoadOptions, readJson, readLoads } from './moe.ts';
+import { type LoadOptions, readJson, readLoads, readText } from './moe.ts';
 
 /** Options that describe a deployment. */
 export interface DeploymentOptions {
   readonly hardware: string;
+  /** What `fp8lab-bench run` printed: its speeds take the place of the profile's. */
+  readonly measured?: string;
   readonly phase: 'prefill' | 'decode';
   readonly nodes: number;
   readonly tokens?: number;
@@ -32,7 +35,11 @@ export interface DeploymentOptions {
 
 /** The scenario that options describe. */
 export async function scenarioOf(options: DeploymentOptions): Promise<Scenario> {
-  const hardware = await readHardware(options.hardware);
+  const profile = await readHardware(options.hardware);
+  const hardware =
+    options.measured === undefined
+      ? profile
+      : measuredHardware(profile, await readText(options.measured), options.measured);
   const model =
     options.layers === undefined
       ? deepseekV3

@@ -8,7 +8,7 @@ import { type Routing, routingOf } from './routing.ts';
 
 /**
  * Routings of a safetensors file: every tensor named `topk_idx`, or whose name ends or begins with it (`layers.3.topk_idx`, `topk_idx.3`), in the natural order of
- * names; each [tokens, top-k], a layer, or [layers, tokens, top-k]. I32, U32 or I64; -1 for a masked slot.
+ * names; slots of shared experts, which the gate appends, are left out; each [tokens, top-k], a layer, or [layers, tokens, top-k]. I32, U32 or I64; -1 for a masked slot.
  */
 export async function readRoutings(file: SafetensorsFile, experts: number): Promise<Routing[]> {
   requireCount(experts, 'experts');
@@ -41,10 +41,27 @@ async function readLayers(file: SafetensorsFile, entry: TensorEntry, experts: nu
     );
   }
   const indices = await readIndices(file, entry, where);
-  const each = tokens * topK;
+  const routed = routedSlots(indices, topK, experts);
+  const kept = indices.filter((_, at) => at % topK < routed);
+  const each = tokens * routed;
   return Array.from({ length: layers }, (_, layer) =>
-    routingOf(indices.subarray(layer * each, (layer + 1) * each), topK, experts, where),
+    routingOf(kept.subarray(layer * each, (layer + 1) * each), routed, experts, where),
   );
+}
+
+/** Slots without those of shared experts: the gate appends one for each, the same expert `experts`, `experts` + 1 ... for every token that is not masked. */
+function routedSlots(indices: Int32Array, topK: number, experts: number): number {
+  for (let slot = topK - 1; slot > 0; slot--) {
+    let shared = -1;
+    for (let at = slot; at < indices.length; at += topK) {
+      const expert = indices[at]!;
+      if (expert === -1) continue;
+      if (expert < experts || (shared >= 0 && expert !== shared)) return slot + 1;
+      shared = expert;
+    }
+    if (shared < 0) return slot + 1;
+  }
+  return 1;
 }
 
 async function readIndices(file: SafetensorsFile, entry: TensorEntry, where: string): Promise<Int32Array> {

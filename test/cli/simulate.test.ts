@@ -145,6 +145,31 @@ describe('fp8lab simulate', () => {
     expect(slow.seconds).toBeGreaterThan(usual.seconds);
   });
 
+  it('takes the routing of the gate itself, shared slot and all', async () => {
+    const io = { stdout: () => {}, stderr: () => {}, isTTY: false, env: {}, signal: new AbortController().signal };
+    expect((await runCli(['run', 'gate/dsv3-2', '--out', at('gate.safetensors')], io)).code).toBe(0);
+    const { code, out } = await cli(...small, '--loads', at('gate.safetensors'), '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(out).scenario.given).toMatchObject({ loads: true, routings: true });
+  });
+
+  it('takes measured speeds in place of the profile', async () => {
+    const line = {
+      kernel: 'gemm',
+      implementation: 'fp8lab',
+      grouping: 'dense',
+      m: 4096,
+      n: 4096,
+      k: 7168,
+      sustainedFlops: 1e14,
+    };
+    await writeFile(at('bench.jsonl'), `${JSON.stringify(line)}\n`);
+    const slow = JSON.parse((await cli(...small, '--measured', at('bench.jsonl'), '--json')).out);
+    const usual = JSON.parse((await cli(...small, '--json')).out);
+    expect(slow.seconds).toBeGreaterThan(2 * usual.seconds);
+    expect(slow.scenario.hardware).toContain('measured by fp8lab-bench');
+  });
+
   it.each([
     [['--comm-sms', '132'], /132 SMs for communication leave none of 132/],
     [['--hardware', 'a100'], /no node type "a100"/],

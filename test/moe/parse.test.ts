@@ -113,6 +113,22 @@ describe('topk_idx in safetensors', () => {
     expect(layers[0]).toMatchObject({ tokens: 2, topK: 2, experts: 8 });
   });
 
+  it('leave out the slots that a gate appends for shared experts, and only those', async () => {
+    const path = join(folder, 'shared.safetensors');
+    await writeTensors(path, {
+      topk_idx: {
+        dtype: 'I32',
+        shape: [3, 4],
+        codes: Uint32Array.of(0, 1, 8, 9, 2, 7, 8, 9, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff),
+      },
+    });
+    const [layer] = await read(path, 8);
+    expect(layer).toMatchObject({ tokens: 3, topK: 2 });
+    expect(Array.from(layer!.topkIdx)).toEqual([0, 1, 2, 7, -1, -1]);
+    await writeTensors(path, { topk_idx: { dtype: 'I32', shape: [2, 2], codes: Uint32Array.of(0, 8, 1, 9) } });
+    await expect(read(path, 8)).rejects.toThrow(/names expert 8 of 8/);
+  });
+
   const wide = (values: readonly bigint[], shape: readonly number[]): Uint8Array => {
     const header = JSON.stringify({ topk_idx: { dtype: 'I64', shape, data_offsets: [0, values.length * 8] } });
     const padded = header.padEnd(Math.ceil(header.length / 8) * 8);
