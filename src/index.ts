@@ -42,6 +42,7 @@ export { criticalPath, type Graph, play, type Timeline } from './simulate/engine
 export { type Hardware, hardwareOf, parseHardware } from './simulate/hardware.ts';
 export { deepseekV3, type ModelShape } from './simulate/model.ts';
 export { bubbleFormula, type Pipeline, pipelineMemory, simulatePipeline } from './simulate/pipeline.ts';
+export { compareReplanning } from './simulate/replanning.ts';
 export type { Scenario } from './simulate/scenario.ts';
 export { type Simulation, type SimulationResult, simulate } from './simulate/simulate.ts';
 export { type SweepRow, sweep } from './simulate/sweep.ts';

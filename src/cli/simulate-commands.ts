@@ -93,6 +93,19 @@ export function addSimulateCommands(
     .action(async (axis, options) =>
       finish(await (await import('./simulate-more.ts')).sweepCommand(axis, options, io)),
     );
+  addDeployment(simulate.command('replan').description('placing experts anew every so often, while loads drift'))
+    .addOption(number('--steps <n>', 'steps that are simulated', 6))
+    .addOption(number('--minutes <n>', 'minutes from one to the next; loads change by --drift in that time', 10))
+    .addOption(
+      new Option('--every <list>', 'steps between plans, 0 for never')
+        .argParser(numberList)
+        .default([0, 1, 3], '0,1,3'),
+    )
+    .addHelpText(
+      'before',
+      examples(['simulate replan --redundant 32 --skew 0.8 --drift 0.1 --steps 12 --every 0,1,2,4']),
+    )
+    .action(async (options) => finish(await (await import('./simulate-more.ts')).replanCommand(options, io)));
   simulate
     .command('why')
     .description('the numbers behind choices of DeepSeek-V3, as plots')

@@ -5,6 +5,7 @@ import { ganttPicture } from '../simulate/gantt.ts';
 import { type SweepAxis, type WhyQuestion, whyQuestions } from '../simulate/names.ts';
 import { bubbleFormula, type Pipeline, pipelineMemory, simulatePipeline } from '../simulate/pipeline.ts';
 import * as published from '../simulate/published.ts';
+import { compareReplanning } from '../simulate/replanning.ts';
 import { type SweepRow, sweep } from '../simulate/sweep.ts';
 import { sweepPicture } from '../simulate/sweep-picture.ts';
 import { why } from '../simulate/why.ts';
@@ -66,6 +67,33 @@ export async function sweepCommand(axis: SweepAxis, options: SweepOptions, io: I
   if (options.picture !== undefined) await writeOutput(options.picture, sweepPicture(axis, rows, scenario), io);
   const json = { schemaVersion: 1, scenario: scenarioJson(scenario), axis, rows };
   io.stdout(options.json ? `${JSON.stringify(json)}\n` : table([[axis, ...sweepColumns], ...lines]));
+  return exitCodes.ok;
+}
+
+/** Options of `fp8lab simulate replan`. */
+export interface ReplanOptions extends DeploymentOptions {
+  readonly steps: number;
+  readonly minutes: number;
+  readonly every: readonly number[];
+}
+
+/** `fp8lab simulate replan`: how often to place experts anew while loads drift. */
+export async function replanCommand(options: ReplanOptions, io: Io): Promise<number> {
+  const scenario = await scenarioOf(options);
+  const { steps, minutes, every } = options;
+  const rows = compareReplanning(scenario, { steps, minutes, every });
+  const head = ['plan every', 'tokens/s a node', 'worst step', 'max/mean rows', 'copied GB', 'copy s', 'of the time'];
+  const lines = rows.map((row) => [
+    row.every === 0 ? 'never' : `${row.every * minutes} min`,
+    String(Math.round(row.tokensPerSecondPerNode)),
+    String(Math.round(row.worst)),
+    row.imbalance.toFixed(3),
+    row.copiedGB.toFixed(0),
+    row.copySeconds.toFixed(3),
+    `${(100 * row.copyShare).toFixed(3)} %`,
+  ]);
+  const json = { schemaVersion: 1, scenario: scenarioJson(scenario), steps, minutes, rows };
+  io.stdout(options.json ? `${JSON.stringify(json)}\n` : table([head, ...lines]));
   return exitCodes.ok;
 }
 

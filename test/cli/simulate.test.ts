@@ -33,11 +33,14 @@ async function cli(...args: string[]): Promise<{ code: number; out: string; err:
 const small = ['--layers', '7', '--tokens', '512', '--nodes', '2'];
 
 describe('fp8lab simulate', () => {
-  it.each(['step', 'sweep', 'why', 'validate', 'pipeline', 'hardware'])('%s -h begins with examples', async (name) => {
-    const { code, out } = await cli(name, '-h');
-    expect(code).toBe(0);
-    expect(out).toMatch(new RegExp(`^Examples:\n {2}\\$ fp8lab simulate ${name}`));
-  });
+  it.each(['step', 'sweep', 'replan', 'why', 'validate', 'pipeline', 'hardware'])(
+    '%s -h begins with examples',
+    async (name) => {
+      const { code, out } = await cli(name, '-h');
+      expect(code).toBe(0);
+      expect(out).toMatch(new RegExp(`^Examples:\n {2}\\$ fp8lab simulate ${name}`));
+    },
+  );
 
   it('alone simulates a step, and names the bottleneck', async () => {
     const { code, out } = await cli(...small);
@@ -118,6 +121,25 @@ describe('fp8lab simulate', () => {
     const even = await cli(...small, '--loads', at('loads.json'), '--plan', at('even.json'), '--json');
     expect(JSON.parse(planned.out).scenario.given).toEqual({ loads: true, routings: false, placement: true });
     expect(JSON.parse(planned.out).imbalance).toBeLessThan(JSON.parse(even.out).imbalance);
+  });
+
+  it('compares how often to place experts anew', async () => {
+    const { code, out } = await cli(
+      'replan',
+      ...small,
+      '--redundant',
+      '16',
+      '--skew',
+      '0.8',
+      '--drift',
+      '0.2',
+      '--steps',
+      '2',
+      '--every',
+      '0,1',
+    );
+    expect(code).toBe(0);
+    expect(out).toMatch(/^plan every[^\n]*\nnever +\d+[^\n]*\n10 min +\d+/);
   });
 
   it('draws a pipeline whose bubble is its formula', async () => {
