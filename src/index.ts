@@ -76,6 +76,8 @@ export type {
   Input,
   IntegerInput,
   KernelName,
+  MoeLayerBackwardSpec,
+  MoeLayerSpec,
   Operand,
   PermuteSpec,
   QuantizeSpec,

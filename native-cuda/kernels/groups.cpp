@@ -31,16 +31,6 @@ std::vector<i32> layout_of_sizes(const GroupedGemmSpec& spec, const std::vector<
 
 std::vector<i64> group_layout_shape(const GroupedGemmSpec& spec) { return {spec.layout == GroupLayout::contiguous ? spec.m : spec.groups}; }
 
-/** Declarations of a stack of matrices [groups, rows, columns], each an operand of its own. */
-void declare_stack(Declarations& declarations, const std::string& name, const OperandSpec& operand, i64 groups, i64 rows, i64 columns) {
-  Declarations one;
-  declare_operand(one, name, operand, rows, columns);
-  for (InputDeclaration& declaration : one) {
-    declaration.shape.insert(declaration.shape.begin(), groups);
-    declarations.push_back(std::move(declaration));
-  }
-}
-
 [[noreturn]] void refuse(std::size_t at, const std::string& message, const std::string& fix) {
   const std::string where = "group_layout[" + std::to_string(at) + "]";
   throw input_error("bad-layout", where + ": " + message, where, fix);
@@ -102,6 +92,15 @@ std::vector<GroupRange> offset_ranges(const GroupedGemmSpec& spec, const std::ve
 }
 
 }  // namespace
+
+void declare_stack(Declarations& declarations, const std::string& name, const OperandSpec& operand, i64 groups, i64 rows, i64 columns) {
+  Declarations one;
+  declare_operand(one, name, operand, rows, columns);
+  for (InputDeclaration& declaration : one) {
+    declaration.shape.insert(declaration.shape.begin(), groups);
+    declarations.push_back(std::move(declaration));
+  }
+}
 
 Declarations inputs_of(const GroupedGemmSpec& spec) {
   Declarations declarations;

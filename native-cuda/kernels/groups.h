@@ -14,6 +14,9 @@ struct GroupRange {
 
 Declarations inputs_of(const GroupedGemmSpec& spec);
 
+/** Declarations of a stack of matrices [groups, rows, columns], each an operand of its own. */
+void declare_stack(Declarations& declarations, const std::string& name, const OperandSpec& operand, i64 groups, i64 rows, i64 columns);
+
 /** Shape of C and D. */
 std::vector<i64> grouped_result_shape(const GroupedGemmSpec& spec);
 

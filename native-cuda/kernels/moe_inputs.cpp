@@ -1,5 +1,6 @@
-// The inputs of the kernels that move rows and of SwiGLU.
+// The inputs of the kernels that move rows, of SwiGLU, and of the whole layer.
 
+#include "groups.h"
 #include "inputs.h"
 
 namespace fp8lab {
@@ -38,6 +39,29 @@ Declarations inputs_of(const SwigluQuantizeSpec& spec) { return swiglu_inputs(sp
 Declarations inputs_of(const SwigluBackwardSpec& spec) {
   Declarations declarations = swiglu_inputs(spec);
   declarations.push_back(declare_input("grad", spec.grad, {spec.rows, spec.inter}));
+  return declarations;
+}
+
+namespace {
+
+Declarations layer_inputs(const MoeFields& spec) {
+  Declarations declarations;
+  declare_operand(declarations, "x", spec.x, spec.tokens, spec.hidden);
+  declarations.push_back(declare_input("logits", spec.logits, {spec.tokens, spec.experts}));
+  if (spec.bias) declarations.push_back(declare_input("bias", *spec.bias, {spec.experts}));
+  if (spec.mask) declarations.push_back(declare_integers("mask", *spec.mask, {spec.tokens}));
+  declare_stack(declarations, "w13", spec.w13, spec.all_experts(), 2 * spec.inter, spec.hidden);
+  declare_stack(declarations, "w2", spec.w2, spec.all_experts(), spec.hidden, spec.inter);
+  return declarations;
+}
+
+}  // namespace
+
+Declarations inputs_of(const MoeLayerSpec& spec) { return layer_inputs(spec); }
+
+Declarations inputs_of(const MoeLayerBackwardSpec& spec) {
+  Declarations declarations = layer_inputs(spec);
+  declarations.push_back(declare_input("dy", spec.dy, {spec.tokens, spec.hidden}));
   return declarations;
 }
 

@@ -9,6 +9,7 @@
 #include "kernels/gate.h"
 #include "kernels/gemm.h"
 #include "kernels/grouped_gemm.h"
+#include "kernels/moe_layer.h"
 #include "kernels/permute.h"
 #include "kernels/quantize.h"
 #include "kernels/requantize.h"
@@ -19,7 +20,7 @@ namespace fp8lab {
 
 /** What is computed: one of the kernels, each in a header of its own. */
 using KernelSpec = std::variant<QuantizeSpec, DequantizeSpec, RequantizeSpec, GemmSpec, GroupedGemmSpec, GateSpec, PermuteSpec, UnpermuteSpec,
-                                SwigluQuantizeSpec, SwigluBackwardSpec>;
+                                SwigluQuantizeSpec, SwigluBackwardSpec, MoeLayerSpec, MoeLayerBackwardSpec>;
 
 struct Spec {
   std::string name;

@@ -4,6 +4,8 @@ import { gateKernel } from './gate/kernel.ts';
 import { gemmKernel } from './gemm/kernel.ts';
 import { groupedGemmKernel } from './grouped-gemm/kernel.ts';
 import type { Kernel } from './kernel.ts';
+import { moeLayerKernel } from './moe-layer/kernel.ts';
+import { moeLayerBackwardKernel } from './moe-layer-backward/kernel.ts';
 import { permuteKernel } from './permute/kernel.ts';
 import { quantizeKernel } from './quantize/kernel.ts';
 import { requantizeKernel } from './requantize/kernel.ts';
@@ -23,6 +25,8 @@ export const kernels: Readonly<Record<KernelName, Kernel<never>>> = {
   unpermute: unpermuteKernel,
   'swiglu-quantize': swigluQuantizeKernel,
   'swiglu-backward': swigluBackwardKernel,
+  'moe-layer': moeLayerKernel,
+  'moe-layer-backward': moeLayerBackwardKernel,
 };
 
 /** The kernel of a spec. */

@@ -2,6 +2,8 @@ import { dequantizePart } from './kernels/dequantize.ts';
 import { gatePart } from './kernels/gate.ts';
 import { gemmPart } from './kernels/gemm.ts';
 import { groupedGemmPart } from './kernels/grouped-gemm.ts';
+import { moeLayerPart } from './kernels/moe-layer.ts';
+import { moeLayerBackwardPart } from './kernels/moe-layer-backward.ts';
 import { permutePart } from './kernels/permute.ts';
 import { quantizePart } from './kernels/quantize.ts';
 import { requantizePart } from './kernels/requantize.ts';
@@ -21,4 +23,6 @@ export const specParts = [
   unpermutePart,
   swigluQuantizePart,
   swigluBackwardPart,
+  moeLayerPart,
+  moeLayerBackwardPart,
 ] as const;

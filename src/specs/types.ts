@@ -17,6 +17,8 @@ export type { DequantizeSpec } from './kernels/dequantize.ts';
 export type { GateSpec } from './kernels/gate.ts';
 export type { GemmSpec } from './kernels/gemm.ts';
 export type { GroupedGemmSpec, GroupLayout } from './kernels/grouped-gemm.ts';
+export type { MoeLayerSpec } from './kernels/moe-layer.ts';
+export type { MoeLayerBackwardSpec } from './kernels/moe-layer-backward.ts';
 export type { PermuteSpec } from './kernels/permute.ts';
 export type { QuantizeSpec } from './kernels/quantize.ts';
 export type { RequantizeSpec } from './kernels/requantize.ts';

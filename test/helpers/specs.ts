@@ -59,6 +59,12 @@ export function workOf(spec: ResolvedSpec): number {
     case 'permute':
     case 'unpermute':
       return 8 * spec.shape.tokens * spec.shape.hidden * spec.shape.topk;
+    case 'moe-layer':
+    case 'moe-layer-backward': {
+      const { tokens, hidden, inter } = spec.shape;
+      const products = spec.kernel === 'moe-layer' ? 3 : 12;
+      return products * tokens * (spec.gate.topk + spec.gate.sharedExperts) * hidden * inter;
+    }
     case 'swiglu-quantize':
     case 'swiglu-backward':
       return 16 * spec.shape.rows * spec.shape.inter;

@@ -2,6 +2,7 @@ import { dequantize } from './dequantize.ts';
 import { gate } from './gate.ts';
 import { gemm } from './gemm.ts';
 import { groupedGemm } from './grouped-gemm.ts';
+import { moeLayer, moeLayerBackward } from './moe-layer.ts';
 import type { Mutant } from './mutant.ts';
 import { permute, unpermute } from './permute.ts';
 import { quantize } from './quantize.ts';
@@ -22,4 +23,6 @@ export const mutants: readonly Mutant[] = [
   ...unpermute,
   ...swigluQuantize,
   ...swigluBackward,
+  ...moeLayer,
+  ...moeLayerBackward,
 ];

@@ -20,6 +20,7 @@ import {
   unpermuteSpec,
 } from '../helpers/specs.ts';
 import { gateMutantSpecs } from './gate-specs.ts';
+import { moeMutantSpecs } from './moe-specs.ts';
 
 /** A small spec with its tensors, and the limit under which it runs split, if any. */
 export interface MutantSpec {
@@ -243,6 +244,7 @@ function build() {
     'grouped-split': { ...grouped('contiguous', rows), maxBindingBytes: 8192 },
     'grouped-k': groupedAlongK,
     ...gateMutantSpecs,
+    ...moeMutantSpecs,
     permute: permuteOf({ tokens: 61, hidden: 37, experts: 7, topk: 3 }),
     'permute-words': permuteOf({ tokens: 61, hidden: 74, experts: 7, topk: 3 }),
     'permute-split': { ...permuteOf({ tokens: 700, hidden: 37, experts: 7, topk: 3 }), maxBindingBytes: 4096 },

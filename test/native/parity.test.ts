@@ -26,6 +26,7 @@ function shippedSpecs(large: boolean): ResolvedSpec[] {
 /** The spec with its first rows alone, of its first group alone: the reference takes hours for all of a full-size product. */
 function firstRows(spec: ResolvedSpec, rows: number): ResolvedSpec {
   if (spec.kernel === 'gemm') return { ...spec, shape: { ...spec.shape, m: Math.min(spec.shape.m, rows) } };
+  if (spec.kernel === 'moe-layer') return { ...spec, shape: { ...spec.shape, tokens: rows } };
   if (spec.kernel !== 'grouped-gemm') return spec;
   const shape = { ...spec.shape, m: rows };
   return spec.layout === 'k-grouped' ? { ...spec, shape } : { ...spec, shape: { ...shape, groups: 1 }, sizes: [rows] };

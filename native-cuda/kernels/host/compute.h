@@ -6,6 +6,7 @@
 #include "../../tensors/tensor.h"
 #include "gate.h"
 #include "grouped_gemm.h"
+#include "moe_layer.h"
 #include "permute.h"
 #include "swiglu.h"
 

@@ -13,6 +13,7 @@ import type { Tensors } from '../../tensors/tensor.ts';
 import { gateTracer } from './gate.ts';
 import { gemmTracer } from './gemm.ts';
 import { groupedGemmTracer } from './grouped-gemm.ts';
+import { moeLayerBackwardTracer, moeLayerTracer } from './moe-layer.ts';
 import { tensorSource, traceFactorOf, traceOutput } from './operand.ts';
 import { permuteTracer, unpermuteTracer } from './permute.ts';
 import { type Derivation, type Source, type Tracer, traceCode, traceQuantized } from './quantize.ts';
@@ -32,6 +33,8 @@ const tracers: { readonly [K in KernelName]: (spec: SpecOf<K>, inputs: Tensors) 
   unpermute: unpermuteTracer,
   'swiglu-quantize': swigluQuantizeTracer,
   'swiglu-backward': swigluBackwardTracer,
+  'moe-layer': moeLayerTracer,
+  'moe-layer-backward': moeLayerBackwardTracer,
 };
 
 /** A tracer of a spec over its inputs. */
