@@ -11,13 +11,14 @@ import { type Answer, answerOf } from './answer.ts';
 import { checkActual, checkQuantized } from './check.ts';
 import type { Problem } from './convention.ts';
 import { dequantizeProblem } from './dequantize/problem.ts';
+import { gateProblem } from './gate/problem.ts';
 import { gemmProblem } from './gemm/problem.ts';
 import { quantizeProblem } from './quantize/problem.ts';
 import { Search, type SearchOptions } from './search.ts';
 import { AmaxGrids } from './tile-quantizer.ts';
 
 /** Kernels whose results can be diagnosed. */
-export const diagnosedKernels = ['quantize', 'dequantize', 'requantize', 'gemm'] as const;
+export const diagnosedKernels = ['quantize', 'dequantize', 'requantize', 'gemm', 'gate'] as const;
 
 /**
  * Finds out what a kernel computed: the convention that reproduces its results from the spec's inputs, the nearest ones where none does, and those
@@ -48,6 +49,13 @@ export function problemOf(spec: ResolvedSpec, inputs: Tensors, actual: Tensors):
       };
       return quantizeProblem(spec.scheme, sources, checkQuantized(spec.scheme, rows, columns, actual));
     }
+    case 'gate':
+      return gateProblem(
+        spec,
+        inputs,
+        checkActual(spec, actual, 'topk_idx'),
+        checkActual(spec, actual, 'topk_weights'),
+      );
     case 'requantize':
       return requantizeProblem(spec, inputs, actual);
     default:

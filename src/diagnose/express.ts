@@ -17,6 +17,8 @@ export function specOf(spec: ResolvedSpec, convention: Convention): ResolvedSpec
       return withScheme(spec, spec.scheme, convention, (scheme) => ({ ...(spec as QuantizeSpec), scheme }));
     case 'requantize':
       return withScheme(spec, spec.to, convention, (to) => ({ ...(spec as RequantizeSpec), to }));
+    case 'gate':
+      return undefined;
     default:
       return Object.values(convention).every((value) => ['own', 'quantized', 'nothing'].includes(value))
         ? spec

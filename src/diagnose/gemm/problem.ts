@@ -212,6 +212,11 @@ function tiersOf(spec: GemmSpec, evaluator: GemmEvaluator, base: Convention): Mo
       ...chained,
     ],
     pairs(jointModels(), along('interval', [...new Set([base.interval!, '32', '64', '0'])])),
+    // A running sum that is kept short hides the interval and the output's rounding alike.
+    pairs(pairs(along('carry', ['bf16', 'f16']), along('interval', intervals.slice(0, 6))), [
+      { output: 'nearest-even' },
+      { output: 'toward-zero' },
+    ]),
     along('output', outputs),
     [...either(recipes), ...bothQuantized(recipes)],
     [...either(tiles), ...bothQuantized(tiles)],
