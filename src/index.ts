@@ -66,7 +66,9 @@ export {
 export { resolveScheme, resolveSpec } from './specs/resolve.ts';
 export type { AuthoredSpec } from './specs/schema.ts';
 export type {
+  CombineSpec,
   DequantizeSpec,
+  DispatchSpec,
   FileInput,
   GateSpec,
   GemmSpec,

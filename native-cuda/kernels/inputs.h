@@ -33,6 +33,8 @@ Declarations inputs_of(const SwigluQuantizeSpec& spec);
 Declarations inputs_of(const SwigluBackwardSpec& spec);
 Declarations inputs_of(const MoeLayerSpec& spec);
 Declarations inputs_of(const MoeLayerBackwardSpec& spec);
+Declarations inputs_of(const DispatchSpec& spec);
+Declarations inputs_of(const CombineSpec& spec);
 
 /** A high-precision input. A file's own dtype is taken as it is; BF16 stands for it here. */
 InputDeclaration declare_input(const std::string& name, const Input& input, std::vector<i64> shape);

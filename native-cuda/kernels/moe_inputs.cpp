@@ -65,4 +65,24 @@ Declarations inputs_of(const MoeLayerBackwardSpec& spec) {
   return declarations;
 }
 
+Declarations inputs_of(const DispatchSpec& spec) {
+  Declarations declarations;
+  if (spec.x.quantized) {
+    declare_operand(declarations, "x", spec.x.operand, spec.all_tokens(), spec.hidden);
+  } else {
+    declarations.push_back(declare_input("x", *spec.x.operand.input, {spec.all_tokens(), spec.hidden}));
+  }
+  declarations.push_back(declare_integers("topk_idx", spec.topk_idx, {spec.all_tokens(), spec.topk}));
+  declarations.push_back(declare_input("topk_weights", spec.topk_weights, {spec.all_tokens(), spec.topk}));
+  return declarations;
+}
+
+Declarations inputs_of(const CombineSpec& spec) {
+  Declarations declarations{declare_input("x", spec.x, {spec.rows, spec.hidden}),
+                            declare_integers("slot_to_row", spec.slot_to_row, {spec.all_tokens(), spec.topk}),
+                            declare_integers("topk_idx", spec.topk_idx, {spec.all_tokens(), spec.topk})};
+  if (spec.topk_weights) declarations.push_back(declare_input("topk_weights", *spec.topk_weights, {spec.all_tokens(), spec.topk}));
+  return declarations;
+}
+
 }  // namespace fp8lab

@@ -7,19 +7,20 @@
 
 namespace fp8lab {
 
-Placement place_slots(const u32* topk_idx, i64 tokens, i64 experts, i64 topk, i64 alignment) {
+Placement place_slots(const u32* topk_idx, i64 tokens, i64 experts, i64 topk, i64 alignment, i64 stride) {
   const auto slots = static_cast<std::size_t>(tokens * topk);
   Placement placement;
   placement.counts.assign(static_cast<std::size_t>(experts), 0);
   placement.offsets.assign(static_cast<std::size_t>(experts + 1), 0);
-  placement.row_to_slot.assign(static_cast<std::size_t>(permuted_rows(tokens, experts, topk, alignment)), nowhere);
+  placement.row_to_slot.assign(static_cast<std::size_t>(stride > 0 ? experts * stride : permuted_rows(tokens, experts, topk, alignment)), nowhere);
   placement.slot_to_row.assign(slots, nowhere);
   for (std::size_t slot = 0; slot < slots; slot++) {
     if (topk_idx[slot] < experts) placement.counts[topk_idx[slot]]++;
   }
   for (std::size_t expert = 0; expert < placement.counts.size(); expert++) {
     const i64 count = placement.counts[expert];
-    placement.offsets[expert + 1] = placement.offsets[expert] + static_cast<u32>((count + alignment - 1) / alignment * alignment);
+    const i64 rows = stride > 0 ? stride : (count + alignment - 1) / alignment * alignment;
+    placement.offsets[expert + 1] = placement.offsets[expert] + static_cast<u32>(rows);
   }
   std::vector<u32> next = placement.offsets;
   for (std::size_t slot = 0; slot < slots; slot++) {

@@ -20,8 +20,9 @@ struct Placement {
   std::vector<u32> slot_to_row;
 };
 
-/** Places slots by expert, in the order of slots inside an expert; `topk_idx` holds tokens * topk lanes, negative ones go nowhere. */
-Placement place_slots(const u32* topk_idx, i64 tokens, i64 experts, i64 topk, i64 alignment);
+/** Places slots by expert, in the order of slots inside an expert; `topk_idx` holds tokens * topk lanes, negative ones go nowhere.
+ * `stride`: rows of a block that each expert has, filled or not; 0: experts lie one behind the other. */
+Placement place_slots(const u32* topk_idx, i64 tokens, i64 experts, i64 topk, i64 alignment, i64 stride = 0);
 
 /** An I32 tensor of these lanes. */
 Tensor integer_tensor(const std::vector<u32>& lanes, std::vector<i64> shape);

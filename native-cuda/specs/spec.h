@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "kernels/dequantize.h"
+#include "kernels/dispatch.h"
 #include "kernels/gate.h"
 #include "kernels/gemm.h"
 #include "kernels/grouped_gemm.h"
@@ -20,7 +21,7 @@ namespace fp8lab {
 
 /** What is computed: one of the kernels, each in a header of its own. */
 using KernelSpec = std::variant<QuantizeSpec, DequantizeSpec, RequantizeSpec, GemmSpec, GroupedGemmSpec, GateSpec, PermuteSpec, UnpermuteSpec,
-                                SwigluQuantizeSpec, SwigluBackwardSpec, MoeLayerSpec, MoeLayerBackwardSpec>;
+                                SwigluQuantizeSpec, SwigluBackwardSpec, MoeLayerSpec, MoeLayerBackwardSpec, DispatchSpec, CombineSpec>;
 
 struct Spec {
   std::string name;

@@ -4,6 +4,8 @@
 struct Parameters {
   experts: u32,
   alignment: u32,
+  // Rows of each expert's block; 0: experts lie one behind the other.
+  stride: u32,
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
@@ -23,7 +25,8 @@ fn sum_experts(
   var row = 0u;
   for (var expert = 0u; expert < parameters.experts; expert++) {
     offsets[expert] = row;
-    row += (counts[expert] + parameters.alignment - 1u) / parameters.alignment * parameters.alignment;
+    let aligned = (counts[expert] + parameters.alignment - 1u) / parameters.alignment * parameters.alignment;
+    row += select(parameters.stride, aligned, parameters.stride == 0u);
   }
   offsets[parameters.experts] = row;
 }

@@ -1,5 +1,7 @@
 import type { KernelName, ResolvedSpec } from '../specs/types.ts';
+import { combineKernel } from './combine/kernel.ts';
 import { dequantizeKernel } from './dequantize/kernel.ts';
+import { dispatchKernel } from './dispatch/kernel.ts';
 import { gateKernel } from './gate/kernel.ts';
 import { gemmKernel } from './gemm/kernel.ts';
 import { groupedGemmKernel } from './grouped-gemm/kernel.ts';
@@ -27,6 +29,8 @@ export const kernels: Readonly<Record<KernelName, Kernel<never>>> = {
   'swiglu-backward': swigluBackwardKernel,
   'moe-layer': moeLayerKernel,
   'moe-layer-backward': moeLayerBackwardKernel,
+  dispatch: dispatchKernel,
+  combine: combineKernel,
 };
 
 /** The kernel of a spec. */

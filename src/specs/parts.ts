@@ -1,4 +1,6 @@
+import { combinePart } from './kernels/combine.ts';
 import { dequantizePart } from './kernels/dequantize.ts';
+import { dispatchPart } from './kernels/dispatch.ts';
 import { gatePart } from './kernels/gate.ts';
 import { gemmPart } from './kernels/gemm.ts';
 import { groupedGemmPart } from './kernels/grouped-gemm.ts';
@@ -25,4 +27,6 @@ export const specParts = [
   swigluBackwardPart,
   moeLayerPart,
   moeLayerBackwardPart,
+  dispatchPart,
+  combinePart,
 ] as const;

@@ -13,7 +13,9 @@ export type {
   Operand,
   RoutingInput,
 } from './base.ts';
+export type { CombineSpec } from './kernels/combine.ts';
 export type { DequantizeSpec } from './kernels/dequantize.ts';
+export type { DispatchSpec } from './kernels/dispatch.ts';
 export type { GateSpec } from './kernels/gate.ts';
 export type { GemmSpec } from './kernels/gemm.ts';
 export type { GroupedGemmSpec, GroupLayout } from './kernels/grouped-gemm.ts';

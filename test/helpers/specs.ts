@@ -3,7 +3,9 @@ import type { FormatName } from '../../src/numerics/formats.ts';
 import { philoxWord } from '../../src/numerics/philox.ts';
 import type { ScaleRecipe, ScaleType, Scheme } from '../../src/numerics/scheme.ts';
 import type {
+  CombineSpec,
   DequantizeSpec,
+  DispatchSpec,
   GemmSpec,
   GeneratedInput,
   GroupedGemmSpec,
@@ -65,6 +67,9 @@ export function workOf(spec: ResolvedSpec): number {
       const products = spec.kernel === 'moe-layer' ? 3 : 12;
       return products * tokens * (spec.gate.topk + spec.gate.sharedExperts) * hidden * inter;
     }
+    case 'dispatch':
+    case 'combine':
+      return 8 * spec.ranks * spec.shape.tokens * spec.shape.hidden * spec.shape.topk;
     case 'swiglu-quantize':
     case 'swiglu-backward':
       return 16 * spec.shape.rows * spec.shape.inter;
@@ -108,6 +113,54 @@ export function unpermuteSpec(
 ): UnpermuteSpec {
   const weights = weighted ? { topkWeights: { input: unused } } : {};
   return { ...base, kernel: 'unpermute', shape, x: { input: unused }, slotToRow: unusedRouting, ...weights, output };
+}
+
+export function dispatchSpec(
+  shape: DispatchSpec['shape'],
+  ranks: number,
+  gpusPerNode: number,
+  layout: DispatchSpec['layout'],
+  scheme?: Scheme,
+): DispatchSpec {
+  const x = scheme === undefined ? { input: { ...unused, dtype: 'f32' as const } } : { scheme, input: unused };
+  const topkWeights = { input: unused };
+  const nodeLimit = ranks / gpusPerNode;
+  return {
+    ...base,
+    kernel: 'dispatch',
+    shape,
+    ranks,
+    gpusPerNode,
+    layout,
+    nodeLimit,
+    x,
+    topkIdx: unusedRouting,
+    topkWeights,
+  };
+}
+
+export function combineSpec(
+  shape: CombineSpec['shape'],
+  ranks: number,
+  gpusPerNode: number,
+  reduce: CombineSpec['reduce'],
+  rows: number,
+  weighted = false,
+): CombineSpec {
+  const weights = weighted ? { topkWeights: { input: unused } } : {};
+  const maps = { slotToRow: unusedRouting, topkIdx: unusedRouting };
+  return {
+    ...base,
+    kernel: 'combine',
+    shape,
+    ranks,
+    gpusPerNode,
+    reduce,
+    rows,
+    x: { input: unused },
+    ...maps,
+    ...weights,
+  };
 }
 
 type SwigluResult = Pick<SwigluQuantizeSpec, 'scheme' | 'output' | 'clamp'>;

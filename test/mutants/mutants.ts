@@ -1,4 +1,5 @@
 import { dequantize } from './dequantize.ts';
+import { combine, dispatch } from './dispatch.ts';
 import { gate } from './gate.ts';
 import { gemm } from './gemm.ts';
 import { groupedGemm } from './grouped-gemm.ts';
@@ -25,4 +26,6 @@ export const mutants: readonly Mutant[] = [
   ...swigluBackward,
   ...moeLayer,
   ...moeLayerBackward,
+  ...dispatch,
+  ...combine,
 ];

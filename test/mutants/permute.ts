@@ -56,7 +56,10 @@ export const permute: readonly Mutant[] = [
     spec: 'permute',
     file: 'kernels/permute_offsets',
     replace: [
-      ['(counts[expert] + parameters.alignment - 1u) / parameters.alignment * parameters.alignment', 'counts[expert]'],
+      [
+        'let aligned = (counts[expert] + parameters.alignment - 1u) / parameters.alignment * parameters.alignment;',
+        'counts[expert]',
+      ],
     ],
   },
   {

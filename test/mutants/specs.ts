@@ -3,7 +3,9 @@ import type { PermuteSpec, ResolvedSpec, SwigluBackwardSpec, SwigluQuantizeSpec 
 import { generate } from '../../src/tensors/generate.ts';
 import type { Tensor, Tensors } from '../../src/tensors/tensor.ts';
 import {
+  combineSpec,
   dequantizeSpec,
+  dispatchSpec,
   type GemmFields,
   gemmSpec,
   groupedGemmSpec,
@@ -133,6 +135,28 @@ const permuteOf = (shape: PermuteSpec['shape'], used = shape.experts): MutantSpe
   },
 });
 
+/** Three nodes of two GPUs with two experts each. */
+const system = { tokens: 7, hidden: 37, experts: 12, topk: 5 };
+
+const dispatchOf = (layout: 'normal' | 'low-latency'): MutantSpec => ({
+  spec: dispatchSpec(system, 6, 2, layout),
+  inputs: {
+    x: matrix(42, 37, 'f32'),
+    topk_idx: routing(42, 5, 12),
+    topk_weights: matrix(42, 5, 'f32', 'normal', 3),
+  },
+});
+
+const combineOf = (reduce: 'local' | 'node'): MutantSpec => ({
+  spec: combineSpec(system, 6, 2, reduce, 90, true),
+  inputs: {
+    x: matrix(90, 37, 'bf16'),
+    slot_to_row: routing(42, 5, 90),
+    topk_idx: routing(42, 5, 12),
+    topk_weights: matrix(42, 5, 'f32', 'normal', 3),
+  },
+});
+
 /** Weights for every row, a third of the rows padding, and a gradient for the way back. */
 const swigluOf = (spec: SwigluQuantizeSpec | SwigluBackwardSpec): MutantSpec => {
   const { rows, inter } = spec.shape;
@@ -249,6 +273,10 @@ function build() {
     'permute-words': permuteOf({ tokens: 61, hidden: 74, experts: 7, topk: 3 }),
     'permute-split': { ...permuteOf({ tokens: 700, hidden: 37, experts: 7, topk: 3 }), maxBindingBytes: 4096 },
     'permute-many': permuteOf({ tokens: 80_000, hidden: 1, experts: 2, topk: 1 }, 1),
+    dispatch: dispatchOf('normal'),
+    'dispatch-low-latency': dispatchOf('low-latency'),
+    'combine-local': combineOf('local'),
+    'combine-node': combineOf('node'),
     swiglu: swigluOf(swigluSpec(20, 150, { output: 'f32' })),
     'swiglu-clamped': swigluOf(swigluSpec(20, 150, { clamp: 0.5, output: 'f32' })),
     'swiglu-split': { ...swigluOf(swigluSpec(20, 150, { scheme: schemeOf() })), maxBindingBytes: 2048 },

@@ -5,6 +5,7 @@
 #include "../../specs/spec.h"
 #include "../../tensors/tensor.h"
 #include "gate.h"
+#include "dispatch.h"
 #include "grouped_gemm.h"
 #include "moe_layer.h"
 #include "permute.h"

@@ -18,19 +18,31 @@ export interface Placement {
   readonly slotToRow: Uint32Array;
 }
 
+/** Rows of a placement: those of every block, or enough for every routing. */
+export function placedRows(shape: Omit<PermuteShape, 'hidden'>, alignment: number, stride: number): number {
+  return stride > 0 ? shape.experts * stride : permutedRows(shape, alignment);
+}
+
 /**
  * Places slots by expert, in the order of slots inside an expert.
  * @param topkIdx lanes of the experts [tokens, topk]; negative ones go nowhere
+ * @param stride rows of a block that each expert has, whether it fills it or not; 0: experts lie one behind the other
  */
-export function placeSlots(topkIdx: Uint32Array, shape: Omit<PermuteShape, 'hidden'>, alignment: number): Placement {
+export function placeSlots(
+  topkIdx: Uint32Array,
+  shape: Omit<PermuteShape, 'hidden'>,
+  alignment: number,
+  stride = 0,
+): Placement {
   const counts = new Uint32Array(shape.experts);
   for (const expert of topkIdx) if (expert < shape.experts) counts[expert]!++;
   const offsets = new Uint32Array(shape.experts + 1);
   for (let expert = 0; expert < shape.experts; expert++) {
-    offsets[expert + 1] = offsets[expert]! + Math.ceil(counts[expert]! / alignment) * alignment;
+    const rows = stride || Math.ceil(counts[expert]! / alignment) * alignment;
+    offsets[expert + 1] = offsets[expert]! + rows;
   }
   const next = offsets.slice();
-  const rowToSlot = new Uint32Array(permutedRows(shape, alignment)).fill(NOWHERE);
+  const rowToSlot = new Uint32Array(placedRows(shape, alignment, stride)).fill(NOWHERE);
   const slotToRow = new Uint32Array(topkIdx.length).fill(NOWHERE);
   for (let slot = 0; slot < topkIdx.length; slot++) {
     const expert = topkIdx[slot]!;

@@ -1,6 +1,6 @@
 import type { Gpu, GpuWords } from '../../backends/webgpu/gpu.ts';
 import { inputError } from '../../errors.ts';
-import { type PermuteShape, type PermuteSpec, permutedRows } from '../../specs/kernels/permute.ts';
+import type { PermuteShape, PermuteSpec } from '../../specs/kernels/permute.ts';
 import type { Codes, Tensors } from '../../tensors/tensor.ts';
 import { type Band, rowBands, uploadBand } from '../bands.ts';
 import { operandOnHost } from '../dequantize/webgpu.ts';
@@ -8,7 +8,7 @@ import { NOWHERE, requireIndices } from '../indices.ts';
 import type { Tier } from '../kernel.ts';
 import { quantizedTensors } from '../quantize/reference.ts';
 import { requireShape, requireTensor } from '../tiles.ts';
-import { type Placement, placementTensors, quantizedOfRows, quantizedRows } from './reference.ts';
+import { type Placement, placedRows, placementTensors, quantizedOfRows, quantizedRows } from './reference.ts';
 
 /** Slots that a thread counts one after the other, where there are not more slots than `mostBlocks` threads hold so. */
 const blockSlots = 64;
@@ -45,6 +45,7 @@ interface Placing {
   readonly gpu: Gpu;
   readonly experts: number;
   readonly alignment: number;
+  readonly stride: number;
   /** Slots of a block. */
   readonly block: number;
   readonly blocks: number;
@@ -70,6 +71,7 @@ export async function placeSlotsOnDevice(
   topkIdx: Uint32Array,
   shape: Omit<PermuteShape, 'hidden'>,
   alignment: number,
+  stride = 0,
 ): Promise<Placement> {
   const { experts } = shape;
   const slots = topkIdx.length;
@@ -78,6 +80,7 @@ export async function placeSlotsOnDevice(
     gpu,
     experts,
     alignment,
+    stride,
     block,
     blocks,
     bases: gpu.allocate(blocks * experts, 'zero'),
@@ -89,7 +92,7 @@ export async function placeSlotsOnDevice(
   const maps = {
     counts: await gpu.read(placing.counts),
     offsets: await gpu.read(placing.offsets),
-    rowToSlot: new Uint32Array(permutedRows(shape, alignment)),
+    rowToSlot: new Uint32Array(placedRows(shape, alignment, stride)),
     slotToRow: new Uint32Array(slots),
   };
   await placeBands(placing, bands, maps.rowToSlot, maps.slotToRow);
@@ -128,7 +131,7 @@ function countBand({ gpu, experts, block, bases }: Placing, topkIdx: Uint32Array
 }
 
 /** Counts of blocks become rows before a block; totals become the experts' starts. */
-function sumBlocks({ gpu, experts, alignment, blocks, bases, counts, offsets }: Placing): void {
+function sumBlocks({ gpu, experts, alignment, stride, blocks, bases, counts, offsets }: Placing): void {
   gpu.dispatch({
     shader: 'kernels/permute_sum',
     entryPoint: 'sum_blocks',
@@ -142,7 +145,7 @@ function sumBlocks({ gpu, experts, alignment, blocks, bases, counts, offsets }: 
   gpu.dispatch({
     shader: 'kernels/permute_offsets',
     entryPoint: 'sum_experts',
-    uniforms: [experts, alignment],
+    uniforms: [experts, alignment, stride],
     buffers: [
       { buffer: counts, access: 'read' },
       { buffer: offsets, access: 'read_write' },

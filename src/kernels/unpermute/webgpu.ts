@@ -23,6 +23,7 @@ export async function sumSlotsOnDevice(
   sum: SlotSum,
   output: 'bf16' | 'f16' | 'f32',
   tier: Tier,
+  levels?: SumLevels,
 ): Promise<Tensor> {
   const [rows, hidden] = sum.x.shape as [number, number];
   const tokens = sum.slotToRow.length / sum.topk;
@@ -34,7 +35,7 @@ export async function sumSlotsOnDevice(
     const x = gpu.upload(columnsOf(sum.x.codes, hidden, columns));
     const bytesPerToken = Math.max(4 * sum.topk, columns.rows * laneBytes(output));
     for (const band of rowBands(gpu, 0, tokens, bytesPerToken)) {
-      const part = await sumBand(gpu, x, sum, { band, columns: columns.rows, format, output, tier });
+      const part = await sumBand(gpu, x, sum, { band, columns: columns.rows, format, output, tier, levels });
       placeColumns(part, columns, codes, hidden, band);
     }
     gpu.release(x);
@@ -48,6 +49,15 @@ interface SumBand {
   readonly format: FormatName;
   readonly output: FormatName;
   readonly tier: Tier;
+  readonly levels: SumLevels | undefined;
+}
+
+/** Sums that are rounded to bf16 before they travel: the ranks of slots, and how many ranks a node has where nodes sum too. */
+export interface SumLevels {
+  /** Rank of every slot, -1 for none. */
+  readonly slotRank: Uint32Array;
+  readonly gpusPerNode: number;
+  readonly byNode: boolean;
 }
 
 async function sumBand(gpu: Gpu, x: ReturnType<Gpu['upload']>, sum: SlotSum, part: SumBand): Promise<Codes> {
@@ -58,27 +68,26 @@ async function sumBand(gpu: Gpu, x: ReturnType<Gpu['upload']>, sum: SlotSum, par
   const map = gpu.upload(sum.slotToRow.subarray(...slots));
   const weights = gpu.upload(sum.weights?.subarray(...slots) ?? new Uint32Array(1));
   const sums = gpu.allocate(words);
+  const ranks = gpu.upload(part.levels?.slotRank.subarray(...slots) ?? new Uint32Array(1));
+  const read = [x, map, ...(part.levels === undefined ? [] : [ranks]), weights];
   gpu.dispatch({
-    shader: 'kernels/unpermute',
-    entryPoint: 'sum_slots',
+    ...(part.levels === undefined
+      ? { shader: 'kernels/unpermute', entryPoint: 'sum_slots' }
+      : { shader: 'kernels/combine', entryPoint: 'combine_slots' }),
     constants: {
       ...formatConstants('INPUT', format),
       ...formatConstants('OUTPUT', output),
       WEIGHTED: sum.weights === undefined ? 0 : 1,
+      ...(part.levels && { BY_NODE: part.levels.byNode ? 1 : 0 }),
     },
     substitutes: tierSubstitutes(tier),
-    uniforms: [count, columns, sum.topk],
-    buffers: [
-      { buffer: x, access: 'read' },
-      { buffer: map, access: 'read' },
-      { buffer: weights, access: 'read' },
-      { buffer: sums, access: 'read_write' },
-    ],
+    uniforms: [count, columns, sum.topk, ...(part.levels ? [part.levels.gpusPerNode] : [])],
+    buffers: [...read.map((buffer) => ({ buffer, access: 'read' as const })), { buffer: sums, access: 'read_write' }],
     threads: words,
   });
   const lanes = allocateCodes(dtypeOfFormat[output], count);
   await readLanes(gpu, sums, output, lanes, 0, count);
-  for (const buffer of [map, weights, sums]) gpu.release(buffer);
+  for (const buffer of [map, weights, ranks, sums]) gpu.release(buffer);
   return lanes;
 }
 

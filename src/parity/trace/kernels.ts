@@ -10,6 +10,7 @@ import type {
   ResolvedSpec,
 } from '../../specs/types.ts';
 import type { Tensors } from '../../tensors/tensor.ts';
+import { combineTracer, dispatchTracer } from './dispatch.ts';
 import { gateTracer } from './gate.ts';
 import { gemmTracer } from './gemm.ts';
 import { groupedGemmTracer } from './grouped-gemm.ts';
@@ -35,6 +36,8 @@ const tracers: { readonly [K in KernelName]: (spec: SpecOf<K>, inputs: Tensors) 
   'swiglu-backward': swigluBackwardTracer,
   'moe-layer': moeLayerTracer,
   'moe-layer-backward': moeLayerBackwardTracer,
+  dispatch: dispatchTracer,
+  combine: combineTracer,
 };
 
 /** A tracer of a spec over its inputs. */

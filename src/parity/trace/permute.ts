@@ -5,6 +5,7 @@ import { requireTensor } from '../../kernels/tiles.ts';
 import { unpermuteOperands } from '../../kernels/unpermute/reference.ts';
 import { fmaBits } from '../../numerics/f32.ts';
 import type { FormatName } from '../../numerics/formats.ts';
+import type { MovedRows } from '../../specs/kernels/permute.ts';
 import type { PermuteSpec, UnpermuteSpec } from '../../specs/types.ts';
 import type { Tensor, Tensors } from '../../tensors/tensor.ts';
 import { tensorSource, traceOutput } from './operand.ts';
@@ -16,7 +17,7 @@ export function permuteTracer(spec: PermuteSpec, inputs: Tensors): Tracer {
   const { tokens, experts, topk } = spec.shape;
   const topkIdx = requireIndices('topk_idx', requireTensor(inputs, 'topk_idx'), [tokens, topk], experts);
   const placement = placeSlots(topkIdx, spec.shape, spec.alignment);
-  const row = rowTracer(spec, inputs, placement);
+  const row = movedRowTracer(spec.x, topk, inputs, placement.rowToSlot);
   return (tensor, coordinates) => {
     switch (tensor) {
       case 'counts':
@@ -85,9 +86,9 @@ function traceRow(topkIdx: Uint32Array, { counts, offsets }: Placement, row: num
 }
 
 /** Elements of the moved rows: those of the token that the row holds. */
-function rowTracer(spec: PermuteSpec, inputs: Tensors, { rowToSlot }: Placement): Tracer {
-  const derive = sourceTracer(spec, inputs);
-  const scaled = 'scheme' in spec.x ? spec.x.scheme.scale : undefined;
+export function movedRowTracer(x: MovedRows, topk: number, inputs: Tensors, rowToSlot: Uint32Array): Tracer {
+  const derive = sourceTracer(x, inputs);
+  const scaled = 'scheme' in x ? x.scheme.scale : undefined;
   return (tensor, coordinates) => {
     if (tensor === 'tensor_scale') return derive(tensor, coordinates);
     // Scales in other layouts have the rows along their last extent.
@@ -99,7 +100,7 @@ function rowTracer(spec: PermuteSpec, inputs: Tensors, { rowToSlot }: Placement)
       const padding = recorder.record('read', 'a row without a slot is zero', [], quantity(tensor, 0, 'f32'));
       return { sections: [recorder.section('Padding')], result: padding };
     }
-    const token = Math.floor(slot / spec.shape.topk);
+    const token = Math.floor(slot / topk);
     recorder.record('place', `row ${row} holds slot ${slot}, of token ${token}`, [], i32('token', token));
     const { sections, result } = derive(
       tensor,
@@ -110,7 +111,7 @@ function rowTracer(spec: PermuteSpec, inputs: Tensors, { rowToSlot }: Placement)
 }
 
 /** Elements before they are moved: read, or quantized. */
-function sourceTracer({ x }: PermuteSpec, inputs: Tensors): Tracer {
+function sourceTracer(x: MovedRows, inputs: Tensors): Tracer {
   if ('scheme' in x && inputs.x !== undefined) {
     const source = tensorSource('x', requireTensor(inputs, 'x'));
     return (tensor, coordinates) => traceQuantized(source, x.scheme, tensor, coordinates);

@@ -1,0 +1,15 @@
+import type { Gpu } from '../../backends/webgpu/gpu.ts';
+import type { CombineSpec } from '../../specs/kernels/combine.ts';
+import type { Tensors } from '../../tensors/tensor.ts';
+import type { Tier } from '../kernel.ts';
+import { sumSlotsOnDevice } from '../unpermute/webgpu.ts';
+import { combineOperands } from './reference.ts';
+
+/** Sums the rows of every token's experts on a device, level by level. */
+export async function combineWebGpu(gpu: Gpu, spec: CombineSpec, inputs: Tensors, tier: Tier): Promise<Tensors> {
+  const operands = combineOperands(spec, inputs);
+  const { slotRank } = operands;
+  const levels =
+    spec.reduce === 'none' ? undefined : { slotRank, gpusPerNode: spec.gpusPerNode, byNode: spec.reduce === 'node' };
+  return { x: await sumSlotsOnDevice(gpu, operands, 'bf16', tier, levels) };
+}

@@ -1,0 +1,235 @@
+import { inputError } from '../../errors.ts';
+import { type DispatchSpec, dispatchedRows, type Topology } from '../../specs/kernels/dispatch.ts';
+import type { Tensor, Tensors } from '../../tensors/tensor.ts';
+import { quantizedOperand } from '../dequantize/reference.ts';
+import { integers, NOWHERE, requireF32, requireIndices } from '../indices.ts';
+import { gatherRows, type Placement, placeSlots, quantizedOfRows, quantizedRows } from '../permute/reference.ts';
+import { formatOfTensor, quantizedTensors } from '../quantize/reference.ts';
+import { requireShape, requireTensor } from '../tiles.ts';
+import { messageBytes } from './spec.ts';
+
+/** Experts and weights of the tokens of all ranks, checked. */
+export interface Routed {
+  /** Lanes [ranks * tokens, topk]. */
+  readonly topkIdx: Uint32Array;
+  /** f32 bits [ranks * tokens, topk]. */
+  readonly weights: Uint32Array;
+}
+
+/** The routing of a spec; refuses a token that goes to more nodes than allowed. */
+export function routedTokens(spec: DispatchSpec, inputs: Tensors): Routed {
+  const { tokens, experts, topk } = spec.shape;
+  const extents = [spec.ranks * tokens, topk];
+  const topkIdx = requireIndices('topk_idx', requireTensor(inputs, 'topk_idx'), extents, experts);
+  const weights = requireF32('topk_weights', requireTensor(inputs, 'topk_weights'), extents);
+  for (let token = 0; token < extents[0]!; token++) {
+    const nodes = new Set<number>();
+    for (const expert of topkIdx.subarray(token * topk, (token + 1) * topk)) {
+      if (expert < experts) nodes.add(Math.floor(rankOf(spec, expert) / spec.gpusPerNode));
+    }
+    if (nodes.size > spec.nodeLimit) {
+      throw inputError(
+        `token ${token} goes to ${nodes.size} nodes, and at most ${spec.nodeLimit} are allowed`,
+        'too-many-nodes',
+        `topk_idx, token ${token}`,
+        'choose experts of fewer nodes (a gate with groups does), or raise nodeLimit',
+      );
+    }
+  }
+  return { topkIdx, weights };
+}
+
+/** The rank that has an expert. */
+export function rankOf({ shape, ranks }: Topology, expert: number): number {
+  return Math.floor(expert / (shape.experts / ranks));
+}
+
+/** Where a slot's token travels: to a rank, for the first slot of each rank alone (`normal`), or to the expert (`low-latency`). */
+export function wireSlots(spec: DispatchSpec, topkIdx: Uint32Array): Uint32Array {
+  if (spec.layout === 'low-latency') return topkIdx;
+  const { topk } = spec.shape;
+  return topkIdx.map((expert, slot) => {
+    if (expert === NOWHERE || expert >= spec.shape.experts) return NOWHERE;
+    const rank = rankOf(spec, expert);
+    for (let earlier = slot - (slot % topk); earlier < slot; earlier++) {
+      if (topkIdx[earlier]! < spec.shape.experts && rankOf(spec, topkIdx[earlier]!) === rank) return NOWHERE;
+    }
+    return rank;
+  });
+}
+
+/** Rows of the wire's slots. `slotToRow` has a row for every slot: those of one rank share it in `normal`. */
+export function placeDispatch(spec: DispatchSpec, topkIdx: Uint32Array): Placement {
+  const { shape, ranks, layout } = spec;
+  const tokens = ranks * shape.tokens;
+  const stride = layout === 'normal' ? 0 : tokens;
+  const groups = layout === 'normal' ? ranks : shape.experts;
+  const placed = placeSlots(wireSlots(spec, topkIdx), { tokens, topk: shape.topk, experts: groups }, 1, stride);
+  const rowToSlot = placed.rowToSlot.slice(0, dispatchedRows(spec));
+  return { ...placed, rowToSlot, slotToRow: shareRows(spec, topkIdx, placed.slotToRow) };
+}
+
+function shareRows(spec: DispatchSpec, topkIdx: Uint32Array, slotToRow: Uint32Array): Uint32Array {
+  if (spec.layout === 'low-latency') return slotToRow;
+  const { topk, experts } = spec.shape;
+  return slotToRow.map((row, slot) => {
+    if (row !== NOWHERE || topkIdx[slot]! >= experts) return row;
+    const rank = rankOf(spec, topkIdx[slot]!);
+    for (let first = slot - (slot % topk); ; first++) {
+      if (topkIdx[first]! < experts && rankOf(spec, topkIdx[first]!) === rank) return slotToRow[first]!;
+    }
+  });
+}
+
+/** (rank, token) of every row [rows, 2]; -1 for padding. */
+export function sourcesOf({ shape }: Topology, rowToSlot: Uint32Array): Uint32Array {
+  const source = new Uint32Array(2 * rowToSlot.length).fill(NOWHERE);
+  rowToSlot.forEach((slot, row) => {
+    if (slot === NOWHERE) return;
+    const token = Math.floor(slot / shape.topk);
+    source[2 * row] = Math.floor(token / shape.tokens);
+    source[2 * row + 1] = token % shape.tokens;
+  });
+  return source;
+}
+
+/** What a rank sees of its rows' slots: its own experts counted from its first, and their weights; -1 and +0 for those of others. */
+export function localSlots(spec: DispatchSpec, routed: Routed, rowToSlot: Uint32Array): Routed {
+  const { topk, experts } = spec.shape;
+  const perRank = experts / spec.ranks;
+  const topkIdx = new Uint32Array(rowToSlot.length * topk).fill(NOWHERE);
+  const weights = new Uint32Array(rowToSlot.length * topk);
+  rowToSlot.forEach((slot, row) => {
+    if (slot === NOWHERE) return;
+    const rank = rankOf(spec, routed.topkIdx[slot]!);
+    const first = slot - (slot % topk);
+    for (let k = 0; k < topk; k++) {
+      const expert = routed.topkIdx[first + k]!;
+      if (expert >= experts || rankOf(spec, expert) !== rank) continue;
+      topkIdx[row * topk + k] = expert - rank * perRank;
+      weights[row * topk + k] = routed.weights[first + k]!;
+    }
+  });
+  return { topkIdx, weights };
+}
+
+/** Messages over every link: IB [nodes, nodes], NVLink [ranks, ranks]. */
+export interface Traffic {
+  readonly ib: Uint32Array;
+  readonly nvlink: Uint32Array;
+}
+
+/**
+ * Counts messages. `normal`: a token goes once to a node, over IB to the GPU of the same number there, and from there over NVLink; inside its
+ * own node over NVLink. `low-latency`: every slot goes straight to its rank.
+ */
+export function countMessages(spec: DispatchSpec, topkIdx: Uint32Array): Traffic {
+  const { shape, ranks, gpusPerNode, layout } = spec;
+  const nodes = ranks / gpusPerNode;
+  const traffic = { ib: new Uint32Array(nodes * nodes), nvlink: new Uint32Array(ranks * ranks) };
+  const nodeOf = (rank: number): number => Math.floor(rank / gpusPerNode);
+  for (let token = 0; token < ranks * shape.tokens; token++) {
+    const source = Math.floor(token / shape.tokens);
+    const experts = topkIdx.subarray(token * shape.topk, (token + 1) * shape.topk).filter((it) => it < shape.experts);
+    const targets = Array.from(experts, (expert) => rankOf(spec, expert));
+    const seen = new Set<number>();
+    for (const target of layout === 'normal' ? new Set(targets) : targets) {
+      const node = nodeOf(target);
+      const away = node !== nodeOf(source);
+      if (away && !(layout === 'normal' && seen.has(node))) traffic.ib[nodeOf(source) * nodes + node]!++;
+      seen.add(node);
+      const from = away && layout === 'normal' ? node * gpusPerNode + (source % gpusPerNode) : source;
+      if (nodeOf(from) === node && from !== target) traffic.nvlink[from * ranks + target]!++;
+    }
+  }
+  return traffic;
+}
+
+/** What a low-latency rank needs to find a source's rows: how many slots each source has for each expert, and how many come before. */
+export function sourceLayout(spec: DispatchSpec, topkIdx: Uint32Array): { count: Uint32Array; begin: Uint32Array } {
+  const { experts, tokens, topk } = spec.shape;
+  const count = new Uint32Array(spec.ranks * experts);
+  topkIdx.forEach((expert, slot) => {
+    if (expert < experts) count[Math.floor(slot / (tokens * topk)) * experts + expert]!++;
+  });
+  const begin = new Uint32Array(count.length);
+  for (let i = experts; i < count.length; i++) begin[i] = begin[i - experts]! + count[i - experts]!;
+  return { count, begin };
+}
+
+/** Everything but the rows themselves, as computed here or on a device. */
+export interface DispatchMaps extends Traffic {
+  readonly placement: Placement;
+  readonly source: Uint32Array;
+  /** `normal` */
+  readonly local?: Routed;
+  /** `low-latency` */
+  readonly layout?: { readonly count: Uint32Array; readonly begin: Uint32Array };
+}
+
+/** The maps under the contract's names. `message` is the bytes of one. */
+export function mapTensors(spec: DispatchSpec, maps: DispatchMaps, message: number): Tensors {
+  const { shape, ranks, gpusPerNode } = spec;
+  const { counts, offsets, rowToSlot, slotToRow } = maps.placement;
+  const nodes = ranks / gpusPerNode;
+  const bytes = (messages: Uint32Array, extent: number): Tensor =>
+    integers(
+      messages.map((count) => count * message),
+      [extent, extent],
+    );
+  return {
+    counts: integers(counts, [counts.length]),
+    ...(maps.local && {
+      offsets: integers(offsets, [offsets.length]),
+      recv_idx: integers(maps.local.topkIdx, [rowToSlot.length, shape.topk]),
+      recv_weights: { dtype: 'F32', shape: [rowToSlot.length, shape.topk], codes: maps.local.weights },
+    }),
+    ...(maps.layout && {
+      layout_count: integers(maps.layout.count, [ranks, shape.experts]),
+      layout_begin: integers(maps.layout.begin, [ranks, shape.experts]),
+    }),
+    source: integers(maps.source, [rowToSlot.length, 2]),
+    slot_to_row: integers(slotToRow, [ranks * shape.tokens, shape.topk]),
+    ib_bytes: bytes(maps.ib, nodes),
+    nvlink_bytes: bytes(maps.nvlink, ranks),
+  };
+}
+
+/** docs/numerics.md, "Dispatch". */
+export function dispatchReference(spec: DispatchSpec, inputs: Tensors): Tensors {
+  const { hidden, topk } = spec.shape;
+  const tokens = spec.ranks * spec.shape.tokens;
+  const routed = routedTokens(spec, inputs);
+  const placement = placeDispatch(spec, routed.topkIdx);
+  const { rowToSlot } = placement;
+  const maps = mapTensors(
+    spec,
+    {
+      placement,
+      source: sourcesOf(spec, rowToSlot),
+      ...(spec.layout === 'normal'
+        ? { local: localSlots(spec, routed, rowToSlot) }
+        : { layout: sourceLayout(spec, routed.topkIdx) }),
+      ...countMessages(spec, routed.topkIdx),
+    },
+    messageBytes(spec, wireFormat(spec, inputs)),
+  );
+  if (!('scheme' in spec.x)) {
+    const x = requireTensor(inputs, 'x');
+    requireShape('x', x, [tokens, hidden]);
+    const codes = gatherRows(x.codes, hidden, rowToSlot, topk);
+    return { x: { dtype: x.dtype, shape: [rowToSlot.length, hidden], codes }, ...maps };
+  }
+  const quantized = quantizedOperand('x', spec.x, inputs, tokens, hidden);
+  const { codes, scales, scaleColumns } = quantizedRows(quantized, spec.x.scheme);
+  const moved = {
+    codes: gatherRows(codes, hidden, rowToSlot, topk),
+    scales: gatherRows(scales, scaleColumns, rowToSlot, topk),
+  };
+  return { ...quantizedTensors(quantizedOfRows(quantized, spec.x.scheme, rowToSlot.length, moved)), ...maps };
+}
+
+/** Format of the rows on the wire. */
+export function wireFormat({ x }: DispatchSpec, inputs: Tensors): ReturnType<typeof formatOfTensor> {
+  return 'scheme' in x ? x.scheme.format : formatOfTensor(requireTensor(inputs, 'x'));
+}
