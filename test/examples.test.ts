@@ -8,7 +8,7 @@ const run = promisify(execFile);
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 async function output(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
-  const { stdout } = await run(command, args, { cwd: root, env: { ...process.env, ...env }, timeout: 120_000 });
+  const { stdout } = await run(command, args, { cwd: root, env: { ...process.env, ...env }, timeout: 280_000 });
   return stdout;
 }
 
@@ -25,6 +25,21 @@ describe('the examples', () => {
     const text = await output(process.execPath, ['examples/own-kernel/check.mjs']);
     expect(text).toMatch(/^[1-9]\d* of 192 elements differ\nd: .*first at/);
   }, 120_000);
+
+  const layerBits =
+    /^experts of token 0: \d, \d, 8\nforward: y, .*: 0 of \d+ elements differ\nbackward: dx, .*: 0 of \d+/;
+
+  it("the layer has the reference's bits on Node's device, forward and backward", async () => {
+    expect(await output(process.execPath, ['examples/moe/node.mjs'])).toMatch(layerBits);
+  }, 300_000);
+
+  it("the layer has the reference's bits on Deno's device, forward and backward", async () => {
+    const deno = findDeno();
+    expect(deno).toBeDefined();
+    const driver = findVulkanDrivers().find(({ software }) => software);
+    const env = driver ? { VK_DRIVER_FILES: driver.icd } : {};
+    expect(await output(deno!.path, ['run', '-A', 'examples/deno/moe-layer.ts'], env)).toMatch(layerBits);
+  }, 300_000);
 
   it("webgpu.ts gives the reference's bits on Deno's device", async () => {
     const deno = findDeno();
