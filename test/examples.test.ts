@@ -1,8 +1,10 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { createServer } from 'vite';
 import { describe, expect, it } from 'vitest';
 import { findDeno, findVulkanDrivers } from '../src/backends/machine.ts';
+import { launch } from './e2e/browser.ts';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -39,6 +41,21 @@ describe('the examples', () => {
     const driver = findVulkanDrivers().find(({ software }) => software);
     const env = driver ? { VK_DRIVER_FILES: driver.icd } : {};
     expect(await output(deno!.path, ['run', '-A', 'examples/deno/moe-layer.ts'], env)).toMatch(layerBits);
+  }, 300_000);
+
+  it("the layer has the reference's bits in a page", async () => {
+    const server = await createServer({ root, logLevel: 'error', server: { host: '127.0.0.1', port: 0 } });
+    const browser = await launch('with');
+    try {
+      await server.listen();
+      const page = await browser.newPage();
+      await page.goto(`${server.resolvedUrls?.local[0]}examples/moe/index.html`);
+      await page.waitForFunction("!outcome.textContent.startsWith('Running')", { timeout: 280_000 });
+      expect(await page.$eval('#outcome', ({ textContent }) => textContent)).toMatch(layerBits);
+    } finally {
+      await browser.close();
+      await server.close();
+    }
   }, 300_000);
 
   it("webgpu.ts gives the reference's bits on Deno's device", async () => {
