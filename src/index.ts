@@ -66,6 +66,8 @@ export {
 export { resolveScheme, resolveSpec } from './specs/resolve.ts';
 export type { AuthoredSpec } from './specs/schema.ts';
 export type {
+  BalanceLossSpec,
+  BiasUpdateSpec,
   CombineSpec,
   DequantizeSpec,
   DispatchSpec,
@@ -78,6 +80,7 @@ export type {
   Input,
   IntegerInput,
   KernelName,
+  LoadStatisticsSpec,
   MoeLayerBackwardSpec,
   MoeLayerSpec,
   Operand,

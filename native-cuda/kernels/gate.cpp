@@ -15,6 +15,14 @@ Declarations inputs_of(const GateSpec& spec) {
   return declarations;
 }
 
+Declarations inputs_of(const BiasUpdateSpec& spec) {
+  return {declare_input("bias", spec.bias, {spec.experts}), declare_integers("load", spec.load, {spec.experts})};
+}
+
+Declarations inputs_of(const BalanceLossSpec& spec) { return {declare_input("logits", spec.logits, {spec.tokens, spec.experts})}; }
+
+Declarations inputs_of(const LoadStatisticsSpec& spec) { return {declare_integers("topk_idx", spec.topk_idx, {spec.tokens, spec.topk})}; }
+
 namespace {
 
 const Tensor* checked(const Tensors& inputs, const std::string& name, const std::vector<i64>& shape) {

@@ -28,8 +28,12 @@ inline constexpr u32 top_bit = 0x80000000u;
 /** floor(value / 2^count); 0 from 32 on. */
 FP8LAB_HD u32 shift_right(u32 value, i32 count) { return count > 31 ? 0 : value >> count; }
 
-/** The f32 nearest to value * 2^exponent: the product is exact in a double. */
+/** The f32 nearest to value * 2^exponent: the product is exact in a double, past 53 bits with a last bit that stands for what it lacks. */
 FP8LAB_HD u32 pack(u64 value, i32 exponent) {
+  if (value >> 53 != 0) {
+    value = value >> 11 | ((value & 0x7ff) != 0 ? 1 : 0);
+    exponent += 11;
+  }
   const double scaled = static_cast<double>(value) * bits_double(static_cast<u64>(exponent + 1023) << 52);
 #if defined(__CUDA_ARCH__)
   return float_bits(__double2float_rn(scaled));

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <variant>
 
+#include "kernels/balance.h"
 #include "kernels/dequantize.h"
 #include "kernels/dispatch.h"
 #include "kernels/gate.h"
@@ -20,7 +21,8 @@
 namespace fp8lab {
 
 /** What is computed: one of the kernels, each in a header of its own. */
-using KernelSpec = std::variant<QuantizeSpec, DequantizeSpec, RequantizeSpec, GemmSpec, GroupedGemmSpec, GateSpec, PermuteSpec, UnpermuteSpec,
+using KernelSpec = std::variant<QuantizeSpec, DequantizeSpec, RequantizeSpec, GemmSpec, GroupedGemmSpec, GateSpec, BiasUpdateSpec, BalanceLossSpec, LoadStatisticsSpec,
+                                PermuteSpec, UnpermuteSpec,
                                 SwigluQuantizeSpec, SwigluBackwardSpec, MoeLayerSpec, MoeLayerBackwardSpec, DispatchSpec, CombineSpec>;
 
 struct Spec {

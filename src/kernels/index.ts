@@ -1,4 +1,6 @@
 import type { KernelName, ResolvedSpec } from '../specs/types.ts';
+import { balanceLossKernel } from './balance-loss/kernel.ts';
+import { biasUpdateKernel } from './bias-update/kernel.ts';
 import { combineKernel } from './combine/kernel.ts';
 import { dequantizeKernel } from './dequantize/kernel.ts';
 import { dispatchKernel } from './dispatch/kernel.ts';
@@ -6,6 +8,7 @@ import { gateKernel } from './gate/kernel.ts';
 import { gemmKernel } from './gemm/kernel.ts';
 import { groupedGemmKernel } from './grouped-gemm/kernel.ts';
 import type { Kernel } from './kernel.ts';
+import { loadStatisticsKernel } from './load-statistics/kernel.ts';
 import { moeLayerKernel } from './moe-layer/kernel.ts';
 import { moeLayerBackwardKernel } from './moe-layer-backward/kernel.ts';
 import { permuteKernel } from './permute/kernel.ts';
@@ -23,6 +26,9 @@ export const kernels: Readonly<Record<KernelName, Kernel<never>>> = {
   gemm: gemmKernel,
   'grouped-gemm': groupedGemmKernel,
   gate: gateKernel,
+  'bias-update': biasUpdateKernel,
+  'balance-loss': balanceLossKernel,
+  'load-statistics': loadStatisticsKernel,
   permute: permuteKernel,
   unpermute: unpermuteKernel,
   'swiglu-quantize': swigluQuantizeKernel,

@@ -33,3 +33,19 @@ export function requireF32(name: string, tensor: Tensor, shape: readonly number[
   if (tensor.dtype === 'F32') return tensor.codes as Uint32Array;
   throw inputError(`tensor ${name} is ${tensor.dtype}, expected F32`, 'wrong-dtype', name, 'give f32 values');
 }
+
+/** Lanes of an I32 tensor of counts; refuses negative ones. */
+export function requireCounts(name: string, tensor: Tensor, shape: readonly number[]): Uint32Array {
+  requireShape(name, tensor, shape);
+  const codes = tensor.codes as Uint32Array;
+  const wrong = tensor.dtype === 'I32' ? codes.findIndex((lane) => lane >= 0x80000000) : 0;
+  if (wrong < 0) return codes;
+  throw inputError(
+    tensor.dtype === 'I32'
+      ? `${name} has ${codes[wrong]! | 0} at element ${wrong}`
+      : `tensor ${name} is ${tensor.dtype}, expected I32`,
+    'wrong-count',
+    `${name}, element ${wrong}`,
+    'give whole numbers of at least 0 as 32-bit integers',
+  );
+}

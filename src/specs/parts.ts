@@ -1,9 +1,12 @@
+import { balanceLossPart } from './kernels/balance-loss.ts';
+import { biasUpdatePart } from './kernels/bias-update.ts';
 import { combinePart } from './kernels/combine.ts';
 import { dequantizePart } from './kernels/dequantize.ts';
 import { dispatchPart } from './kernels/dispatch.ts';
 import { gatePart } from './kernels/gate.ts';
 import { gemmPart } from './kernels/gemm.ts';
 import { groupedGemmPart } from './kernels/grouped-gemm.ts';
+import { loadStatisticsPart } from './kernels/load-statistics.ts';
 import { moeLayerPart } from './kernels/moe-layer.ts';
 import { moeLayerBackwardPart } from './kernels/moe-layer-backward.ts';
 import { permutePart } from './kernels/permute.ts';
@@ -21,6 +24,9 @@ export const specParts = [
   gemmPart,
   groupedGemmPart,
   gatePart,
+  biasUpdatePart,
+  balanceLossPart,
+  loadStatisticsPart,
   permutePart,
   unpermutePart,
   swigluQuantizePart,

@@ -13,12 +13,15 @@ export type {
   Operand,
   RoutingInput,
 } from './base.ts';
+export type { BalanceLossSpec } from './kernels/balance-loss.ts';
+export type { BiasUpdateSpec } from './kernels/bias-update.ts';
 export type { CombineSpec } from './kernels/combine.ts';
 export type { DequantizeSpec } from './kernels/dequantize.ts';
 export type { DispatchSpec } from './kernels/dispatch.ts';
 export type { GateSpec } from './kernels/gate.ts';
 export type { GemmSpec } from './kernels/gemm.ts';
 export type { GroupedGemmSpec, GroupLayout } from './kernels/grouped-gemm.ts';
+export type { LoadStatisticsSpec } from './kernels/load-statistics.ts';
 export type { MoeLayerSpec } from './kernels/moe-layer.ts';
 export type { MoeLayerBackwardSpec } from './kernels/moe-layer-backward.ts';
 export type { PermuteSpec } from './kernels/permute.ts';

@@ -56,6 +56,11 @@ export function workOf(spec: ResolvedSpec): number {
       const { groups, m, n, k } = spec.shape;
       return m * n * k * (spec.layout === 'masked' ? groups : 1);
     }
+    case 'bias-update':
+      return spec.shape.experts;
+    case 'load-statistics':
+      return spec.shape.tokens * spec.shape.topk;
+    case 'balance-loss':
     case 'gate':
       return 8 * spec.shape.tokens * spec.shape.experts;
     case 'permute':

@@ -1,6 +1,7 @@
 import { kernelOf } from '../../src/kernels/index.ts';
 import { materializeInputs } from '../../src/kernels/inputs.ts';
-import { gateSpec } from '../helpers/gate.ts';
+import { resolveSpec } from '../../src/specs/resolve.ts';
+import { gateSpec, i32Tensor } from '../helpers/gate.ts';
 import type { MutantSpec } from './specs.ts';
 
 function gateOf(tokens: number, experts: number, gate: unknown, more: object, maxBindingBytes?: number): MutantSpec {
@@ -19,7 +20,20 @@ function negated(it: MutantSpec): MutantSpec {
   return { ...it, inputs: { ...it.inputs, bias: { ...bias, codes } } };
 }
 
-/** Specs on which the gate's mutants show. */
+/** Any spec with the inputs it names. */
+function made(kernel: string, fields: object, maxBindingBytes?: number): MutantSpec {
+  const spec = resolveSpec({ fp8lab: 1, kernel, name: 'test', ...fields });
+  const inputs = materializeInputs(kernelOf(spec).inputs(spec));
+  return { spec, inputs, ...(maxBindingBytes !== undefined && { maxBindingBytes }) };
+}
+
+const sequence = {
+  shape: { tokens: 700, experts: 32 },
+  topk: 4,
+  logits: { input: { generate: 'normal', dtype: 'f32' } },
+};
+
+/** Specs on which the mutants of the gate, and of what balances its experts, show. */
 export const gateMutantSpecs = {
   gate: negated(
     gateOf(70, 32, 'deepseek-v3', { ...logits('normal'), ...below, mask: { generate: 'mask', share: 0.2 } }),
@@ -32,4 +46,21 @@ export const gateMutantSpecs = {
   // Scores of zero, two at a time.
   'gate-far': gateOf(50, 2, { topk: 2 }, logits('normal', { exponent: 9 })),
   'gate-split': gateOf(101, 32, 'deepseek-v3', logits('near-ties'), 2048),
+  // The mean is 2^30, and the sum passes 32 bits.
+  'bias-update': withLoad([2 ** 30, 2 ** 30, 2 ** 30, 2 ** 31 - 1, 1, 3, 2 ** 31 - 3, 2 ** 30]),
+  'load-statistics': made('load-statistics', {
+    shape: { tokens: 301, experts: 7, topk: 3 },
+    topkIdx: { generate: 'routing', maskedSlots: 0.2, skew: 1 },
+  }),
+  'balance-loss': made('balance-loss', sequence),
+  'balance-loss-split': made('balance-loss', sequence, 40_000),
 } satisfies Record<string, MutantSpec>;
+
+function withLoad(load: readonly number[]): MutantSpec {
+  const it = made('bias-update', {
+    shape: { experts: load.length },
+    bias: { input: { generate: 'uniform', dtype: 'f32' } },
+    load: 'integers',
+  });
+  return { ...it, inputs: { ...it.inputs, load: i32Tensor(load, [load.length]) } };
+}

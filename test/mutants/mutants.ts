@@ -1,3 +1,4 @@
+import { balance } from './balance.ts';
 import { dequantize } from './dequantize.ts';
 import { combine, dispatch } from './dispatch.ts';
 import { gate } from './gate.ts';
@@ -20,6 +21,7 @@ export const mutants: readonly Mutant[] = [
   ...gemm,
   ...groupedGemm,
   ...gate,
+  ...balance,
   ...permute,
   ...unpermute,
   ...swigluQuantize,

@@ -4,6 +4,7 @@
 
 #include "../../specs/spec.h"
 #include "../../tensors/tensor.h"
+#include "balance.h"
 #include "gate.h"
 #include "dispatch.h"
 #include "grouped_gemm.h"

@@ -4,13 +4,6 @@
 
 namespace fp8lab {
 
-namespace {
-
-/** Experts of a layer; the twin of mostExperts in src/specs/gate-rule.ts. */
-constexpr i64 most_experts = 1 << 14;
-
-}  // namespace
-
 GateRule read_gate_rule(Fields fields, i64 experts) {
   GateRule rule{};
   rule.score = fields.choice<Score>(

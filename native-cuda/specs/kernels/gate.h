@@ -7,6 +7,9 @@ namespace fp8lab {
 
 class Fields;
 
+/** Experts of a layer; the twin of mostExperts in src/specs/gate-rule.ts. */
+inline constexpr i64 most_experts = 1 << 14;
+
 /** Experts and weights of every token from its logits [tokens, experts]. */
 struct GateSpec {
   static constexpr std::string_view name = "gate";

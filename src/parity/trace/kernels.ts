@@ -10,6 +10,7 @@ import type {
   ResolvedSpec,
 } from '../../specs/types.ts';
 import type { Tensors } from '../../tensors/tensor.ts';
+import { balanceLossTracer, biasUpdateTracer, loadStatisticsTracer } from './balance.ts';
 import { combineTracer, dispatchTracer } from './dispatch.ts';
 import { gateTracer } from './gate.ts';
 import { gemmTracer } from './gemm.ts';
@@ -30,6 +31,9 @@ const tracers: { readonly [K in KernelName]: (spec: SpecOf<K>, inputs: Tensors) 
   gemm: gemmTracer,
   'grouped-gemm': groupedGemmTracer,
   gate: gateTracer,
+  'bias-update': biasUpdateTracer,
+  'balance-loss': balanceLossTracer,
+  'load-statistics': loadStatisticsTracer,
   permute: permuteTracer,
   unpermute: unpermuteTracer,
   'swiglu-quantize': swigluQuantizeTracer,
