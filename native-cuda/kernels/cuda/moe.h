@@ -1,0 +1,62 @@
+#pragma once
+// permute, unpermute and swiglu-quantize on a CUDA device.
+
+#include <cuda_runtime.h>
+
+#include <string>
+
+#include "../../specs/kernels/permute.h"
+#include "../../specs/kernels/swiglu.h"
+#include "../../specs/kernels/unpermute.h"
+#include "../../tensors/tensor.h"
+#include "api.h"
+
+namespace fp8lab::cuda {
+
+/** Slots by expert, on device pointers; `bases` and `ranks` are scratch of slot_blocks(slots) * experts and of slots words. */
+struct PlaceLaunch {
+  const u32* topk_idx;
+  i64 slots, experts, alignment, rows;
+  u32* bases;
+  u32* ranks;
+  u32* counts;
+  u32* offsets;
+  u32* row_to_slot;
+  u32* slot_to_row;
+};
+
+/** Blocks that slots are counted in: a warp each. */
+i64 slot_blocks(i64 slots);
+
+/** A stable counting sort by prefix sums: no atomics, so that the order is that of the slots. Asynchronous on `stream`. */
+void launch_place(const PlaceLaunch& place, cudaStream_t stream, const std::string& where);
+
+/** Row r of `target` is row floor(row_to_slot[r] / topk) of `source`; zeros where there is none. Rows have `row_bytes`. */
+void launch_gather(const void* source, void* target, const u32* row_to_slot, i64 rows, i64 row_bytes, i64 topk, cudaStream_t stream, const std::string& where);
+
+/** acc = fma(x, weight, acc) over every token's slots, rounded to `output`; `weights` may be null. */
+struct SumLaunch {
+  MatrixView x;
+  const u32* slot_to_row;
+  const u32* weights;
+  i64 tokens, topk;
+  FormatId output;
+  void* out;
+};
+void launch_sum_slots(const SumLaunch& sum, cudaStream_t stream, const std::string& where);
+
+/** f32 act [rows, inter] = silu(gate) * up, times the row's weight; `weights` and `row_to_slot` may be null. */
+struct SwigluLaunch {
+  MatrixView x;
+  const u32* weights;
+  const u32* row_to_slot;
+  u32 clamp;
+  u32* act;
+};
+void launch_swiglu(const SwigluLaunch& swiglu, cudaStream_t stream, const std::string& where);
+
+Tensors compute(const PermuteSpec& spec, const Tensors& inputs, const std::string& where);
+Tensors compute(const UnpermuteSpec& spec, const Tensors& inputs, const std::string& where);
+Tensors compute(const SwigluQuantizeSpec& spec, const Tensors& inputs, const std::string& where);
+
+}  // namespace fp8lab::cuda
