@@ -18,9 +18,19 @@ const views = [
     ready: '#hopper[data-ready] .card',
     press: ['#spec-run:not([disabled])', '#hopper-run'],
   },
-  { name: 'workbench', hash: '#/workbench?v=1', ready: '.editor[data-ready="true"]' },
+  {
+    name: 'workbench',
+    hash: '#/workbench?v=1',
+    ready: '#bench-median',
+    press: ['.editor[data-ready="true"]', '#bench-run:not([disabled])'],
+  },
   { name: 'routing', hash: '#/routing?v=1', ready: '[data-ready="true"]' },
-  { name: 'studies', hash: '#/studies?v=1', ready: '[data-ready="true"]' },
+  {
+    name: 'studies',
+    hash: '#/studies?v=1',
+    ready: '[data-ready="true"] .study-chart',
+    press: ['#study-run:not([disabled])'],
+  },
 ];
 
 const looks = [
@@ -61,8 +71,11 @@ async function picture(view, look) {
   await page.setViewport({ width: look.width, height: look.width > 600 ? 900 : 740 });
   await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: look.scheme }]);
   await page.goto(`${address}${view.hash}`, { waitUntil: 'load' });
+  for (const selector of view.press ?? []) {
+    await (await page.waitForSelector(selector)).evaluate((button) => button.click());
+  }
   await page
-    .waitForSelector(view.ready, { timeout: 60_000 })
+    .waitForSelector(view.ready, { timeout: 120_000 })
     .catch(() => console.error(`${view.name}: ${view.ready} did not come`));
   // The adapter is named a moment later than the page is there.
   await page.waitForFunction(() => document.querySelector('#adapter')?.dataset.kind !== 'looking', { timeout: 30_000 });
