@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StaticServer } from '../../src/cli/static-server.ts';
 import { blockSum, encode, modelPreset } from '../../src/index.ts';
 import { formatValue } from '../../src/parity/lanes.ts';
+import { layer, logitsOf, nextBias, placements, routeBatch } from '../../src/playground/pages/routing/model.ts';
 import { operandsOf } from '../../src/playground/pages/tensor-core/model.ts';
 import { canvasColours, launch, open, press, servePage, textOf, waitFor, waitForText } from './browser.ts';
 
@@ -235,6 +236,27 @@ describe('parity', () => {
     await waitForText(page, '#spec-outcome', 'agree to the bit');
     await press(page, '#spec-outcome .heat canvas');
     await waitForText(page, '#spec-outcome', 'worked out');
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+});
+
+describe('routing', () => {
+  it('routes as the library does, on the adapter too, and balances step by step', async () => {
+    const { page, complaints } = await open(browser, `${address}#/routing?v=1&skew=12`);
+    const first = routeBatch(logitsOf({ skew: 12, temperature: 10, seed: 1 }, 0), new Float32Array(layer.experts));
+    await waitForText(page, '#routing-facts', `mean${first.imbalance.toFixed(2)}`);
+    await waitForText(page, '#gate-check', 'makes the same 4,096 choices');
+    const { before, after } = placements(first, 2);
+    expect(await textOf(page, '#placement')).toContain(`In order: busiest GPU ${before.imbalance.toFixed(2)}`);
+    expect(await textOf(page, '#placement')).toContain(`Balanced: busiest GPU ${after.imbalance.toFixed(2)}`);
+    await press(page, '#balance-step');
+    const bias = nextBias(new Float32Array(layer.experts), first.load, 0.01);
+    const second = routeBatch(logitsOf({ skew: 12, temperature: 10, seed: 1 }, 1), bias);
+    await waitForText(page, '#routing-facts', `mean${second.imbalance.toFixed(2)}`);
+    await press(page, '#balance-play');
+    await waitFor(page, '[data-batch="4"]');
+    await press(page, '#balance-play');
     expect(complaints).toEqual([]);
     await page.close();
   });

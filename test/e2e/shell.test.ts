@@ -18,7 +18,7 @@ import {
   waitForText,
 } from './browser.ts';
 
-const names = ['formats', 'quantize', 'tensor-core', 'parity', 'workbench'] as const;
+const names = ['formats', 'quantize', 'tensor-core', 'parity', 'routing', 'workbench', 'studies'] as const;
 
 let server: StaticServer;
 let address: string;

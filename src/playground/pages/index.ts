@@ -23,6 +23,7 @@ export const pages: readonly PageEntry[] = [
   entry('quantize', 'Quantize', () => import('./quantize/page.ts')),
   entry('tensor-core', 'Tensor core', () => import('./tensor-core/page.ts')),
   entry('parity', 'Gemm and parity', () => import('./parity/page.ts')),
+  entry('routing', 'Routing', () => import('./routing/page.ts')),
   entry('workbench', 'Workbench', () => import('./workbench/page.ts')),
   entry('studies', 'Studies', () => import('./studies/page.ts')),
 ];

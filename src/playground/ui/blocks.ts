@@ -59,7 +59,7 @@ export function table(
   const kind = (i: number) => (columns[i]?.text ? 'text' : undefined);
   return h(
     'div',
-    { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption },
+    { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': `${caption}, table` },
     h(
       'table',
       {},

@@ -143,20 +143,20 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
       ),
       pictures.map((picture, i) =>
         panel(
-          charts[i]!.title,
+          `${charts[i]!.title} · chart ${i + 1}`,
           h(
             'div',
-            { class: 'scroll study-chart', tabindex: '0', role: 'region', 'aria-label': charts[i]!.title },
+            { class: 'scroll study-chart', tabindex: '0', role: 'region', 'aria-label': `${charts[i]!.title}, chart` },
             picture,
           ),
         ),
       ),
-      tables.map(({ title, heads: names, rows: cells }) =>
+      tables.map(({ title, heads: names, rows: cells }, i) =>
         panel(
-          title,
+          `${title} · table ${i + 1}`,
           table(
             title,
-            names.map((name, i) => ({ head: name, text: i === 0 })),
+            names.map((name, column) => ({ head: name, text: column === 0 })),
             cells,
           ),
         ),
