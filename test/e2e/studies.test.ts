@@ -62,7 +62,7 @@ describe('studies', () => {
     const broken = join(folder, 'broken.csv');
     writeFileSync(broken, 'a,b\n1,2\n');
     await give(broken);
-    await waitForText(page, '[role="alert"]', 'does not name a study');
+    await waitForText(page, 'main [role="alert"]', 'does not name a study');
     expect(complaints).toEqual([]);
     await page.close();
   });
