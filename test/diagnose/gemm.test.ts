@@ -60,11 +60,11 @@ describe('diagnose gemm', { timeout: 300_000 }, () => {
   it('names another quantizer of the operands', () => {
     const other = {
       ...specOf(),
-      a: { ...specOf().a, scheme: schemeOf({ recipe: 'inverse' }) },
+      a: { ...specOf().a, scheme: schemeOf({ recipe: 'te' }) },
       b: { ...specOf().b, scheme: schemeOf({ recipe: 'deepep', tile: [128, 128] }) },
     };
     const answer = found(specOf(), gemmReference(other, inputs));
-    expect(answer.candidates[0]!.convention).toMatchObject({ 'a.recipe': 'inverse', 'b.recipe': 'deepep' });
+    expect(answer.candidates[0]!.convention).toMatchObject({ 'a.recipe': 'te', 'b.recipe': 'deepep' });
   });
 
   it('works out the first element at which spec and kernel part, block by block', () => {

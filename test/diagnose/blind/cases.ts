@@ -261,7 +261,7 @@ const forms: readonly Change[] = [
     kind: 'form',
     name: 'dequantized to f32, exact',
     apply: (rule) => ({ ...rule, form: 'f32', sum: 'exact', interval: 0 }),
-    expect: { 'a.form': 'f32', 'b.form': 'f32', model: 'exact' },
+    expect: { 'a.form': 'f32', 'b.form': 'f32', model: 'exact', interval: '0' },
   },
   {
     kind: 'form',
