@@ -68,7 +68,9 @@ function install(packages) {
 /** Everything the build depends on, as one text. */
 function currentStamp({ compiler, nvcc }) {
   const json = process.env.FP8LAB_JSON_INCLUDE ?? '';
-  return JSON.stringify({ sources: fingerprint([source]), compiler, nvcc: nvcc ?? '', json });
+  // MPI that comes later is taken up by the next build.
+  const mpi = find('mpicxx', 'mpic++') ?? '';
+  return JSON.stringify({ sources: fingerprint([source]), compiler, nvcc: nvcc ?? '', json, mpi });
 }
 
 function isCurrent(stamp) {
@@ -120,6 +122,8 @@ export function buildNative({ ifStale = false, cuda = true, mayInstall = true } 
     if (tools.nvcc !== undefined && compile(cmake, { compiler })) say('built without CUDA instead');
     return 3;
   }
+  if (!existsSync(join(folder, 'fp8lab-mpi.so')))
+    say('without MPI: `moe` has ranks as threads alone; openmpi-bin and libopenmpi-dev add it');
   writeFileSync(stampFile, stamp);
   say(`built ${join(folder, 'fp8lab-native')}`);
   return 0;

@@ -1,13 +1,18 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { createServer } from 'vite';
 import { describe, expect, it } from 'vitest';
 import { findDeno, findVulkanDrivers } from '../src/backends/machine.ts';
+import { nativeBinary } from '../src/backends/native.ts';
 import { launch } from './e2e/browser.ts';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('..', import.meta.url));
+
+const mpiModule = join(dirname(nativeBinary()), 'fp8lab-mpi.so');
 
 async function output(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
   const { stdout } = await run(command, args, { cwd: root, env: { ...process.env, ...env }, timeout: 280_000 });
@@ -57,6 +62,15 @@ describe('the examples', () => {
       await server.close();
     }
   }, 300_000);
+
+  it.runIf(spawnSync('mpirun', ['--version']).error === undefined && existsSync(mpiModule))(
+    'the layer has the same bits on MPI ranks as in one process',
+    async () => {
+      const text = await output(process.execPath, ['examples/mpirun/layer.mjs', '4']);
+      expect(text).toContain('4 ranks and 1 process: the same bits');
+    },
+    120_000,
+  );
 
   it("webgpu.ts gives the reference's bits on Deno's device", async () => {
     const deno = findDeno();

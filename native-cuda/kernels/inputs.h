@@ -60,6 +60,9 @@ OperandNames operand_names(const std::string& operand);
  */
 const Tensors& materialize_inputs(const Spec& spec, const Tensors& given, Tensors& made, int threads = 0);
 
+/** Rows `first_row` on of generate_tensor's tensor, along its first extent: the same codes. */
+Tensor generate_rows(const GeneratedInput& input, std::vector<i64> shape, i64 first_row, i64 rows, int threads = 0);
+
 /** A generated tensor; the last extent counts as columns. */
 Tensor generate_tensor(const GeneratedInput& input, std::vector<i64> shape, int threads = 0);
 

@@ -1,6 +1,7 @@
 #pragma once
 // The commands of fp8lab-native: each takes the words after its name and gives the exit code.
 
+#include "../errors.h"
 #include "../numerics/hd.h"
 #include "arguments.h"
 
@@ -12,6 +13,8 @@ inline constexpr i64 pattern_chunk = 1 << 24;
 int run_command(int count, char** words);
 int serve_command(int count, char** words);
 int info_command(int count, char** words);
+/** Reports errors itself where other ranks must be ended after. */
+int moe_command(int count, char** words, int (*report)(const Error&));
 int exhaustive_command(int count, char** words);
 
 /** `exhaustive --function NAME`, chunks `first` to `last`. */

@@ -19,6 +19,7 @@ using fp8lab::ErrorKind;
 constexpr const char* help =
     R"(fp8lab-native run spec.json --device host --out result.safetensors
 fp8lab-native run spec.json --device cuda --inputs inputs.safetensors --out result.safetensors
+mpirun -np 8 fp8lab-native moe layer.json --out y.safetensors
 fp8lab-native info
 fp8lab-native exhaustive --format e4m3
 
@@ -32,6 +33,10 @@ Commands
     --threads N          host threads; default all cores
   serve            run the specs of a stream of frames on stdin, answers on stdout, until it ends
     --device host|cuda   --threads N
+  moe SPEC         a moe-layer over ranks: `mpirun -np N fp8lab-native moe SPEC`, each rank with its tokens and experts
+    --ranks N            without MPI: N ranks as threads of this process
+    --inputs FILE --out FILE --digest --threads N   as for run; threads of each rank, default 1
+    --transport nccl --ctas N   rows go by NCCL, on N of a GPU's multiprocessors at most
   info             compiler, CPU, threads, CUDA device, as one JSON object
   exhaustive       encode all 2^32 f32 patterns; one SHA-256 for each 2^24 of them
     --function NAME      instead of an encoder: exp, sigmoid, log1p, softplus or sqrt, with the largest error
@@ -54,6 +59,7 @@ int dispatch(int count, char** words) {
   const std::string command = count > 1 ? words[1] : "";
   if (command == "run") return fp8lab::run_command(count - 2, words + 2);
   if (command == "serve") return fp8lab::serve_command(count - 2, words + 2);
+  if (command == "moe") return fp8lab::moe_command(count - 2, words + 2, report);
   if (command == "info") return fp8lab::info_command(count - 2, words + 2);
   if (command == "exhaustive") return fp8lab::exhaustive_command(count - 2, words + 2);
   if (command == "--help" || command == "-h" || command == "help") {

@@ -7,6 +7,7 @@ export type {
   RunResult,
   RunTimes,
 } from './backend.ts';
+export { nativeBinary } from './native.ts';
 export { createNativeServer, type NativeServerOptions } from './native-server.ts';
 export {
   type Availability,

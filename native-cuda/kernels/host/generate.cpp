@@ -89,30 +89,45 @@ void narrow_values(FormatId dtype, const Words& bits, i64 first, i64 count, Lane
   }
 }
 
-void fill_chunk(const GeneratedInput& input, i64 columns, const std::vector<u8>& outliers, i64 first, i64 count, Lanes& lanes) {
+/** Elements `first` to `first + count` - 1 into the lanes from `at` on; `first` is a multiple of 4. */
+void fill_chunk(const GeneratedInput& input, i64 columns, const std::vector<u8>& outliers, i64 first, i64 count, Lanes& lanes, i64 at) {
   Words bits(chunk);
   if (!cuts_codes(input.generator)) {
     value_bits(input, columns, outliers, first, count, bits);
-    narrow_values(input.dtype, bits, first, count, lanes);
+    narrow_values(input.dtype, bits, at, count, lanes);
     return;
   }
   stream_words(input, first, count, stream_values, bits);
-  for (i64 i = 0; i < count; i++) lanes.set(first + i, code_of_word(input, bits[static_cast<std::size_t>(i)]));
+  for (i64 i = 0; i < count; i++) lanes.set(at + i, code_of_word(input, bits[static_cast<std::size_t>(i)]));
 }
 
 }  // namespace
 
 Tensor generate_tensor(const GeneratedInput& input, std::vector<i64> shape, int threads) {
+  const i64 rows = shape.empty() ? 1 : shape.front();
+  return generate_rows(input, std::move(shape), 0, rows, threads);
+}
+
+Tensor generate_rows(const GeneratedInput& input, std::vector<i64> shape, i64 first_row, i64 rows, int threads) {
+  const i64 all = element_count(shape), inner = shape.empty() || shape.front() == 0 ? 1 : all / shape.front();
   const i64 columns = shape.empty() ? 1 : shape.back();
+  if (!shape.empty()) shape.front() = rows;
   Tensor tensor = allocate(dtype_of(input.dtype), std::move(shape));
-  const i64 count = tensor.lanes.count();
+  const i64 count = tensor.lanes.count(), begin = first_row * inner;
   if (input.generator == Generator::zero) {
     std::memset(tensor.lanes.data(), 0, static_cast<std::size_t>(tensor.lanes.bytes()));
     return tensor;
   }
-  const std::vector<u8> outliers = outlier_lines(input, columns == 0 ? 0 : count / columns, columns);
-  host::parallel_for(threads, (count + chunk - 1) / chunk,
-                     [&](i64 i) { fill_chunk(input, columns, outliers, i * chunk, std::min(chunk, count - i * chunk), tensor.lanes); });
+  const std::vector<u8> outliers = outlier_lines(input, columns == 0 ? 0 : all / columns, columns);
+  // Words come four at a time: what lies before the first element is made too, and dropped.
+  const i64 spare = begin % 4;
+  Lanes widened;
+  if (spare != 0) widened = Lanes(count + spare, tensor.lanes.width());
+  Lanes& lanes = spare == 0 ? tensor.lanes : widened;
+  host::parallel_for(threads, (count + spare + chunk - 1) / chunk, [&](i64 i) {
+    fill_chunk(input, columns, outliers, begin - spare + i * chunk, std::min(chunk, count + spare - i * chunk), lanes, i * chunk);
+  });
+  if (spare != 0) std::memcpy(tensor.lanes.data(), widened.data() + spare * widened.width(), static_cast<std::size_t>(tensor.lanes.bytes()));
   return tensor;
 }
 
