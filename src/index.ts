@@ -9,6 +9,7 @@ export type { Gpu } from './backends/webgpu/gpu.ts';
 export { type Answer, diagnose, type RankedCandidate } from './diagnose/index.ts';
 export { type ErrorKind, exitCodes, Fp8labError } from './errors.ts';
 export { dequantize, type GemmOptions, gemm, type QuantizedMatrix, quantize } from './kernels/arrays.ts';
+export { type GateViolation, gateViolations } from './kernels/gate/oracle.ts';
 export { kernelOf, kernels } from './kernels/index.ts';
 export { isGenerated, materializeInputs } from './kernels/inputs.ts';
 export type { InputDeclaration, Kernel, Tier } from './kernels/kernel.ts';

@@ -68,7 +68,7 @@ export function kernelName(mangled) {
     parts.push(scales === '1' ? 'row scales' : '', bytes === '2' ? 'bf16' : 'f32', paired === '1' ? 'paired' : '');
     return parts.filter(Boolean).join(', ');
   }
-  const other = /(quantize_rows|quantize_blocks|cast_transpose)(?:ILNS_8FormatIdE(\d+)E)?/.exec(mangled);
+  const other = /(quantize_rows|quantize_blocks|cast_transpose|route_tokens)(?:ILNS_8FormatIdE(\d+)E)?/.exec(mangled);
   if (other) return other[2] === undefined ? other[1] : `${other[1]} ${other[2]}`;
   return mangled;
 }

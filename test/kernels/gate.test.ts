@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { gateViolations } from '../../src/kernels/gate/oracle.ts';
 import { kernelOf } from '../../src/kernels/index.ts';
 import { materializeInputs } from '../../src/kernels/inputs.ts';
 import { gatePresets } from '../../src/specs/gate-presets.ts';
@@ -268,5 +269,54 @@ describe('whatever the gate', () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('the oracle that knows of ties', () => {
+  /** Results in which every token's slots are renamed by `move`, with the weights of the new experts. */
+  const renamed = (spec: GateSpec, inputs: Tensors, move: (expert: number) => number): Tensors => {
+    const { topk_idx } = run(spec, inputs);
+    const indices = { ...topk_idx!, codes: topk_idx!.codes.map(move) };
+    const { kernel: _, name: __, ...fields } = spec;
+    const again = gateSpec(spec.shape.tokens, spec.shape.experts, spec.gate, { ...fields, indices: 'routing' });
+    return run(again, { ...inputs, indices });
+  };
+
+  it('agrees with the gate, masked and refused tokens included', () => {
+    fc.assert(
+      fc.property(anyGate, (spec) => {
+        const inputs = generated(spec);
+        expect(gateViolations(spec, inputs, run(spec, inputs))).toEqual([]);
+      }),
+    );
+    const bits = gateSpec(60, 8, 'mixtral', { logits: { input: { generate: 'bits', dtype: 'f32' } }, mask: 'mask' });
+    const inputs = generated(bits);
+    expect(gateViolations(bits, inputs, run(bits, inputs))).toEqual([]);
+  });
+
+  it('takes ties to the higher index as well', () => {
+    // Experts i and 15 - i have the same logit: mirrored choices are as good.
+    const spec = gateSpec(3, 16, { topk: 1, groups: 4, topkGroups: 2 });
+    const half = [0.5, 1, 2, -1, 0, 0.25, 3, -2];
+    const row = [...half, ...half.toReversed()];
+    const inputs = { logits: f32Tensor([...row, ...row, ...row], [3, 16]) };
+    const mirrored = renamed(spec, inputs, (expert) => 15 - expert);
+    expect(integersOf(mirrored, 'topk_idx')).toEqual([13, 13, 13]);
+    expect(gateViolations(spec, inputs, mirrored)).toEqual([]);
+  });
+
+  it('finds a wrong expert, a wrong group and a wrong weight', () => {
+    const spec = gateSpec(4, 16, { topk: 2, groups: 4, topkGroups: 2 });
+    const inputs = generated(spec);
+    const messages = (results: Tensors): string[] =>
+      gateViolations(spec, inputs, results).map(({ message }) => message);
+    expect(messages(renamed(spec, inputs, (expert) => expert ^ 1))).not.toEqual([]);
+    expect(messages(renamed(spec, inputs, (expert) => (expert + 4) % 16))).not.toEqual([]);
+    const right = run(spec, inputs);
+    const weights = {
+      ...right.topk_weights!,
+      codes: right.topk_weights!.codes.map((bits, i) => (i === 3 ? bits + 1 : bits)),
+    };
+    expect(messages({ ...right, topk_weights: weights })).toEqual(['weights are not those of the chosen']);
   });
 });

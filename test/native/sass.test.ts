@@ -44,7 +44,7 @@ describe.skipIf(!hasCompiler)(`CUDA kernels compiled for sm_90a${hasCompiler ? '
   let log = '';
 
   beforeAll(async () => {
-    const outputs = await Promise.all(['gemm', 'quantize'].map((name) => compile(name, folder)));
+    const outputs = await Promise.all(['gemm', 'quantize', 'gate'].map((name) => compile(name, folder)));
     log = outputs.map((output) => output.log).join('\n');
     const resources = readResources(log);
     for (const { cubin } of outputs) {

@@ -11,11 +11,11 @@ import { limitsGroups } from './spec.ts';
 
 const ONE = 0x3f800000;
 /** Lane of a slot that holds no expert: -1. */
-const NONE = 0xffffffff;
+export const NO_EXPERT = 0xffffffff;
 /** 1e-20: sums of scores start here, so that none is zero. */
 const SUM_START = bitsOf(1e-20);
 
-/** What the gate made of a token: an expert (or {@link NONE}) and a weight a slot, and how near the choice was. */
+/** What the gate made of a token: an expert (or {@link NO_EXPERT}) and a weight a slot, and how near the choice was. */
 export interface RoutedToken {
   readonly experts: readonly number[];
   readonly weights: readonly number[];
@@ -45,7 +45,7 @@ export function gateTensors(spec: GateSpec, inputs: Tensors): GateTensors {
     return tensor.codes;
   };
   const indices = spec.indices === undefined ? undefined : lanes('indices', [tokens, spec.gate.topk]);
-  const wrong = indices?.findIndex((expert) => expert !== NONE && expert >= experts) ?? -1;
+  const wrong = indices?.findIndex((expert) => expert !== NO_EXPERT && expert >= experts) ?? -1;
   if (wrong >= 0) {
     throw inputError(
       `indices[${Math.floor(wrong / spec.gate.topk)}, ${wrong % spec.gate.topk}] is ${indices![wrong]! | 0}, and there are ${experts} experts`,
@@ -91,7 +91,7 @@ export function gateReference(spec: GateSpec, inputs: Tensors): Tensors {
 
 /** A token without experts. */
 function nowhere(slots: number, gap: number): RoutedToken {
-  return { experts: Array(slots).fill(NONE), weights: Array(slots).fill(0), gap, groupGap: gap };
+  return { experts: Array(slots).fill(NO_EXPERT), weights: Array(slots).fill(0), gap, groupGap: gap };
 }
 
 /** One token of {@link gateReference}. */
@@ -148,18 +148,23 @@ function choose(gate: GateRule, keys: Uint32Array): Choice | undefined {
 }
 
 /** A group's score as a key. */
-function groupKey({ groupScore }: GateRule, keys: Uint32Array): number {
+export function groupKey({ groupScore }: GateRule, keys: Uint32Array): number {
   const [first, second] = largest(keys, [...keys.keys()], 2);
   if (groupScore === 'max') return keys[first!]!;
   return keyOf(addBits(bitsOfKey(keys[first!]!), bitsOfKey(keys[second!]!)));
 }
 
 /** Weights of the chosen, +0 where a slot holds none. */
-function weightsOf(gate: GateRule, experts: readonly number[], scores: Uint32Array, logits: Uint32Array): number[] {
+export function weightsOf(
+  gate: GateRule,
+  experts: readonly number[],
+  scores: Uint32Array,
+  logits: Uint32Array,
+): number[] {
   const scale = bitsOf(gate.routeScale);
   const scaled = (weight: (expert: number) => number): number[] =>
-    experts.map((expert) => (expert === NONE ? 0 : mulBits(weight(expert), scale)));
-  const chosen = experts.filter((expert) => expert !== NONE);
+    experts.map((expert) => (expert === NO_EXPERT ? 0 : mulBits(weight(expert), scale)));
+  const chosen = experts.filter((expert) => expert !== NO_EXPERT);
   if (gate.normalize === 'none') return scaled((expert) => scores[expert]!);
   if (gate.normalize === 'sum') {
     const sum = chosen.reduce((total, expert) => addBits(total, scores[expert]!), SUM_START);
