@@ -4,9 +4,8 @@ const SUM = 1u;
 const LAST_GROUP_KEY = 2u;
 const LAST_GROUP = 3u;
 const LAST_KEY = 4u;
-const LAST_EXPERT = 5u;
-const GAP = 6u;
-const GROUP_GAP = 7u;
+const GAP = 5u;
+const GROUP_GAP = 6u;
 
 // What becomes of a token.
 const ROUTED = 0u;

@@ -20,26 +20,27 @@ fn shift_right(value: u32, count: i32) -> u32 {
   return select(value >> (u32(count) & 31u), 0u, count > 31);
 }
 
+fn digit_is_large(digit: u32, rest: u32, next: u32, bottom: u32) -> bool {
+  return rest <= 0xffffu && (digit > 0xffffu || digit * bottom > ((rest << 16u) | next));
+}
+
 // One digit of 16 bits of (high * 2^16 + next) / divisor, whose top bit is set: the guess from the divisor's top half is at most two too large.
 fn quotient_digit(high: u32, next: u32, divisor: u32) -> u32 {
   let top = divisor >> 16u;
   let bottom = divisor & 0xffffu;
-  var digit = high / top;
-  var rest = high - digit * top;
-  for (var i = 0; i < 2; i++) {
-    if (rest <= 0xffffu && (digit > 0xffffu || digit * bottom > ((rest << 16u) | next))) {
-      digit -= 1u;
-      rest += top;
-    }
-  }
-  return digit;
+  let guess = high / top;
+  let rest = high - guess * top;
+  let once = digit_is_large(guess, rest, next, bottom);
+  let twice = once && digit_is_large(guess - 1u, rest + top, next, bottom);
+  return guess - select(0u, 1u, once) - select(0u, 1u, twice);
 }
 
 // floor(dividend / divisor), the dividend's high word below the divisor.
 fn u64_divide(dividend: vec2<u32>, divisor: u32) -> u32 {
-  let zeros = countLeadingZeros(divisor);
-  let scaled = divisor << zeros;
-  let n = u64_shift_left(dividend, zeros);
+  // Divisors here have their top bit set, or the next.
+  let shift = countLeadingZeros(divisor);
+  let scaled = divisor << shift;
+  let n = select(dividend, vec2(dividend.x << 1u, (dividend.y << 1u) | (dividend.x >> 31u)), shift != 0u);
   let first = quotient_digit(n.y, n.x >> 16u, scaled);
   let rest = ((n.y << 16u) | (n.x >> 16u)) - first * scaled;
   return (first << 16u) + quotient_digit(rest, n.x & 0xffffu, scaled);
@@ -47,12 +48,12 @@ fn u64_divide(dividend: vec2<u32>, divisor: u32) -> u32 {
 
 // A finite magnitude below 128 in units of 2^-32, cut.
 fn fixed_point(magnitude: u32) -> vec2<u32> {
-  let x = float_unpack(magnitude);
-  let shift = x.exponent + 9;
-  if (shift < 0) {
-    return vec2(shift_right(x.significand, -shift), 0u);
-  }
-  return u64_shift_left(vec2(x.significand, 0u), u32(shift));
+  // What is subnormal is shifted out.
+  let significand = (magnitude & 0x7fffffu) | 0x800000u;
+  let shift = i32(magnitude >> 23u) - 118;
+  let left = u32(max(shift, 0));
+  let low = select(significand << left, shift_right(significand, -shift), shift < 0);
+  return vec2(low, select(significand >> (32u - left), 0u, shift <= 0));
 }
 
 // e^x of a finite |x| < 128.
@@ -107,7 +108,9 @@ fn sigmoid_bits(bits: u32) -> u32 {
   let divisor = 0x80000000u + shift_right(power.significand, -power.exponent);
   let own = vec2(power.significand << 31u, power.significand >> 1u);
   let quotient = u64_divide(select(vec2(0xffffffffu, 0x7fffffffu), own, negative), divisor);
-  return float_from_u64(0u, select(-32, power.exponent - 31, negative), vec2(quotient, 0u));
+  // A quotient of two powers of the same binade, or of 1 by what is above it: its top bit is set, or the next.
+  let shift = countLeadingZeros(quotient);
+  return float_pack(0u, select(-1, power.exponent, negative) - i32(shift), quotient << shift);
 }
 
 // ln(1 +- t) as 2 atanh(t / (2 +- t)): the magnitude is the result times 2^(t.exponent - 30).

@@ -17,11 +17,7 @@ export const gate: readonly Mutant[] = [
     spec: 'gate',
     file: 'kernels/gate_choose',
     replace: [
-      ['      if (LIMITED == 1u && !keeps_group(start / p.size, token)) {\n        continue;\n      }\n', ''],
-      [
-        'let key = keys[expert * p.tokens + token];',
-        'let out = LIMITED == 1u && !keeps_group(start / p.size, token);\n        let key = select(keys[expert * p.tokens + token], 0x80000000u, out);',
-      ],
+      ['var best = vec2(NAN_KEY, 0u);\n  if (LIMITED', 'var best = vec2(0x80000000u, block * p.width);\n  if (LIMITED'],
     ],
   },
   {
@@ -36,7 +32,7 @@ export const gate: readonly Mutant[] = [
     name: 'experts that tie to the higher index',
     spec: 'gate-ties',
     file: 'kernels/gate_choose',
-    replace: [['if (after && key > best_key) {', 'if (after && key >= best_key) {']],
+    replace: [['if (after && key > best.x) {', 'if (after && key >= best.x) {']],
   },
   {
     kernel: 'gate',
@@ -145,7 +141,21 @@ export const gate: readonly Mutant[] = [
   },
   {
     kernel: 'gate',
-    name: 'gap to the next but one',
+    name: 'blocks that tie to the higher index',
+    spec: 'gate-ties',
+    file: 'kernels/gate_choose',
+    replace: [['if (key > best_key) {', 'if (key >= best_key) {']],
+  },
+  {
+    kernel: 'gate',
+    name: 'an expert in two slots',
+    spec: 'gate-ties',
+    file: 'kernels/gate_choose',
+    replace: [['(key == last_key && expert > last)', '(key == last_key && expert >= last)']],
+  },
+  {
+    kernel: 'gate',
+    name: 'gap with its sign turned',
     spec: 'gate',
     file: 'kernels/gate_choose',
     replace: [['select(gap_of(last_key, best_key), INFINITY_BITS', 'select(gap_of(best_key, last_key), INFINITY_BITS']],

@@ -13,9 +13,9 @@ const scores: readonly GateScore[] = ['sigmoid', 'sqrt-softplus', 'softmax', 'lo
 const normalizations: readonly GateNormalize[] = ['none', 'sum', 'softmax'];
 
 /** Words of a token that dispatches hand on: columns of shaders/kernels/gate_state.wgsl. */
-const stateWords = 8;
-const gapColumn = 6;
-const groupGapColumn = 7;
+const stateWords = 7;
+const gapColumn = 5;
+const groupGapColumn = 6;
 const masked = 2;
 
 /** Turns a shader's loops may take together: some drivers stop counting at 2^16. */
@@ -134,6 +134,15 @@ function fatesOf({ mask }: Run, band: Band): Uint32Array {
   return Uint32Array.from({ length: band.rows }, (_, i) => (mask?.[band.start + i] === 0 ? masked : 0));
 }
 
+/** Experts of a block: about as many as there are blocks; a divisor of the group's size where groups are limited. */
+function blockWidth(experts: number, size: number): number {
+  const wanted = Math.ceil(Math.sqrt(experts));
+  if (size === experts) return wanted;
+  let width = Math.min(wanted, size);
+  while (size % width !== 0) width--;
+  return width;
+}
+
 /** Ranks all experts and chooses topk a token: [tokens, topk]. */
 function choose(
   run: Run,
@@ -147,7 +156,6 @@ function choose(
   const { experts } = spec.shape;
   const { topk, groups } = spec.gate;
   const tokens = band.rows;
-  const size = experts / groups;
   const keys = gpu.allocate(tokens * experts);
   gpu.dispatch({
     shader: 'kernels/gate_rank',
@@ -160,17 +168,25 @@ function choose(
   const limited = limitsGroups(spec);
   const groupKeys = limited ? chooseGroups(run, tokens, keys, state, fates) : run.empty;
   const chosen = gpu.allocate(tokens * topk);
-  const places = Math.max(1, Math.floor(mostTurns / experts));
-  for (let begin = 0; begin <= topk; begin += places) {
+  const size = limited ? experts / groups : experts;
+  const width = blockWidth(experts, size);
+  const blocks = Math.ceil(experts / width);
+  const bests = gpu.allocate(2 * blocks * tokens);
+  const places = Math.max(1, Math.floor(mostTurns / (blocks + width)));
+  const piece = (entryPoint: string, threads: number, begin: number, end: number): void =>
     gpu.dispatch({
       shader: 'kernels/gate_choose',
-      entryPoint: 'choose_experts',
+      entryPoint,
       constants: { LIMITED: limited ? 1 : 0 },
-      uniforms: [tokens, experts, limited ? size : experts, topk, begin, Math.min(begin + places, topk + 1)],
-      buffers: [read(keys), read(groupKeys), write(state), write(chosen)],
-      threads: tokens,
+      uniforms: [tokens, experts, size, width, blocks, topk, begin, end],
+      buffers: [read(keys), read(groupKeys), write(state), write(bests), write(chosen)],
+      threads,
     });
+  piece('best_of_blocks', tokens * blocks, 0, 0);
+  for (let begin = 0; begin <= topk; begin += places) {
+    piece('choose_experts', tokens, begin, Math.min(begin + places, topk + 1));
   }
+  gpu.release(bests);
   gpu.release(keys);
   if (limited) gpu.release(groupKeys);
   return chosen;
