@@ -110,9 +110,11 @@ describe('bundle', () => {
     ['missing', (path: string) => rmSync(path)],
     ['cut short', (path: string) => truncateSync(path, 10)],
   ])('refuses to start where a file is %s', (_, harm) => {
-    harm(join(unpacked, 'native-cuda/CMakeLists.txt'));
+    const path = join(unpacked, 'native-cuda/CMakeLists.txt');
+    const whole = readFileSync(path);
+    harm(path);
     const { status, stderr } = run('--device', 'host');
-    unpack();
+    writeFileSync(path, whole);
     expect(status).toBe(4);
     expect(stderr).toContain('native-cuda/CMakeLists.txt');
     expect(stderr).toContain('this bundle is damaged');
