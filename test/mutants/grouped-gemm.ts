@@ -58,7 +58,7 @@ export const groupedGemm: readonly Mutant[] = [
     kernel: 'grouped-gemm',
     name: 'tile columns of a group taken for its tile rows',
     spec: 'grouped-k',
-    parameter: { shader: 'kernels/gemm_aligned', from: 11, to: 12 },
+    parameter: { shader: 'kernels/gemm_aligned_float', from: 11, to: 12 },
   },
   { kernel: 'grouped-gemm', name: 'C of an empty group left out', spec: 'grouped-k', constants: { WITH_C: 0 } },
   {
@@ -80,7 +80,7 @@ export const groupedGemm: readonly Mutant[] = [
     name: 'scale of the first row for all',
     spec: 'grouped-contiguous',
     file: 'kernels/gemm_common',
-    replace: [['let sa = a_factor(row + i, k);', 'let sa = a_factor(row, k);']],
+    replace: [['vec4(a_factor(row + i, k))', 'vec4(a_factor(row, k))']],
   },
   {
     kernel: 'grouped-gemm',

@@ -58,7 +58,7 @@ export const permute: readonly Mutant[] = [
     replace: [
       [
         'let aligned = (counts[expert] + parameters.alignment - 1u) / parameters.alignment * parameters.alignment;',
-        'counts[expert]',
+        'let aligned = counts[expert];',
       ],
     ],
   },

@@ -265,7 +265,7 @@ function build() {
     'gemm-sequential': gemmOf({ arithmetic: { model: models.sequential } }, 'e4m3', 'finite', true),
     'grouped-contiguous': grouped('contiguous', rows),
     'grouped-offsets': grouped('offsets', [5, 21, 48]),
-    'grouped-split': { ...grouped('contiguous', rows), maxBindingBytes: 8192 },
+    'grouped-split': { ...grouped('contiguous', rows), maxBindingBytes: 16_384 },
     'grouped-k': groupedAlongK,
     ...gateMutantSpecs,
     ...moeMutantSpecs,
