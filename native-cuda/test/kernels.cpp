@@ -188,6 +188,19 @@ FP8LAB_TEST("kernels", "experts of a token are distinct, and do not depend on th
   }
 }
 
+FP8LAB_TEST("kernels", "rows made alone are those of the whole, wherever they begin") {
+  for (const Generator generator : {Generator::normal, Generator::near_ties, Generator::outlier_channels, Generator::outlier_tokens, Generator::bits, Generator::zero}) {
+    const GeneratedInput input{generator, 77, FormatId::bf16, -3, 0.2, 5};
+    const Tensor whole = generate_tensor(input, {9, 7, 13}, 2);
+    for (i64 first = 0; first < 9; first++) {
+      const Tensor rows = generate_rows(input, {9, 7, 13}, first, 9 - first, 2);
+      check(rows.shape == std::vector<i64>{9 - first, 7, 13}, "shape");
+      const u8* place = whole.lanes.data() + first * 7 * 13 * 2;
+      check(std::memcmp(rows.lanes.data(), place, static_cast<std::size_t>(rows.lanes.bytes())) == 0, "rows from " + std::to_string(first));
+    }
+  }
+}
+
 FP8LAB_TEST("kernels", "a value drawn alone is the one drawn among many") {
   for (const Generator generator :
        {Generator::uniform, Generator::positive, Generator::normal, Generator::outlier_channels, Generator::outlier_tokens, Generator::near_ties, Generator::bits,

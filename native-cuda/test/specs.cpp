@@ -77,7 +77,7 @@ FP8LAB_TEST("specs", "values out of range are refused with the path of the field
       {"/shape/k", 1.5},
       {"/shape/n", 1e300},
       {"/fp8lab", 2},
-      {"/kernel", "gate"},
+      {"/kernel", "no-kernel"},
       {"/a/input/seed", -1},
       {"/a/input/seed", 4294967296.0},
       {"/a/input/dtype", "e4m3"},

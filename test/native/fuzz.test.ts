@@ -140,7 +140,56 @@ const routed = fc.record({
   topkIdx: routing,
 });
 
+/** A gate with the inputs it may have; logits of any kind, NaN among them. */
+const gates = fc
+  .record({
+    tokens: fc.integer({ min: 1, max: 60 }),
+    groups: pick(1, 2, 4, 8),
+    size: fc.integer({ min: 1, max: 9 }),
+    topkGroups: fc.integer({ min: 1, max: 8 }),
+    topk: fc.integer({ min: 1, max: 16 }),
+    rule: fc.record({
+      score: pick('sigmoid', 'sqrt-softplus', 'softmax', 'logit'),
+      groupScore: pick('top2-sum', 'max'),
+      normalize: pick('none', 'sum', 'softmax'),
+      routeScale: pick(1, 2.5, 0),
+      sharedExperts: fc.nat(2),
+    }),
+    logits: fc.record({ input }),
+    bias: fc.option(fc.record({ input }), { nil: undefined }),
+    mask: fc.option(fc.record({ generate: fc.constant('mask'), seed, share: pick(0, 0.3, 1) }), { nil: undefined }),
+    replayed: fc.boolean(),
+    routing,
+  })
+  .map(({ tokens, groups, size, topkGroups, topk, rule, logits, bias, mask, replayed, routing }) => ({
+    fp8lab: 1,
+    name: 'fuzz',
+    kernel: 'gate',
+    shape: { tokens, experts: groups * size },
+    gate: {
+      ...rule,
+      groups,
+      topkGroups: Math.min(topkGroups, groups),
+      topk: Math.min(topk, Math.min(topkGroups, groups) * size),
+    },
+    logits,
+    ...(bias && { bias }),
+    ...(mask && { mask }),
+    ...(replayed && { indices: routing }),
+  }));
+
+const losses = fc.record({
+  ...base,
+  kernel: fc.constant('balance-loss'),
+  shape: fc.record({ tokens: fc.integer({ min: 1, max: 60 }), experts: fc.integer({ min: 4, max: 40 }) }),
+  score: pick('sigmoid', 'softmax'),
+  topk: fc.integer({ min: 1, max: 4 }),
+  logits: fc.record({ input }),
+});
+
 const specs = fc.oneof(
+  gates,
+  losses,
   grouped,
   fc.record({ ...base, kernel: fc.constant('quantize'), shape: matrix, x: fc.record({ input }), scheme }),
   fc.record({ ...base, kernel: fc.constant('dequantize'), shape: matrix, x: fc.record({ scheme, input }), output }),
