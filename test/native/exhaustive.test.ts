@@ -33,4 +33,22 @@ describe.runIf(requireNative())('native exhaustive encoding', () => {
     const nearest = nativeDigests(['--chunks', '60-60']);
     expect(nativeDigests(['--chunks', '60-60', '--rounding', 'nearest-away'])).not.toEqual(nearest);
   });
+
+  const chunks = process.env.FP8LAB_EXHAUSTIVE ? ['0-255'] : ['63-63', '191-192'];
+
+  it.each(['exp', 'sigmoid', 'log1p', 'softplus', 'sqrt'])(
+    'gives the recorded digests of %s, within 0.55 ULP of the C library in doubles',
+    { timeout: 3_600_000 },
+    (name) => {
+      for (const range of chunks) {
+        const [first, last] = range.split('-').map(Number) as [number, number];
+        const { stdout } = spawnSync(nativeBinary(), ['exhaustive', '--function', name, '--chunks', range], {
+          encoding: 'utf8',
+        });
+        const { digests, largestErrorUlp } = JSON.parse(stdout) as { digests: string[]; largestErrorUlp: number };
+        expect(digests, range).toEqual(recordedDigests(name).slice(first, last + 1));
+        expect(largestErrorUlp).toBeLessThan(0.55);
+      }
+    },
+  );
 });

@@ -1,10 +1,18 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { functionOfPatterns } from '../../src/backends/webgpu/exhaustive.ts';
+import { functionOfPatterns, patternChunk } from '../../src/backends/webgpu/exhaustive.ts';
 import { type PinnedFunction, pinnedFunctions } from '../../src/numerics/exp.ts';
 import { describeGpu, newGpu } from '../helpers/gpu.ts';
 import { differences } from '../helpers/shader.ts';
 
 const names = Object.keys(pinnedFunctions) as PinnedFunction[];
+
+/** Digests that scripts/exhaustive.mjs recorded of a function over all patterns. */
+function recordedDigests(name: PinnedFunction): readonly string[] {
+  const file = new URL(`../../specs/vectors/exhaustive-${name}.json`, import.meta.url);
+  return JSON.parse(readFileSync(file, 'utf8')).digests;
+}
 
 describeGpu('WGSL computes the pinned functions as TypeScript does', () => {
   it.each(names)('%s: runs of patterns in every binade of both signs, and beside every end', async (name) => {
@@ -16,6 +24,15 @@ describeGpu('WGSL computes the pinned functions as TypeScript does', () => {
       const got = await functionOfPatterns(gpu, name, first, length);
       const want = Uint32Array.from({ length }, (_, i) => pinnedFunctions[name]((first + i) >>> 0));
       expect(differences(got, want), `patterns from ${first.toString(16)}`).toEqual([]);
+    }
+    await gpu.destroyRun();
+  });
+  // Chunks of 2^24 around 1 and -1, where every step of the functions has work; the whole is scripts/exhaustive.mjs.
+  it.each(names)('%s: to the recorded digests of two chunks of 2^24', { timeout: 120_000 }, async (name) => {
+    const gpu = newGpu();
+    for (const chunk of [0x3f, 0xbf]) {
+      const results = await functionOfPatterns(gpu, name, chunk * patternChunk);
+      expect(createHash('sha256').update(results).digest('hex'), `chunk ${chunk}`).toBe(recordedDigests(name)[chunk]);
     }
     await gpu.destroyRun();
   });

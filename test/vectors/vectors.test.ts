@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test, vi } from 'vitest';
 import { encodeBits, encodeFormats, encodeLanes } from '../../src/numerics/codec.ts';
+import { pinnedFunctions } from '../../src/numerics/exp.ts';
 import { addBits, divBits, fmaBits, fromBits, mulBits } from '../../src/numerics/f32.ts';
 import { type FormatName, formats, type Overflow, type Rounding } from '../../src/numerics/formats.ts';
 import { magnitudes, searchCode } from '../numerics/search.ts';
@@ -15,6 +16,8 @@ vi.setConfig({ testTimeout: 120_000 });
 const folder = new URL('../../specs/vectors/', import.meta.url);
 const read = (name: string): string => readFileSync(new URL(name, folder), 'utf8');
 
+const recorded = ['e4m3', 'e5m2', ...Object.keys(pinnedFunctions)].map((name) => `exhaustive-${name}.json`);
+
 describe('specs/vectors', () => {
   const made = makeVectors();
 
@@ -25,7 +28,7 @@ describe('specs/vectors', () => {
   });
 
   test('holds no other files, is explained, and stays under 2 MB', () => {
-    const expected = [...Object.keys(made), 'README.md', 'exhaustive-e4m3.json', 'exhaustive-e5m2.json'];
+    const expected = [...Object.keys(made), 'README.md', ...recorded];
     const names = readdirSync(folder).sort();
     expect(names).toEqual(expected.sort());
     const bytes = names.reduce((sum, name) => sum + statSync(fileURLToPath(new URL(name, folder))).size, 0);
@@ -103,5 +106,18 @@ describe('the exhaustive record, a sample of its 2^24-pattern chunks', () => {
     const chunk = name === 'e4m3' ? 0x3b : 0x37;
     for (let i = 0; i < CHUNK; i++) codes[i] = encodeBits(chunk * CHUNK + i, formats[name], 'nearest-even', 'saturate');
     expect(digestOf(codes)).toBe(recorded(name)[chunk]);
+  });
+
+  // Where every step of the functions has work: [1/2, 2), of either sign.
+  test.each([
+    ['exp', 0xbf],
+    ['sigmoid', 0x3f],
+    ['log1p', 0xbf],
+    ['softplus', 0x3f],
+    ['sqrt', 0x3f],
+  ] as const)('%s of the patterns that begin with %i', (name, chunk) => {
+    const results = new Uint32Array(CHUNK);
+    for (let i = 0; i < CHUNK; i++) results[i] = pinnedFunctions[name]((chunk * CHUNK + i) >>> 0);
+    expect(digestOf(new Uint8Array(results.buffer))).toBe(recorded(name)[chunk]);
   });
 });
