@@ -17,6 +17,7 @@ const sources = [
   'tsconfig.json',
   'package-lock.json',
   'scripts/build.mjs',
+  'scripts/lib/precache.mjs',
   'scripts/lib/targets.mjs',
 ].map((path) => inProject(path));
 

@@ -1,4 +1,6 @@
+import { Fp8labError } from '../errors.ts';
 import { adapterBadge } from './badge.ts';
+import { keepOffline } from './offline/keep.ts';
 import type { PageModule, PageView } from './page.ts';
 import { type PageEntry, pages } from './pages/index.ts';
 import type { Services } from './services/services.ts';
@@ -69,6 +71,7 @@ export function startApp(root: HTMLElement, services: Services): void {
       tell,
     });
     page.view.update(state);
+    performance.mark('page-shown');
     for (const [i, { name }] of pages.entries()) {
       if (name === entry.name) links[i]!.setAttribute('aria-current', 'page');
       else links[i]!.removeAttribute('aria-current');
@@ -85,7 +88,7 @@ export function startApp(root: HTMLElement, services: Services): void {
     const mine = {};
     loading = mine;
     try {
-      const module = (await wanted.load()) as unknown as PageModule<State>;
+      const module = (await loadPage(wanted)) as unknown as PageModule<State>;
       if (loading !== mine) return;
       const { state, problems: wrong } = readState(module.fields, link.parameters);
       fill(notices);
@@ -129,6 +132,21 @@ export function startApp(root: HTMLElement, services: Services): void {
   void follow(true);
 }
 
+/** A page's code. A tab that outlived two newer builds, or its server, cannot get it any more. */
+async function loadPage(entry: PageEntry): Promise<PageModule<never>> {
+  try {
+    return await entry.load();
+  } catch (cause) {
+    throw new Fp8labError(`the page ${entry.title} could not be loaded`, {
+      kind: 'environment',
+      code: 'page-not-loaded',
+      where: entry.name,
+      fix: 'reload: the server is away, or a newer build has taken the place of this one',
+      cause,
+    });
+  }
+}
+
 /** The skip link moves the focus; the address belongs to the pages. */
 function skip(event: Event): void {
   event.preventDefault();
@@ -136,6 +154,11 @@ function skip(event: Event): void {
 }
 
 function footer(startTour: () => void): HTMLElement {
+  const kept = h('span', { id: 'offline', role: 'status' });
+  void keepOffline().then((ready) => {
+    kept.dataset.ready = String(ready);
+    if (ready) fill(kept, 'Kept on this machine: it opens without a network, too.');
+  });
   return h(
     'footer',
     { class: 'foot' },
@@ -143,7 +166,8 @@ function footer(startTour: () => void): HTMLElement {
       'div',
       { class: 'foot-inner' },
       h('span', {}, 'What runs here is fp8lab’s own library and WGSL, in your browser.'),
-      h('span', {}, 'Files never leave this machine; after loading nothing is fetched.'),
+      h('span', {}, 'Files never leave this machine; nothing but the page’s own files is fetched.'),
+      kept,
       button('Take the tour: five steps', startTour, { kind: 'link', id: 'tour-start' }),
     ),
   );
