@@ -102,11 +102,9 @@ function details(state: AdapterState, services: Services): Child[] {
       h(
         'p',
         { class: 'small' },
-        'Gives the device up as a driver reset would, to see what the page does: work under way fails with a message, the next run gets a new device.',
+        'Gives every device of the page up as a driver reset would, to see what it does: work under way fails with a message, the next run gets a new device.',
       ),
-      button('Lose it now', () => void services.gpu.call('lose', undefined).catch(() => undefined), {
-        id: 'lose-device',
-      }),
+      button('Lose it now', () => services.loseDevices(), { id: 'lose-device' }),
     ),
   ];
 }

@@ -6,7 +6,7 @@ import { createSession } from '../../backends/webgpu/session.ts';
 import type { Tier } from '../../kernels/kernel.ts';
 import type { ResolvedSpec } from '../../specs/types.ts';
 import type { Tensors } from '../../tensors/tensor.ts';
-import { serve } from './serve.ts';
+import { type Handlers, serve } from './serve.ts';
 
 /** Who the adapter is, as the badge shows it. */
 export interface AdapterReport extends RunnerIdentity {
@@ -27,7 +27,7 @@ export type GpuJobs = {
 
 const session = createSession({ runtime: navigator.userAgent, gpu: navigator.gpu, adapter: 'auto' });
 
-serve<GpuJobs>({
+const handlers: Handlers<GpuJobs> = {
   async identify() {
     const report = (await identify(session)).value as RunnerIdentity;
     return { ...report, name: adapterName(report.adapter) };
@@ -43,4 +43,7 @@ serve<GpuJobs>({
     await gpu.device.lost;
     return undefined;
   },
-});
+};
+
+// A driver does not wait for the work that it loses.
+serve(handlers, ['lose']);

@@ -9,8 +9,11 @@ export type Handlers<J extends Jobs> = {
   ) => J[K]['output'] | Promise<J[K]['output']>;
 };
 
-/** Answers a page's calls in this worker. Jobs run in the order they were asked for. */
-export function serve<J extends Jobs>(handlers: Handlers<J>): void {
+/**
+ * Answers a page's calls in this worker. Jobs run in the order they were asked for, but for those named in `atOnce`: these do not wait for
+ * what is under way.
+ */
+export function serve<J extends Jobs>(handlers: Handlers<J>, atOnce: readonly (keyof J)[] = []): void {
   const send = (reply: Reply) => postMessage(reply);
   let queue: Promise<void> = Promise.resolve();
   const answer = async ({ id, job, input }: Call) => {
@@ -24,6 +27,7 @@ export function serve<J extends Jobs>(handlers: Handlers<J>): void {
     }
   };
   addEventListener('message', ({ data }: MessageEvent<Call>) => {
-    queue = queue.then(() => answer(data));
+    if (atOnce.includes(data.job)) void answer(data);
+    else queue = queue.then(() => answer(data));
   });
 }

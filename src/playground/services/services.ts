@@ -28,6 +28,10 @@ export interface Services {
   /** Resolves once it is known whether there is an adapter. */
   readonly known: Promise<AdapterState>;
   onAdapter(listener: (state: AdapterState) => void): () => void;
+  /** Gives up every device of the page, as a driver reset would: work under way fails, the next run asks for another. */
+  loseDevices(): void;
+  /** Calls `listener` when the page's devices are given up: for those that a page holds by itself. */
+  onLose(listener: () => void, signal: AbortSignal): void;
   /** Asks the adapter what its arithmetic does; once, the answer is kept. */
   probe(): Promise<ProbeCard>;
   /** Runs a spec on the adapter and holds it against the reference; without an adapter, on the reference alone. */
@@ -51,6 +55,7 @@ export function createServices(): Services {
     () => new Worker(new URL('./compute-worker.ts', import.meta.url), { type: 'module' }),
   );
   const listeners = new Set<(state: AdapterState) => void>();
+  const losing = new EventTarget();
   let adapter: AdapterState = { kind: 'looking' };
   let probing: Promise<ProbeCard> | undefined;
   const tell = (state: AdapterState): AdapterState => {
@@ -78,6 +83,13 @@ export function createServices(): Services {
       listeners.add(listener);
       listener(adapter);
       return () => listeners.delete(listener);
+    },
+    loseDevices() {
+      gpu.call('lose', undefined).catch(() => undefined);
+      losing.dispatchEvent(new Event('lose'));
+    },
+    onLose(listener, signal) {
+      losing.addEventListener('lose', listener, { signal });
     },
     probe() {
       probing ??= probe();

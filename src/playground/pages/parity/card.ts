@@ -2,12 +2,16 @@ import { type Child, s } from '../../ui/dom.ts';
 
 /** What the card says. */
 export interface CardContent {
+  readonly extent: 'quick' | 'all';
   readonly adapter: string;
   readonly software: boolean;
-  /** Recorded dot products that were run, and those whose bits differ. */
+  /** Recorded dot products that were run, those that there are, and those whose bits differ. */
   readonly products: number;
+  readonly productsRecorded: number;
   readonly productsDiffering: number;
+  /** Specs that were run, and those that could be. */
   readonly specs: number;
+  readonly specsShipped: number;
   readonly specsFailed: number;
   readonly elements: number;
   readonly elementsDiffering: number;
@@ -19,19 +23,27 @@ export interface CardContent {
 const width = 760;
 const height = 330;
 
-/** Yes or no, in a few words. */
+/** Yes, no, or not all could be run; in a few words. */
 export function verdictOf({ productsDiffering, elementsDiffering, specsFailed }: CardContent): {
   good: boolean;
   text: string;
 } {
-  const good = productsDiffering === 0 && elementsDiffering === 0 && specsFailed === 0;
-  return { good, text: good ? 'Yes: Hopper’s bits' : 'Not bit for bit' };
+  if (productsDiffering > 0 || elementsDiffering > 0) return { good: false, text: 'Not bit for bit' };
+  if (specsFailed > 0) return { good: false, text: `No bit differs, but ${specsFailed} specs did not run` };
+  return { good: true, text: 'Yes: Hopper’s bits' };
+}
+
+const number = (value: number) => value.toLocaleString('en');
+
+/** What was run, plainly. */
+export function extentOf({ extent, products, productsRecorded, specs, specsShipped }: CardContent): string {
+  if (extent === 'all') return 'everything that a tab can run';
+  return `quick check: ${number(products)} of ${number(productsRecorded)} recorded, ${specs} of ${specsShipped} specs`;
 }
 
 /** The result as a picture to keep or to show. */
 export function resultCard(content: CardContent): SVGSVGElement {
   const { good, text } = verdictOf(content);
-  const number = (value: number) => value.toLocaleString('en');
   const same = content.products - content.productsDiffering;
   const lines: readonly (readonly [string, string])[] = [
     [`${number(same)} of ${number(content.products)}`, 'dot products recorded on an H100 come out with the same bits'],
@@ -49,7 +61,7 @@ export function resultCard(content: CardContent): SVGSVGElement {
     {
       viewBox: `0 0 ${width} ${height}`,
       role: 'img',
-      'aria-label': `${text}. ${lines.map((line) => line.join(' ')).join('. ')}`,
+      'aria-label': `${text}. ${lines.map((line) => line.join(' ')).join('. ')}. Run: ${extentOf(content)}`,
       class: 'card',
     },
     s('rect', {
@@ -73,7 +85,7 @@ export function resultCard(content: CardContent): SVGSVGElement {
     ]),
     s('line', { x1: 32, x2: width - 32, y1: 270, y2: 270, stroke: 'var(--line)' }),
     word(32, 300, 'fp8lab', { size: 15, weight: 700, fill: 'var(--accent)' }),
-    word(width - 32, 300, `${content.date} · npx fp8lab parity`, { size: 13, fill: 'var(--ink-2)', anchor: 'end' }),
+    word(width - 32, 300, `${content.date} · ${extentOf(content)}`, { size: 13, fill: 'var(--ink-2)', anchor: 'end' }),
   );
 }
 

@@ -3,16 +3,20 @@ import { probeWords } from '../../badge.ts';
 import type { PageContext } from '../../page.ts';
 import type { Services } from '../../services/services.ts';
 import type { ShippedSpec } from '../../services/specs.ts';
-import { errorNotice, panel, table } from '../../ui/blocks.ts';
+import { errorNotice, notice, panel, table } from '../../ui/blocks.ts';
 import { button } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
 import { exportBar } from '../../ui/export.ts';
 import { isInterrupted, task } from '../../ui/task.ts';
 import { type CardContent, resultCard } from './card.ts';
-import { holdAgainstRecorded, readRecorded, recordedLicence } from './recorded.ts';
-
-/** Work of a spec that the button takes on: a moment on a software adapter. */
-const mostWork = 2 ** 21;
+import {
+  holdAgainstRecorded,
+  type RecordedDifference,
+  type Runner,
+  readRecorded,
+  recordedLicence,
+} from './recorded.ts';
+import { checkedSpecs, type Extent, recordedStride } from './selection.ts';
 
 /** One spec's outcome, as the table shows it. */
 interface Line {
@@ -26,14 +30,12 @@ interface Line {
 
 type Context = Pick<PageContext<never>, 'services' | 'signal' | 'link' | 'say'>;
 
-/** Shipped specs of every kernel that are quick enough, a fair share of each. */
-export function quickSpecs(specs: readonly ShippedSpec[], perKernel: number): ShippedSpec[] {
-  const kernels = [...new Set(specs.map(({ spec }) => spec.kernel))];
-  return kernels.flatMap((kernel) => {
-    const own = specs.filter(({ spec, work }) => spec.kernel === kernel && work <= mostWork);
-    const stride = Math.max(own.length / perKernel, 1);
-    return own.filter((_, i) => Math.floor(i / stride) !== Math.floor((i - 1) / stride));
-  });
+/** What a check came to. */
+interface Outcome {
+  readonly content: CardContent;
+  readonly lines: readonly Line[];
+  readonly differences: readonly RecordedDifference[];
+  readonly probe: ProbeCard | undefined;
 }
 
 /** Asks whether this adapter gives the bits that an H100 gave, and those of the reference. */
@@ -43,21 +45,26 @@ export function hopperPanel({ services, signal, link, say }: Context): { element
   const results = h('div', {});
   const message = h('div', {});
   const exports = h('div', {});
-  let last: { content: CardContent; lines: readonly Line[] } | undefined;
-  const start = button('Run it here', () => void run(), { kind: 'primary', id: 'hopper-run' });
+  let last: Outcome | undefined;
+  const buttons = [
+    button('Quick check', () => void run('quick'), { kind: 'primary', id: 'hopper-run' }),
+    button('Run everything', () => void run('all'), { id: 'hopper-all' }),
+  ];
+  const extentText = h('p', { class: 'small quiet', id: 'hopper-extent' });
   const element = panel(
     'Does my GPU give Hopper’s bits?',
     h(
       'p',
       { class: 'quiet' },
-      'Runs 5,000 dot products whose results were recorded on an H100, then shipped specs of every kernel against the reference: in WGSL, on this adapter, bit for bit.',
+      'Runs dot products whose results were recorded on an H100, then shipped specs against the reference: in WGSL, on this adapter, bit for bit.',
     ),
     h(
       'div',
       { class: 'row' },
-      start,
+      buttons,
       h('a', { class: 'small', href: recordedLicence }, 'Where the recorded outputs come from'),
     ),
+    extentText,
     progress.element,
     message,
     card,
@@ -65,30 +72,47 @@ export function hopperPanel({ services, signal, link, say }: Context): { element
     results,
   );
   element.id = 'hopper';
+  void services.compute.call('specs', undefined, { signal }).then(
+    (specs) => {
+      const count = (extent: Extent) => checkedSpecs(specs, extent).length;
+      fill(
+        extentText,
+        `Quick: every fifth of the 5,000 recorded dot products and ${count('quick')} specs, one of each kernel that is not made of others; about ten seconds on a software adapter. ` +
+          `Everything: all 5,000 and ${count('all')} specs; some minutes there. The other shipped specs are too large for a tab.`,
+      );
+    },
+    () => undefined,
+  );
 
   const redraw = () => {
     if (last === undefined) return;
-    const picture = resultCard(last.content);
+    const { content, lines } = last;
+    const picture = resultCard(content);
     fill(card, picture);
-    fill(exports, exportBar(exportOf(last.content, last.lines, picture), link()));
-    fill(results, h('details', {}, h('summary', {}, `The ${last.lines.length} specs`), lineTable(last.lines)));
+    fill(exports, exportBar(exportOf(last, picture), link()));
+    fill(results, h('details', {}, h('summary', {}, `The ${lines.length} specs`), lineTable(lines)));
   };
 
-  const run = async () => {
-    start.disabled = true;
+  const run = async (extent: Extent) => {
+    for (const each of buttons) each.disabled = true;
     fill(message);
+    delete element.dataset.ready;
     const stop = progress.begin('Recorded dot products …');
     try {
-      last = await measure(services, stop, (share, what) => progress.progress(share, what));
+      last = await measure(services, extent, stop, (share, what) => progress.progress(share, what));
       redraw();
-      element.dataset.ready = 'true';
+      element.dataset.ready = extent;
       say(card.querySelector('svg')?.getAttribute('aria-label') ?? '');
     } catch (error) {
-      if (!isInterrupted(error)) fill(message, errorNotice(error));
+      fill(
+        message,
+        isInterrupted(error)
+          ? notice('info', h('p', {}, `Stopped. ${last === undefined ? '' : 'Below is the check before.'}`))
+          : errorNotice(error),
+      );
     } finally {
       progress.end();
-      start.disabled = false;
-      fill(start, 'Run it again');
+      for (const each of buttons) each.disabled = false;
     }
   };
   return { element, redraw };
@@ -96,13 +120,14 @@ export function hopperPanel({ services, signal, link, say }: Context): { element
 
 type Tell = (share: number, what: string) => void;
 
-async function measure(services: Services, signal: AbortSignal, tell: Tell) {
+async function measure(services: Services, extent: Extent, signal: AbortSignal, tell: Tell): Promise<Outcome> {
   const adapter = await services.known;
-  const products = await runRecorded(services, signal, adapter.kind === 'found', (share, what) =>
+  const shipped = await services.compute.call('specs', undefined, { signal });
+  const specs = checkedSpecs(shipped, extent);
+  const recorded = await runRecorded(services, extent, signal, adapter.kind === 'found', (share, what) =>
     tell(0.35 * share, what),
   );
   const lines: Line[] = [];
-  const specs = quickSpecs(await services.compute.call('specs', undefined, { signal }), 12);
   for (const [i, { label, spec }] of specs.entries()) {
     tell(0.35 + (0.6 * i) / specs.length, `${label} (${i + 1} of ${specs.length})`);
     lines.push(await runLine(services, label, spec, signal));
@@ -110,40 +135,41 @@ async function measure(services: Services, signal: AbortSignal, tell: Tell) {
   tell(0.97, 'Numerics probe');
   const probe: ProbeCard | undefined = adapter.kind === 'found' ? await services.probe() : undefined;
   const content: CardContent = {
+    extent,
     adapter: adapter.kind === 'found' ? adapter.report.name : 'No WebGPU: the reference in this browser',
     software: adapter.kind === 'found' && adapter.report.adapter.software,
-    ...products,
+    products: recorded.products,
+    productsRecorded: recorded.all,
+    productsDiffering: recorded.differences.length,
     specs: lines.length,
+    specsShipped: checkedSpecs(shipped, 'all').length,
     specsFailed: lines.filter(({ problem }) => problem !== undefined).length,
     elements: lines.reduce((sum, { elements }) => sum + elements, 0),
     elementsDiffering: lines.reduce((sum, { differing }) => sum + differing, 0),
     probe: probe === undefined ? '0 of 0' : probeWords(probe),
     date: new Date().toISOString().slice(0, 10),
   };
-  return { content, lines };
+  return { content, lines, differences: recorded.differences, probe };
 }
 
-async function runRecorded(services: Services, signal: AbortSignal, onGpu: boolean, tell: Tell) {
+async function runRecorded(services: Services, extent: Extent, signal: AbortSignal, onGpu: boolean, tell: Tell) {
+  const run: Runner = async (spec, given) =>
+    onGpu
+      ? (await services.gpu.call('run', { spec, given }, { signal, timeout: 120_000 })).tensors
+      : (await services.compute.call('check', { spec, given }, { signal })).expected;
+  let all = 0;
   let products = 0;
-  let productsDiffering = 0;
+  const differences: RecordedDifference[] = [];
   for (const [i, format] of (['e4m3', 'e5m2'] as const).entries()) {
     const recorded = await readRecorded(format);
-    const outcome = await holdAgainstRecorded(
-      recorded,
-      async (spec, given) =>
-        onGpu
-          ? (await services.gpu.call('run', { spec, given }, { signal, timeout: 120_000 })).tensors
-          : (await services.compute.call('check', { spec, given }, { signal })).expected,
-      (done) =>
-        tell(
-          (i + done / recorded.d.length) / 2,
-          `H100, ${format}: ${done.toLocaleString('en')} of ${recorded.d.length.toLocaleString('en')} dot products`,
-        ),
+    const outcome = await holdAgainstRecorded(recorded, recordedStride[extent], run, (share) =>
+      tell((i + share) / 2, `Dot products recorded on an H100, ${format}`),
     );
+    all += recorded.d.length;
     products += outcome.products;
-    productsDiffering += outcome.differing;
+    differences.push(...outcome.differences);
   }
-  return { products, productsDiffering };
+  return { all, products, differences };
 }
 
 async function runLine(
@@ -188,11 +214,13 @@ function lineTable(lines: readonly Line[]): HTMLElement {
   );
 }
 
-function exportOf(content: CardContent, lines: readonly Line[], picture: SVGSVGElement) {
+function exportOf({ content, lines, differences, probe }: Outcome, picture: SVGSVGElement) {
+  // Everything is what the command runs without names, and more: the large specs too.
+  const names = content.extent === 'all' ? [] : lines.map(({ label }) => label);
   return {
     name: 'fp8lab-hopper-bits',
-    command: 'npx fp8lab parity --backends webgpu:chromium,webgpu:node,webgpu:deno --report report.html',
-    json: () => ({ ...content, lines }),
+    command: ['npx fp8lab parity', ...names, '--backends webgpu:chromium --report report.html'].join(' '),
+    json: () => ({ ...content, lines, recordedDifferences: differences.slice(0, 100), probe: probe ?? null }),
     csv: () => [
       ['spec', 'elements', 'differing', 'webgpu ms', 'reference ms', 'problem'],
       ...lines.map((line) => [

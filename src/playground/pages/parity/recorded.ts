@@ -55,24 +55,50 @@ export function recordedSpec(format: Recorded['format']): GemmSpec {
 /** Runs a spec with given inputs, and gives its results. */
 export type Runner = (spec: ResolvedSpec, given: Tensors) => Promise<Tensors>;
 
-/** How many of the recorded dot products come out with the same bits; `tell` gets those done so far. */
+/** A recorded dot product whose bits came out differently. */
+export interface RecordedDifference {
+  readonly format: Recorded['format'];
+  /** Number of the product in the file. */
+  readonly product: number;
+  /** f32 bits. */
+  readonly recorded: number;
+  readonly here: number;
+}
+
+/** Recorded dot products that were run, and those that differ. */
+export interface RecordedOutcome {
+  readonly products: number;
+  readonly differences: readonly RecordedDifference[];
+}
+
+/** First products of the batches that are run: every `stride`th batch of a file. */
+export function batchesOf({ d }: Pick<Recorded, 'd'>, stride: number): number[] {
+  return Array.from({ length: Math.floor(d.length / batch) }, (_, i) => i * batch).filter((_, i) => i % stride === 0);
+}
+
+/** Runs every `stride`th batch of the recorded dot products; `tell` gets the share that is done. */
 export async function holdAgainstRecorded(
   recorded: Recorded,
+  stride: number,
   run: Runner,
-  tell: (done: number, differing: number) => void,
-): Promise<{ products: number; differing: number }> {
+  tell: (share: number) => void,
+): Promise<RecordedOutcome> {
   const spec = recordedSpec(recorded.format);
   const ones: Tensor = { dtype: 'F32', shape: [1, 1], codes: Uint32Array.of(0x3f800000) };
-  let differing = 0;
-  for (let first = 0; first < recorded.d.length; first += batch) {
+  const batches = batchesOf(recorded, stride);
+  const differences: RecordedDifference[] = [];
+  for (const [done, first] of batches.entries()) {
     const rows = ({ dtype, codes }: Tensor): Tensor => ({
       dtype,
       shape: [batch, 32],
       codes: codes.slice(32 * first, 32 * (first + batch)),
     });
     const { d } = await run(spec, { a: rows(recorded.a), a_scales: ones, b: rows(recorded.b), b_scales: ones });
-    for (let i = 0; i < batch; i++) if (d!.codes[i * batch + i] !== recorded.d[first + i]) differing++;
-    tell(first + batch, differing);
+    for (let i = 0; i < batch; i++) {
+      const [here, there] = [d!.codes[i * batch + i]!, recorded.d[first + i]!];
+      if (here !== there) differences.push({ format: recorded.format, product: first + i, recorded: there, here });
+    }
+    tell((done + 1) / batches.length);
   }
-  return { products: recorded.d.length, differing };
+  return { products: batches.length * batch, differences };
 }

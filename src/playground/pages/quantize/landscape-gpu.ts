@@ -25,11 +25,19 @@ const frameFormat = 'rgba8unorm';
  * A renderer on a WebGPU device of its own; undefined where there is none. `onLost` is called when the device goes. Frames are drawn into a
  * texture and copied to a plain canvas: headless Chromium's software adapter loses its GPU process where it presents a canvas itself.
  */
-export async function gpuRenderer(canvas: HTMLCanvasElement, onLost: () => void): Promise<SurfaceRenderer | undefined> {
+export async function gpuRenderer(
+  canvas: HTMLCanvasElement,
+  onLost: () => void,
+): Promise<(SurfaceRenderer & { destroy(): void }) | undefined> {
   const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
   const device = await adapter?.requestDevice().catch(() => undefined);
   if (!device) return undefined;
   void device.lost.then(onLost);
+  // What the device refuses (memory above all) would leave the canvas blank: it is given up, and drawn without it.
+  device.addEventListener('uncapturederror', (event) => {
+    event.preventDefault();
+    device.destroy();
+  });
   const module = device.createShaderModule({ code: source });
   const pipeline = await device.createRenderPipelineAsync({
     layout: 'auto',
@@ -85,6 +93,11 @@ class GpuRenderer implements SurfaceRenderer {
     this.#view = device.createBuffer({ size: 64 + 4 * 16, usage: usage.UNIFORM | usage.COPY_DST });
     const entries = [{ binding: 0, resource: { buffer: this.#view } }];
     this.#group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+  }
+
+  /** Gives the device up. */
+  destroy(): void {
+    this.#device.destroy();
   }
 
   show(surface: Surface, kind: 'value' | 'error'): void {

@@ -21,8 +21,8 @@ const keys: Readonly<Record<string, readonly [turn: number, tilt: number, zoom: 
   '-': [0, 0, 1.14],
 };
 
-/** Builds an empty landscape. */
-export function landscape(): Landscape {
+/** Builds an empty landscape; `onLose` is told how its device is given up, which also happens once the page is `gone`. */
+export function landscape(onLose: (lose: () => void) => void, gone: AbortSignal): Landscape {
   const holder = h('div', { class: 'landscape' });
   const drawnWith = h('span', {});
   let canvas = createCanvas();
@@ -33,6 +33,7 @@ export function landscape(): Landscape {
 
   const redraw = () => {
     cancelAnimationFrame(frame);
+    if (last === undefined) return;
     frame = requestAnimationFrame(() =>
       renderer?.draw(eye, () => {
         canvas.dataset.drawn = 'true';
@@ -62,6 +63,7 @@ export function landscape(): Landscape {
   };
   /** A canvas that had a WebGPU context has no other: a new one takes its place. */
   const fallBack = () => {
+    if (gone.aborted) return;
     canvas = createCanvas();
     listen(canvas, move);
     fill(holder, canvas);
@@ -72,7 +74,12 @@ export function landscape(): Landscape {
   fill(holder, canvas);
   new ResizeObserver(size).observe(holder);
   void gpuRenderer(canvas, fallBack).then(
-    (found) => (found ? use(found, 'webgpu') : fallBack()),
+    (found) => {
+      if (found === undefined) return fallBack();
+      onLose(() => found.destroy());
+      gone.addEventListener('abort', () => found.destroy());
+      use(found, 'webgpu');
+    },
     () => fallBack(),
   );
 

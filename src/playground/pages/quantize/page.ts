@@ -10,6 +10,7 @@ import { choice, segmented, slider } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
 import { exportBar } from '../../ui/export.ts';
 import { figure, heatMap, legend } from '../../ui/heat-map.ts';
+import { latest } from '../../ui/latest.ts';
 import { isInterrupted } from '../../ui/task.ts';
 import { elementFacts, traceOf } from './element.ts';
 import { partShape } from './file-source.ts';
@@ -162,7 +163,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     ] as const,
     onChange: (value) => context.set({ of: value }),
   });
-  const view3d = landscape();
+  const view3d = landscape((lose) => context.services.onLose(lose, context.signal), context.signal);
   const exports = h('div', {});
   root.append(
     matrix,
@@ -206,8 +207,10 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   async function checkOnGpu(shown: readonly QuantizeView[], mine: number): Promise<void> {
     const { kind } = await context.services.known;
     for (const [i, view] of shown.entries()) {
+      const { gpu } = sides[i]!;
+      if (mine !== run || context.signal.aborted) return;
       if (kind === 'none') {
-        sides[i]!.tellGpu('Computed by the reference: there is no WebGPU here.', false);
+        gpu.say('Computed by the reference: there is no WebGPU here.');
         continue;
       }
       try {
@@ -219,11 +222,10 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
         if (mine !== run) return;
         const differing = countDifferent(tensors.codes!.codes, view.codes);
         const total = view.codes.length.toLocaleString('en');
-        if (differing === 0)
-          sides[i]!.tellGpu(`✓ The WGSL kernel on this adapter gives the same ${total} codes.`, true);
-        else sides[i]!.tellGpu(`${differing} of ${total} codes differ on this adapter.`, false);
+        if (differing === 0) gpu.say(`✓ The WGSL kernel on this adapter gives the same ${total} codes.`, 'good');
+        else gpu.say(`${differing} of ${total} codes differ on this adapter.`, 'bad');
       } catch (error) {
-        sides[i]!.tellGpu(`Not run on the adapter: ${(error as Error).message}`, false);
+        if (mine === run) gpu.failed(error, () => void checkOnGpu(shown, mine));
       }
     }
   }
@@ -263,25 +265,25 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     fill(exports, exportBar(exportOf(state, views, part, matrixMap.canvas), context.link()));
   }
 
-  async function compute(): Promise<void> {
-    const mine = ++run;
-    for (const side of sides) side.tellGpu('', false);
+  const compute = latest(async (mine: number): Promise<void> => {
     try {
       const found = await context.services.compute.call('quantize', {
         source: sourceOf(state, part),
         schemes: [state.left, state.right],
       });
-      if (mine !== run || context.signal.aborted) return;
+      if (context.signal.aborted) return;
       views = found;
       fill(failure);
       fill(traces);
       showViews();
+      // A newer request is under way: this one was a step on the slider's way.
+      if (mine !== run) return;
       root.dataset.ready = 'true';
       void checkOnGpu(views, mine);
     } catch (error) {
       if (!isInterrupted(error) && mine === run) fill(failure, errorNotice(error));
     }
-  }
+  });
 
   function update(next: State): void {
     state = next;
@@ -312,7 +314,8 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     }
     asked = key;
     delete root.dataset.ready;
-    void compute();
+    for (const side of sides) side.gpu.say('');
+    compute(++run);
   }
   return { update };
 }

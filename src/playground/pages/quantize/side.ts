@@ -1,6 +1,7 @@
 import { formats } from '../../../numerics/formats.ts';
 import { facts, panel } from '../../ui/blocks.ts';
 import { type Chart, chart } from '../../ui/chart.ts';
+import { type CheckLine, checkLine } from '../../ui/check-line.ts';
 import { type Control, choice } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
 import { figure, type HeatMap, heatMap, legend } from '../../ui/heat-map.ts';
@@ -12,8 +13,8 @@ export interface Side {
   readonly picker: Control<string>;
   readonly errors: HeatMap;
   show(view: QuantizeView): void;
-  /** What the adapter said of the same quantization. */
-  tellGpu(text: string, good: boolean): void;
+  /** What the adapter gives for the same quantization. */
+  readonly gpu: CheckLine;
 }
 
 const decibels = (value: number) => (Number.isFinite(value) ? `${value.toFixed(1)} dB` : 'no error');
@@ -44,7 +45,7 @@ export function schemeSide(
 ): Side {
   const picker = choice({ label: 'Scheme', choices: names, onChange: onPreset });
   const numbers = h('div', { class: 'numbers' });
-  const gpu = h('p', { class: 'small', role: 'status' });
+  const gpu = checkLine({ 'data-check': title.toLowerCase() });
   const errors = heatMap({ label: `Error under the ${title.toLowerCase()} scheme`, onPoint, onPick, aspect: 0.4 });
   const scales = heatMap({ label: `Scales of the ${title.toLowerCase()} scheme`, aspect: 0.12 });
   const histogram = chart();
@@ -54,7 +55,7 @@ export function schemeSide(
     title,
     picker.element,
     numbers,
-    gpu,
+    gpu.element,
     figure('Error of each element', errors.element, errorLegend),
     figure('Scale of each tile', scales.element, scaleNote),
     figure('Where the scaled values fall in the format', histogram.element, zoneKey()),
@@ -63,6 +64,7 @@ export function schemeSide(
     element,
     picker,
     errors,
+    gpu,
     show(view) {
       const { rows, columns, grid, factors, sqnr, medianSqnr, saturated, underflowed, bitsPerValue } = view;
       fill(
@@ -86,10 +88,6 @@ export function schemeSide(
       scales.show({ rows: grid.rows, columns: grid.columns, shares: scaleShares(view), ramp: 'value' });
       fill(scaleNote, factors.length === 1 ? 'one for the tensor' : `${grid.rows} × ${grid.columns} scales`);
       void drawHistogram(histogram, view);
-    },
-    tellGpu(text, good) {
-      gpu.className = good ? 'small good-text' : 'small quiet';
-      fill(gpu, text);
     },
   };
 }

@@ -2,6 +2,7 @@ import './routing.css';
 import type { PageContext, PageModule, PageView } from '../../page.ts';
 import { integer } from '../../state.ts';
 import { controls, facts, panel, table } from '../../ui/blocks.ts';
+import { checkLine } from '../../ui/check-line.ts';
 import { button, slider } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
 import { exportBar } from '../../ui/export.ts';
@@ -77,7 +78,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   const numbers = h('div', { id: 'routing-facts' });
   const ties = h('div', {});
   const placing = h('div', { class: 'stack', id: 'placement' });
-  const gpu = h('p', { class: 'small', id: 'gate-check', role: 'status' });
+  const gpu = checkLine({ id: 'gate-check' });
   const exports = h('div', {});
   const play = button('Balance step by step', () => (timer === undefined ? start() : stop()), {
     kind: 'primary',
@@ -86,7 +87,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   const once = button('One step', () => advance(), { id: 'balance-step' });
   const clear = button('Bias back to zero', () => reset(), { kind: 'quiet' });
   root.append(
-    panel('Where tokens go', controls(skew.element, temperature.element, seed.element), numbers, gpu, flow),
+    panel('Where tokens go', controls(skew.element, temperature.element, seed.element), numbers, gpu.element, flow),
     panel(
       'Balancing without an auxiliary loss',
       h(
@@ -143,7 +144,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   let checks = 0;
   const check = async (logits: ReturnType<typeof logitsOf>, chosen: Gated['chosen']) => {
     const mine = ++checks;
-    fill(gpu);
+    gpu.say('');
     const { kind } = await context.services.known;
     if (kind === 'none' || timer !== undefined || mine !== checks) return;
     try {
@@ -152,16 +153,11 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
       if (mine !== checks) return;
       const other = tensors.topk_idx!.codes;
       const differing = Array.from(chosen.codes).filter((code, i) => code !== other[i]).length;
-      gpu.className = differing === 0 ? 'small good-text' : 'small bad-text';
-      fill(
-        gpu,
-        differing === 0
-          ? `✓ The WGSL gate on this adapter makes the same ${chosen.codes.length.toLocaleString('en')} choices.`
-          : `${differing} choices differ on this adapter.`,
-      );
+      const choices = chosen.codes.length.toLocaleString('en');
+      if (differing === 0) gpu.say(`✓ The WGSL gate on this adapter makes the same ${choices} choices.`, 'good');
+      else gpu.say(`${differing} choices differ on this adapter.`, 'bad');
     } catch (error) {
-      gpu.className = 'small quiet';
-      fill(gpu, `Not run on the adapter: ${(error as Error).message}`);
+      if (mine === checks) gpu.failed(error, () => void check(logits, chosen));
     }
   };
 

@@ -48,6 +48,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     () => new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' }),
   );
   signal.addEventListener('abort', () => bench.end());
+  services.onLose(() => void bench.call('lose', undefined).catch(() => undefined), signal);
 
   const specs = choice({
     label: 'Spec that is run',

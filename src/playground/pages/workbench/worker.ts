@@ -7,7 +7,7 @@ import { kernelOf } from '../../../kernels/index.ts';
 import { materializeInputs } from '../../../kernels/inputs.ts';
 import type { ResolvedSpec } from '../../../specs/types.ts';
 import type { Tensors } from '../../../tensors/tensor.ts';
-import { serve } from '../../services/serve.ts';
+import { type Handlers, serve } from '../../services/serve.ts';
 import { guardLoops, guardPath, guardSource } from './loop-guard.ts';
 
 /** A spec with the shaders that stand in for shipped ones. */
@@ -33,6 +33,8 @@ export interface BenchResult {
 export type BenchJobs = {
   readonly sources: { readonly input: undefined; readonly output: ShaderSources };
   readonly bench: { readonly input: BenchRequest; readonly output: BenchResult; readonly progress: number };
+  /** Gives the device of the run under way up. */
+  readonly lose: { readonly input: undefined; readonly output: undefined };
   /** Whether the GPU still answers: a device, and an empty piece of work. */
   readonly alive: { readonly input: undefined; readonly output: boolean };
 };
@@ -42,8 +44,15 @@ const openDevice = async (): Promise<GPUDevice> => (await requestDevice(navigato
 /** Past this no further timed run is begun. */
 const enough = 2000;
 
-serve<BenchJobs>({
+/** The device of the run under way. */
+let benched: GPUDevice | undefined;
+
+const handlers: Handlers<BenchJobs> = {
   sources: () => shaderSources,
+  lose() {
+    benched?.destroy();
+    return undefined;
+  },
   async alive() {
     const device = await openDevice();
     device.queue.submit([device.createCommandEncoder().finish()]);
@@ -58,6 +67,7 @@ serve<BenchJobs>({
       ? Object.fromEntries(Object.entries(shaders).map(([path, text]) => [path, guardLoops(text)]))
       : shaders;
     const device = await openDevice();
+    benched = device;
     const dispatched = new Set<string>();
     const run = async (): Promise<{ tensors: Tensors; time: number }> => {
       const gpu = createGpu(device, { shaders: { ...guarded, [guardPath]: guardSource } });
@@ -83,7 +93,10 @@ serve<BenchJobs>({
       }
       return { tensors, first, times, dispatched: [...dispatched] };
     } finally {
+      benched = undefined;
       device.destroy();
     }
   },
-});
+};
+
+serve(handlers, ['lose']);
