@@ -160,17 +160,6 @@ describe('with WebGPU', () => {
     expect(await page.evaluate(() => location.hash)).toMatch(/^#\/parity/);
     await page.close();
   });
-
-  it('survives the loss of its device', async () => {
-    const { page } = await open(browser, `${address}#/parity?v=1&spec=quantize/dsv3-activation-1x128`);
-    await adapterKnown(page);
-    await press(page, '#adapter');
-    await press(page, '#lose-device');
-    await page.keyboard.press('Escape');
-    await press(page, '#spec-run:not([disabled])');
-    await waitForText(page, '#spec-outcome', 'agree to the bit');
-    await page.close();
-  });
 });
 
 describe('without WebGPU', () => {
