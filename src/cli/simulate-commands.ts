@@ -20,10 +20,15 @@ function addDeployment(command: Command): Command {
   return command
     .option('--hardware <name>', `node type: ${hardwareNames.join(', ')}, or a JSON file of one`, 'h800')
     .option('--measured <file>', 'lines of `fp8lab-bench run`, whose speeds take the place of the node type')
-    .addOption(new Option('--phase <phase>', 'what the step does').choices(['prefill', 'decode']).default('prefill'))
-    .addOption(number('--nodes <n>', 'nodes', 4))
-    .addOption(number('--tokens <n>', 'tokens a GPU in a step; default: 16384 in prefill, 128 in decode'))
+    .addOption(
+      new Option('--phase <phase>', 'what the step does').choices(['prefill', 'decode', 'training']).default('prefill'),
+    )
+    .addOption(number('--nodes <n>', 'nodes; default: 4, in training 8'))
+    .addOption(
+      number('--tokens <n>', 'tokens a GPU in a step; default: 16384 in prefill, 128 in decode, 4096 in training'),
+    )
     .addOption(number('--context <n>', 'length of prompts, or of the cache', 4096))
+    .addOption(number('--cached <n>', 'tokens of each prompt that a cache holds already', 0))
     .addOption(new Option('--overlap <form>', 'two micro-batches, or none').choices(['two', 'none']).default('two'))
     .addOption(number('--comm-sms <n>', 'SMs for the all-to-all of prefill', 20))
     .addOption(
@@ -32,12 +37,22 @@ function addDeployment(command: Command): Command {
     .addOption(number('--redundant <n>', 'duplicates of a layer', 0))
     .addOption(number('--hosted <n>', 'dynamic redundancy: experts a GPU holds'))
     .addOption(number('--active <n>', 'dynamic redundancy: experts a GPU activates; default: all it holds'))
-    .addOption(number('--plan-us <n>', 'microseconds of planning before each dispatch', 0))
+    .addOption(
+      number(
+        '--plan-us <n>',
+        'microseconds of the optimum before each dispatch; default: 4200 with --hosted, as measured on a CPU core',
+      ),
+    )
+    .addOption(
+      new Option('--planning <form>', 'a kernel and an exchange of its own, or in the dispatch')
+        .choices(['separate', 'fused'])
+        .default('separate'),
+    )
     .addOption(number('--group-limit <n>', "groups a token may choose from; default: the model's 4"))
     .addOption(number('--skew <s>', "exponent of Zipf's law of the experts' popularity", 0))
     .addOption(number('--drift <d>', 'how far loads have moved since experts were placed, 0 to 1', 0))
     .addOption(number('--seed <n>', 'seed of whatever is drawn', 1))
-    .addOption(number('--layers <n>', "layers; default: the model's 61"))
+    .addOption(number('--layers <n>', "layers; default: the model's 61, in training 4 of a stage"))
     .option('--loads <file>', 'loads or topk_idx instead of generated ones: CSV, JSON, safetensors')
     .option('--plan <file>', 'placement, as `fp8lab moe plan --out` writes it')
     .addOption(json());
@@ -58,6 +73,7 @@ export function addSimulateCommands(
       examples([
         'simulate --nodes 4 --gantt prefill.svg',
         'simulate --phase decode --nodes 18 --tokens 88 --redundant 32',
+        'simulate --phase training --schedule DualPipe --gantt pair.svg',
         'simulate why all --folder plots',
         'simulate step -h',
       ]),
@@ -65,6 +81,13 @@ export function addSimulateCommands(
   addDeployment(
     simulate.command('step', { isDefault: true }).description('one step of a deployment (what `simulate` alone does)'),
   )
+    .addOption(
+      new Option('--schedule <name>', 'pipeline schedule of training')
+        .choices([...pipelineSchedules])
+        .default('DualPipe'),
+    )
+    .addOption(number('--stages <n>', 'stages of the pipeline of training', 16))
+    .addOption(number('--micro-batches <n>', 'micro-batches of a step of training', 120))
     .option('--gantt <file>', 'draw some layers of it, as SVG')
     .addOption(number('--show-layers <n>', 'layers that --gantt shows', 3))
     .option('--trace <file>', 'write the timeline for Perfetto, as JSON')
@@ -146,6 +169,12 @@ export function addSimulateCommands(
     .command('hardware')
     .description("a node type with the source of every figure, as JSON: a start for one's own")
     .argument('[name]', hardwareNames.join(', '), 'h800')
-    .addHelpText('before', examples(['simulate hardware h100 > mine.json']))
-    .action(async (name) => finish(await (await import('./simulate-more.ts')).hardwareCommand(name, io)));
+    .option('--measured <file>', 'lines of `fp8lab-bench run`, whose speeds take the place of the node type')
+    .addHelpText(
+      'before',
+      examples(['simulate hardware h100 > mine.json', 'simulate hardware h200 --measured bench.jsonl']),
+    )
+    .action(async (name, options) =>
+      finish(await (await import('./simulate-more.ts')).hardwareCommand(name, options, io)),
+    );
 }

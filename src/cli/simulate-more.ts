@@ -13,7 +13,7 @@ import type { Io } from './io.ts';
 import { requireEnding, writeOutput } from './moe.ts';
 import { startProgress } from './progress.ts';
 import { scenarioJson } from './simulate.ts';
-import { type DeploymentOptions, readHardware, scenarioOf } from './simulate-options.ts';
+import { type DeploymentOptions, measuredOrNot, scenarioOf } from './simulate-options.ts';
 import { table } from './table.ts';
 
 /** Options of `fp8lab simulate sweep`. */
@@ -128,13 +128,17 @@ export async function whyCommand(
 
 /** `fp8lab simulate validate`: published figures beside simulated ones. Exit code 1 where one that should hold misses by over 20 %. */
 export function validateCommand(options: { json?: boolean }, io: Io): number {
+  const training = published.simulatedTraining();
   const held = [
     ...published.normalBandwidths(),
     ...published.lowLatencies(),
     ...published.profiledKernels(),
+    ...published.profiledAllToAll(),
+    ...published.profiledTraining(training),
+    ...published.servedPrefill(),
     ...published.servedDecode(),
   ];
-  const missed = [...published.profiledAllToAll(), ...published.servedPrefill()];
+  const missed = [...published.profiledDispatch(), ...published.trained(training), ...published.averagePrefill()];
   const row = ({ what, unit, published: figure, simulated, error }: published.Comparison): string[] => [
     what,
     unit,
@@ -198,7 +202,7 @@ export async function pipelineCommand(options: PipelineOptions, io: Io): Promise
 }
 
 /** `fp8lab simulate hardware`: a node type as JSON, to read or to start one's own from. */
-export async function hardwareCommand(name: string, io: Io): Promise<number> {
-  io.stdout(`${JSON.stringify(await readHardware(name), null, 2)}\n`);
+export async function hardwareCommand(name: string, { measured }: { measured?: string }, io: Io): Promise<number> {
+  io.stdout(`${JSON.stringify(await measuredOrNot(name, measured), null, 2)}\n`);
   return exitCodes.ok;
 }

@@ -4,7 +4,7 @@ import { sumOf } from '../moe/policies.ts';
 import { type Hardware, hardwareOf, parseHardware } from '../simulate/hardware.ts';
 import { measuredHardware } from '../simulate/measured.ts';
 import { deepseekV3 } from '../simulate/model.ts';
-import type { Scenario } from '../simulate/scenario.ts';
+import { optimumSeconds, type Scenario } from '../simulate/scenario.ts';
 import { type LoadOptions, readJson, readLoads, readText } from './moe.ts';
 
 /** Options that describe a deployment. */
@@ -12,17 +12,19 @@ export interface DeploymentOptions {
   readonly hardware: string;
   /** What `fp8lab-bench run` printed: its speeds take the place of the profile's. */
   readonly measured?: string;
-  readonly phase: 'prefill' | 'decode';
-  readonly nodes: number;
+  readonly phase: Scenario['phase'];
+  readonly nodes?: number;
   readonly tokens?: number;
   readonly context: number;
+  readonly cached: number;
   readonly overlap: 'two' | 'none';
   readonly commSms: number;
   readonly launch: 'ibgda' | 'proxy';
   readonly redundant: number;
   readonly hosted?: number;
   readonly active?: number;
-  readonly planUs: number;
+  readonly planUs?: number;
+  readonly planning: 'separate' | 'fused';
   readonly groupLimit?: number;
   readonly skew: number;
   readonly drift: number;
@@ -35,19 +37,17 @@ export interface DeploymentOptions {
 
 /** The scenario that options describe. */
 export async function scenarioOf(options: DeploymentOptions): Promise<Scenario> {
-  const profile = await readHardware(options.hardware);
-  const hardware =
-    options.measured === undefined
-      ? profile
-      : measuredHardware(profile, await readText(options.measured), options.measured);
-  const model =
-    options.layers === undefined
-      ? deepseekV3
-      : { ...deepseekV3, layers: options.layers, denseLayers: Math.min(3, options.layers - 1) };
-  if (!Number.isInteger(model.layers) || model.layers < 2) {
-    throw inputError(`layers is ${model.layers}`, 'bad-count', '--layers', 'give a whole number of at least 2');
+  const { phase, hosted, active } = options;
+  const training = phase === 'training';
+  const hardware = await measuredOrNot(options.hardware, options.measured);
+  const layers = options.layers ?? (training ? 4 : deepseekV3.layers);
+  // Stages of training are alike: layers with experts.
+  const model = { ...deepseekV3, layers, denseLayers: training ? 0 : Math.min(3, layers - 1) };
+  if (!Number.isInteger(layers) || layers < (training ? 1 : 2)) {
+    const fix = `give a whole number of at least ${training ? 1 : 2}`;
+    throw inputError(`layers is ${layers}`, 'bad-count', '--layers', fix);
   }
-  const { phase, nodes, hosted, active } = options;
+  const nodes = options.nodes ?? (training ? 8 : 4);
   const gpus = nodes * hardware.gpusPerNode;
   const redundant = hosted === undefined ? options.redundant : hosted * gpus - model.experts;
   return {
@@ -55,20 +55,28 @@ export async function scenarioOf(options: DeploymentOptions): Promise<Scenario> 
     model,
     phase,
     nodes,
-    tokensPerGpu: options.tokens ?? (phase === 'prefill' ? 16_384 : 128),
+    tokensPerGpu: options.tokens ?? { prefill: 16_384, decode: 128, training: 4096 }[phase],
     context: options.context,
+    cached: options.cached,
     overlap: options.overlap,
     commSms: options.commSms,
     launch: options.launch,
     redundant,
     ...(hosted === undefined ? {} : { active: active ?? hosted }),
-    planSeconds: options.planUs * 1e-6,
+    planSeconds: options.planUs === undefined ? (hosted === undefined ? 0 : optimumSeconds) : options.planUs * 1e-6,
+    planning: options.planning,
     ...(options.groupLimit === undefined ? {} : { groupLimit: options.groupLimit }),
     skew: options.skew,
     drift: options.drift,
     seed: options.seed,
     ...(await readGiven(options, model.experts)),
   };
+}
+
+/** A node type, with measured speeds where a file of them is given. */
+export async function measuredOrNot(name: string, measured: string | undefined): Promise<Hardware> {
+  const profile = await readHardware(name);
+  return measured === undefined ? profile : measuredHardware(profile, await readText(measured), measured);
 }
 
 /** A shipped node type by name, or a JSON file of one. */

@@ -1,5 +1,5 @@
 import { inputError } from '../errors.ts';
-import type { Hardware } from './hardware.ts';
+import { type Hardware, requireBelowPeak } from './hardware.ts';
 
 /** A line that `fp8lab-bench run` prints. */
 type BenchLine = Readonly<Record<string, unknown>>;
@@ -13,12 +13,13 @@ interface TimedGemm {
   readonly tflops: number;
 }
 
-/** Rows from which on a gemm is bound by its arithmetic, on every GPU the profiles know. */
+/** Rows from which on a gemm is bound by its arithmetic, and up to which by its weights' way from HBM, on every GPU the profiles know. */
 const manyRows = 1024;
+const fewRows = 128;
 
 /**
- * A node type whose kernels are as fast as `fp8lab-bench run` measured: speeds of dense gemms of many rows by shape, of grouped ones against them, and casts as
- * a share of HBM. What was not measured stays as the profile has it; the source of each figure says which.
+ * A node type whose kernels are as fast as `fp8lab-bench run` measured: speeds of dense gemms of many rows by shape, of grouped ones against them, those of few
+ * rows and casts as shares of HBM. What was not measured stays as the profile has it; the source of each figure says which.
  * @param text the lines that the bench printed, each a JSON object
  */
 export function measuredHardware(hardware: Hardware, text: string, where: string): Hardware {
@@ -33,10 +34,13 @@ export function measuredHardware(hardware: Hardware, text: string, where: string
   }
   const { efficiency } = hardware;
   const grouped = groupedFactor(fastest(gemms.filter((gemm) => gemm.grouped && gemm.m >= manyRows)), dense);
-  const casts = mean(
-    lines.filter(isCast).map((line) => (line.coldBytesPerSecond as number) / (hardware.hbmGBs.value * 1e9)),
-  );
-  return {
+  const ofHbm = (wanted: readonly BenchLine[]): number | undefined => {
+    const share = mean(wanted.map((line) => (line.coldBytesPerSecond as number) / (hardware.hbmGBs.value * 1e9)));
+    return share === undefined ? undefined : Math.min(1, share);
+  };
+  const casts = ofHbm(lines.filter(isCast));
+  const narrow = ofHbm(lines.filter((line) => isTimedGemm(line) && line.grouping === 'dense' && isNarrow(line)));
+  const measured = {
     ...hardware,
     name: `${hardware.name}, kernels ${source}`,
     efficiency: {
@@ -44,9 +48,12 @@ export function measuredHardware(hardware: Hardware, text: string, where: string
       gemm: dense.map(({ n, k, tflops }) => ({ n, k, tflops })),
       gemmSource: source,
       ...(grouped === undefined ? {} : { groupedGemm: { value: grouped, source } }),
-      ...(casts === undefined ? {} : { elementwise: { value: Math.min(1, casts), source } }),
+      ...(casts === undefined ? {} : { elementwise: { value: casts, source } }),
+      ...(narrow === undefined ? {} : { hbm: { value: narrow, source } }),
     },
   };
+  requireBelowPeak(measured, where);
+  return measured;
 }
 
 function parseLines(text: string, where: string): BenchLine[] {
@@ -88,6 +95,9 @@ const timedGemm = (line: BenchLine): TimedGemm => ({
 
 const isCast = (line: BenchLine): boolean =>
   line.kernel === 'quantize 1x128' && typeof line.coldBytesPerSecond === 'number' && line.coldBytesPerSecond > 0;
+
+const isNarrow = (line: BenchLine): boolean =>
+  (line.m as number) <= fewRows && typeof line.coldBytesPerSecond === 'number' && line.coldBytesPerSecond > 0;
 
 /** Of each shape the fastest number of rows. */
 function fastest(gemms: readonly TimedGemm[]): TimedGemm[] {

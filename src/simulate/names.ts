@@ -14,6 +14,7 @@ export const sweepAxes = [
   'nodes',
   'tokens',
   'context',
+  'plan-us',
 ] as const;
 
 /** One of {@link sweepAxes}. */

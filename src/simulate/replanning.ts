@@ -5,7 +5,7 @@ import { deepseekV3ExpertBytes } from '../moe/moves.ts';
 import { uniformPlacement } from '../moe/placement.ts';
 import { planRedundancy } from '../moe/redundancy.ts';
 import { createReplanner } from '../moe/replan.ts';
-import { linkRates } from './program.ts';
+import { linkRates } from './links.ts';
 import { prepare, type Scenario } from './scenario.ts';
 import { simulate } from './simulate.ts';
 
@@ -97,7 +97,8 @@ function run(
   }
   const each = plans === 0 ? 0 : bytes / plans;
   const gpus = base.nodes * base.hardware.gpusPerNode;
-  const copySeconds = each / gpus / linkRates(base).nvlink;
+  // Nothing else runs meanwhile.
+  const copySeconds = each / gpus / linkRates({ ...base, overlap: 'none' }).nvlink;
   const copyShare = every === 0 ? 0 : Math.min(1, copySeconds / (every * minutes * 60));
   const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   return {

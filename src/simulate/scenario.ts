@@ -10,16 +10,22 @@ import type { Hardware } from './hardware.ts';
 import type { ModelShape } from './model.ts';
 import { assignLayer, type CommMode, checkConserved, type LayerWork, layerWork } from './wire.ts';
 
+/** The optimum of dynamic redundancy for 4,096 tokens on 32 GPUs, as this library computes it on a CPU core (docs/moe-placement.md). */
+export const optimumSeconds = 4.2e-3;
+
 /** One step of a deployment. */
 export interface Scenario {
   readonly hardware: Hardware;
   readonly model: ModelShape;
-  readonly phase: 'prefill' | 'decode';
+  /** `training`: a forward and a backward of a stage's layers, of two micro-batches. */
+  readonly phase: 'prefill' | 'decode' | 'training';
   readonly nodes: number;
   /** Tokens a GPU has in a step: prompt tokens, or requests that each get one token. */
   readonly tokensPerGpu: number;
   /** Length of prompts, or of the cache. */
   readonly context: number;
+  /** Tokens of each prompt that a cache already holds: attended to, not computed. Of prefill; default 0. */
+  readonly cached?: number;
   /** `two`: two micro-batches, each hiding the other's all-to-all; `none`: one after the other. */
   readonly overlap: 'two' | 'none';
   /** SMs of the all-to-all in normal mode; low-latency mode needs none. */
@@ -30,8 +36,10 @@ export interface Scenario {
   readonly redundant: number;
   /** Set: dynamic redundancy, tokens to replicas by the optimum with this many experts active a GPU. */
   readonly active?: number;
-  /** Seconds that the optimum takes before each layer's dispatch; 0 where it is fused with it. */
+  /** Seconds that the optimum itself takes before each layer's dispatch. */
   readonly planSeconds: number;
+  /** `separate`: a kernel and an exchange of counts of its own; `fused`: in the dispatch, which exchanges counts anyhow. Default `separate`. */
+  readonly planning?: 'separate' | 'fused';
   /** Most groups that a token chooses from; undefined: the model's own. */
   readonly groupLimit?: number;
   /** Popularity of experts: exponent of Zipf's law, and how far loads have drifted since the plan was made, 0 to 1. */
@@ -52,10 +60,11 @@ export function checkScenario(scenario: Scenario): void {
   requireCount(context, 'context');
   requireCount(redundant, 'redundant experts', 0);
   if (scenario.active !== undefined) requireCount(scenario.active, 'active');
+  if (scenario.cached !== undefined) requireCount(scenario.cached, 'cached', 0);
   if (!(planSeconds >= 0)) {
     throw inputError(`planSeconds is ${planSeconds}`, 'out-of-range', 'planSeconds', 'give 0 or more seconds');
   }
-  if (scenario.overlap === 'two') requireDivisible(tokensPerGpu, 'tokens a GPU', 2, 'micro-batches');
+  if (splits(scenario)) requireDivisible(tokensPerGpu, 'tokens a GPU', 2, 'micro-batches');
   requireCount(commSms, 'commSms');
   if (commSms >= hardware.sms) {
     const problem = `${commSms} SMs for communication leave none of ${hardware.sms} for computing`;
@@ -65,6 +74,9 @@ export function checkScenario(scenario: Scenario): void {
 
 /** Distinct layers that are drawn where none are given: more would tell the same. */
 const drawnLayers = 4;
+/** True where a step's tokens are halved into micro-batches. In training each direction has a micro-batch of its own. */
+export const splits = ({ overlap, phase }: Scenario): boolean => overlap === 'two' && phase !== 'training';
+
 /** Most tokens that are drawn for a layer; where GPUs need more, they begin again with the first. */
 const pool = 16_384;
 /** Most tokens of a GPU that are looked at one by one; each then stands for several. */
@@ -82,7 +94,7 @@ export interface Workload {
 }
 
 /** How tokens travel in a phase. */
-export const modeOf = ({ phase }: Scenario): CommMode => (phase === 'prefill' ? 'normal' : 'low-latency');
+export const modeOf = ({ phase }: Scenario): CommMode => (phase === 'decode' ? 'low-latency' : 'normal');
 
 /** Draws or takes the routing decisions, places the experts and counts what every GPU has to do. */
 export function prepare(scenario: Scenario): Workload {
@@ -96,7 +108,7 @@ export function prepare(scenario: Scenario): Workload {
     const problem = `the placement is of ${placement.experts} experts on ${placement.cluster.gpus} GPUs, the model has ${model.experts} and the cluster ${cluster.gpus}`;
     throw inputError(problem, 'bad-plan', 'placement', 'plan for this model and cluster');
   }
-  const batch = scenario.tokensPerGpu / (scenario.overlap === 'two' ? 2 : 1);
+  const batch = scenario.tokensPerGpu / (splits(scenario) ? 2 : 1);
   const taken = Math.min(batch, looked);
   const routings =
     scenario.routings ??

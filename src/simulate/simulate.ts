@@ -1,6 +1,7 @@
 import { balanceOf } from '../moe/loads.ts';
 import { busySeconds, criticalPath, type Graph, play, type Timeline } from './engine.ts';
-import { buildProgram, linkRates, type Program } from './program.ts';
+import { linkRates } from './links.ts';
+import { buildProgram, type Program, type WireBytes } from './program.ts';
 import { checkScenario, modeOf, prepare, type Scenario, type Workload } from './scenario.ts';
 
 /** What a step of a deployment takes, and why. */
@@ -32,6 +33,8 @@ export interface Utilization {
   readonly commMean: number;
   readonly ib: number;
   readonly nvlink: number;
+  /** Each direction of each kind of link: the mean port and the busiest. */
+  readonly links: Readonly<Record<keyof WireBytes, { readonly mean: number; readonly busiest: number }>>;
 }
 
 /** A simulated step with its timeline, for drawing. */
@@ -57,9 +60,18 @@ function judge(scenario: Scenario, workload: Workload, program: Program, timelin
   const busy = busySeconds(graph, timeline);
   const of = (streams: readonly number[]): number[] => streams.map((stream) => busy[stream]!);
   const rates = linkRates(scenario);
-  const worst = (...lists: Float64Array[]): number => Math.max(...lists.map((list) => Math.max(...list)));
-  const ib = worst(bytes.ibSent, bytes.ibReceived) / rates.ib;
-  const nvlink = worst(bytes.nvlinkSent, bytes.nvlinkReceived) / rates.nvlink;
+  const share = (sent: Float64Array, rate: number): { mean: number; busiest: number } => {
+    const { mean, most } = balanceOf(sent);
+    return { mean: mean / rate / seconds, busiest: most / rate / seconds };
+  };
+  const links = {
+    ibSent: share(bytes.ibSent, rates.ib),
+    ibReceived: share(bytes.ibReceived, rates.ib),
+    nvlinkSent: share(bytes.nvlinkSent, rates.nvlink),
+    nvlinkReceived: share(bytes.nvlinkReceived, rates.nvlink),
+  };
+  const ib = Math.max(links.ibSent.busiest, links.ibReceived.busiest) * seconds;
+  const nvlink = Math.max(links.nvlinkSent.busiest, links.nvlinkReceived.busiest) * seconds;
   const total = (list: Float64Array): number => list.reduce((sum, value) => sum + value, 0);
   const path = Array.from(criticalPath(graph, timeline)).sort((a, b) => b[1] - a[1]);
   const perGpu = scenario.tokensPerGpu / seconds;
@@ -75,6 +87,7 @@ function judge(scenario: Scenario, workload: Workload, program: Program, timelin
       commMean: balanceOf(of(comm)).mean / seconds,
       ib: ib / seconds,
       nvlink: nvlink / seconds,
+      links,
     },
     criticalPath: path,
     bottleneck: path[0]![0],

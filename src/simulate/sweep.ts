@@ -21,10 +21,11 @@ const changes: Readonly<Record<SweepAxis, (value: number) => Partial<Scenario>>>
   nodes: (nodes) => ({ nodes }),
   tokens: (tokensPerGpu) => ({ tokensPerGpu }),
   context: (context) => ({ context }),
+  'plan-us': (microseconds) => ({ planSeconds: microseconds * 1e-6 }),
 };
 
 /** Axes that change neither routing nor placement: what was prepared serves all values. */
-const sameWork: ReadonlySet<SweepAxis> = new Set(['comm-sms', 'context']);
+const sameWork: ReadonlySet<SweepAxis> = new Set(['comm-sms', 'context', 'plan-us']);
 
 /** Simulates a scenario for several values of one setting. */
 export function sweep(

@@ -57,6 +57,33 @@ describe('fp8lab simulate', () => {
     expect(result.bottleneck).toBe(result.criticalPath[0][0]);
   });
 
+  it('simulates a stage of training and the pipeline it makes', async () => {
+    const { code, out } = await cli(
+      ...[
+        '--phase',
+        'training',
+        '--nodes',
+        '2',
+        '--layers',
+        '2',
+        '--tokens',
+        '512',
+        '--stages',
+        '4',
+        '--micro-batches',
+        '8',
+      ],
+      '--json',
+    );
+    expect(code).toBe(0);
+    const { training, seconds } = JSON.parse(out);
+    expect(training.overlapped).toBe(seconds);
+    expect(training.tokensPerSecondPerGpu * training.seconds * 4).toBeCloseTo(8 * 512, 6);
+    expect(training.bubble).toBeGreaterThan(0);
+    const text = (await cli('--phase', 'training', '--nodes', '2', '--layers', '2', '--tokens', '512')).out;
+    expect(text).toMatch(/bubble +[\d.]+ % of a device/);
+  });
+
   it('draws the timeline, and writes it for Perfetto', async () => {
     await cli(...small, '--gantt', at('step.svg'), '--trace', at('step.json'), '--show-layers', '7');
     const svg = await readFile(at('step.svg'), 'utf8');
@@ -190,6 +217,10 @@ describe('fp8lab simulate', () => {
     const usual = JSON.parse((await cli(...small, '--json')).out);
     expect(slow.seconds).toBeGreaterThan(2 * usual.seconds);
     expect(slow.scenario.hardware).toContain('measured by fp8lab-bench');
+    expect(slow.sources['efficiency.gemm']).toBe('measured by fp8lab-bench on an unnamed device');
+    expect(usual.sources['efficiency.gemm']).toContain('DeepGEMM README');
+    const merged = JSON.parse((await cli('hardware', 'h100', '--measured', at('bench.jsonl'))).out);
+    expect(merged.efficiency.gemmSource).toBe(slow.sources['efficiency.gemm']);
   });
 
   it.each([

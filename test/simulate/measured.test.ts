@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { hardwareOf } from '../../src/simulate/hardware.ts';
+import { hardwareOf, sourcesOf } from '../../src/simulate/hardware.ts';
+import { kernelTimes } from '../../src/simulate/kernels.ts';
 import { measuredHardware } from '../../src/simulate/measured.ts';
+import { deepseekV3 } from '../../src/simulate/model.ts';
 
 const gemm = (change: Record<string, unknown>): string =>
   JSON.stringify({
@@ -21,7 +23,7 @@ const lines = [
   JSON.stringify({ kernel: 'quantize 1x128', rows: 8192, coldBytesPerSecond: 3.36e12 }),
   gemm({}),
   gemm({ m: 8192, sustainedFlops: 1.25e15 }),
-  gemm({ m: 64, sustainedFlops: 2e15 }),
+  gemm({ m: 64, sustainedFlops: 0.4e15, coldBytesPerSecond: 3.36e12 }),
   gemm({ implementation: 'fp8lab (forced 64x128)', sustainedFlops: 9e15 }),
   gemm({ implementation: 'cublaslt', sustainedFlops: 9e15 }),
   gemm({ n: 7168, k: 2048, sustainedFlops: 0.9e15 }),
@@ -43,11 +45,38 @@ describe('measured speeds', () => {
     expect(measured.efficiency.elementwise.value).toBeCloseTo(0.6, 12);
   });
 
+  it('give the way of weights from HBM, by gemms of few rows', () => {
+    expect(measured.efficiency.hbm).toEqual({ value: 0.7, source: measured.efficiency.gemmSource });
+  });
+
   it('say that they are measured, and where; what was not keeps its source', () => {
     expect(measured.efficiency.gemmSource).toBe('measured by fp8lab-bench on NVIDIA H200');
     expect(measured.efficiency.elementwise.source).toBe(measured.efficiency.gemmSource);
     expect(measured.efficiency.prefillAttention).toEqual(hardwareOf('h200').efficiency.prefillAttention);
     expect(measured.name).toContain('measured by fp8lab-bench on NVIDIA H200');
+    const sources = Object.entries(sourcesOf(measured));
+    expect(sources.filter(([, source]) => source.startsWith('measured')).map(([figure]) => figure)).toEqual([
+      'efficiency.gemm',
+      'efficiency.groupedGemm',
+      'efficiency.hbm',
+      'efficiency.elementwise',
+    ]);
+    expect(sources.length).toBeGreaterThan(20);
+  });
+
+  it('change every figure that rests on them, and only those', () => {
+    const [usual, timed] = [hardwareOf('h200'), measured].map((hardware) => kernelTimes(hardware, deepseekV3, 132));
+    const launch = 4e-6;
+    expect(timed!.gemm(65_536, 4096, 7168)).toBeCloseTo((2 * 65_536 * 4096 * 7168) / 1250e12 + launch, 9);
+    expect(timed!.gemm(16, 7168, 16_384)).toBeGreaterThan(usual!.gemm(16, 7168, 16_384));
+    expect(timed!.causalCore(4096, 4096)).toBe(usual!.causalCore(4096, 4096));
+  });
+
+  it('are refused where a gemm would be faster than the tensor cores', () => {
+    const fast = gemm({ sustainedFlops: 2.5e15 });
+    expect(() => measuredHardware(hardwareOf('h200'), fast, 'bench.jsonl')).toThrow(
+      /n 4096 and k 7168 reaches 2500 TFLOPS, above the peak of 1979/,
+    );
   });
 
   it('are refused where nothing was timed, or a line is no JSON', () => {
