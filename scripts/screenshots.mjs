@@ -25,6 +25,18 @@ const views = [
     press: ['.editor[data-ready="true"]', '#bench-run:not([disabled])'],
   },
   { name: 'routing', hash: '#/routing?v=1', ready: '[data-ready="true"]' },
+  { name: 'deployment', hash: '#/deployment?v=1', ready: '[data-ready="true"] .timeline-picture' },
+  {
+    name: 'deployment-training',
+    hash: '#/deployment?v=1&phase=training&nodes=8&why=32-redundant',
+    ready: '[data-ready="true"] .timeline-picture',
+  },
+  {
+    name: 'deployment-why',
+    hash: '#/deployment?v=1&nodes=1&tokens=1024&why=two-micro-batches',
+    ready: '#why-outcome[data-question] table',
+    press: ['#why-run'],
+  },
   {
     name: 'studies',
     hash: '#/studies?v=1',

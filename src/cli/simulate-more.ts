@@ -118,7 +118,7 @@ export async function whyCommand(
     await mkdir(options.folder, { recursive: true });
     for (const { question: name, svg } of answers) await writeOutput(join(options.folder, `why-${name}.svg`), svg, io);
   }
-  const json = { schemaVersion: 1, answers: answers.map(({ svg: _, ...answer }) => answer) };
+  const json = { schemaVersion: 1, answers: answers.map(({ svg: _, points: __, ...answer }) => answer) };
   const text = answers.map(
     ({ answer, columns, rows }) => `${answer}\n\n${table([columns, ...rows.map((row) => row.map(String))])}`,
   );

@@ -1,7 +1,7 @@
 import { exitCodes } from '../errors.ts';
-import { busySeconds } from '../simulate/engine.ts';
 import { ganttPicture } from '../simulate/gantt.ts';
 import { sourcesOf } from '../simulate/hardware.ts';
+import { shownLanes } from '../simulate/lanes.ts';
 import type { PipelineSchedule } from '../simulate/names.ts';
 import { bubbleFormula } from '../simulate/pipeline.ts';
 import type { Scenario } from '../simulate/scenario.ts';
@@ -58,26 +58,9 @@ export function trainingJson({ pipeline, seconds, bubble, tokensPerSecondPerGpu 
   return { ...pipeline, seconds, bubble, formula: bubbleFormula(pipeline), tokensPerSecondPerGpu };
 }
 
-/** GPU 0 and the one whose SMs compute longest. */
-function shownGpus({ program, graph, timeline }: Simulation): number[] {
-  const busy = busySeconds(graph, timeline);
-  const most = program.compute.reduce(
-    (best, stream, gpu) => (busy[stream]! > busy[program.compute[best]!]! ? gpu : best),
-    0,
-  );
-  return most === 0 ? [0] : [0, most];
-}
-
 function gantt(simulation: Simulation, scenario: Scenario, layers: number): string {
-  const { program, graph, timeline, result } = simulation;
-  const { utilization } = result;
-  const lanes = shownGpus(simulation).flatMap((gpu) => [
-    { stream: program.compute[gpu]!, name: `GPU ${gpu}, ${utilization.computeSms} SMs` },
-    {
-      stream: program.comm[gpu]!,
-      name: `GPU ${gpu}, ${utilization.commSms > 0 ? `${utilization.commSms} SMs` : 'network card'}`,
-    },
-  ]);
+  const { graph, timeline, result } = simulation;
+  const lanes = shownLanes(simulation).map(({ stream, gpu, on }) => ({ stream, name: `GPU ${gpu}, ${on}` }));
   const share = layers / scenario.model.layers;
   const from = share >= 1 ? 0 : timeline.makespan * 0.4;
   const name = { prefill: 'Prefill', decode: 'Decode', training: 'A stage of training' }[scenario.phase];
@@ -92,12 +75,8 @@ function gantt(simulation: Simulation, scenario: Scenario, layers: number): stri
 }
 
 function trace(simulation: Simulation): unknown {
-  const { program, graph, timeline } = simulation;
-  const lanes = shownGpus(simulation).flatMap((gpu) => [
-    { stream: program.compute[gpu]!, process: gpu, name: 'compute' },
-    { stream: program.comm[gpu]!, process: gpu, name: 'all-to-all' },
-  ]);
-  return chromeTrace(graph, timeline, lanes);
+  const lanes = shownLanes(simulation).map(({ stream, gpu, what }) => ({ stream, process: gpu, name: what }));
+  return chromeTrace(simulation.graph, simulation.timeline, lanes);
 }
 
 function servingRows({ phase }: Scenario, result: SimulationResult): string[][] {

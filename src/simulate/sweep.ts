@@ -35,8 +35,17 @@ export function sweep(
   onRow?: (row: SweepRow) => void,
 ): SweepRow[] {
   if (values.length === 0) throw inputError('there are no values', 'no-values', axis, 'give some, as in 4,8,12');
+  return sweepSteps(base, axis, values).map((step) => {
+    const row = step();
+    onRow?.(row);
+    return row;
+  });
+}
+
+/** A sweep as steps to take in order, one a value; what can be shared among values is prepared once. */
+export function sweepSteps(base: Scenario, axis: SweepAxis, values: readonly number[]): (() => SweepRow)[] {
   let prepared: Workload | undefined;
-  return values.map((value) => {
+  return values.map((value) => () => {
     const scenario = { ...base, ...changes[axis](value) };
     // The same tokens for every number of duplicates: only their replicas differ.
     const given =
@@ -46,9 +55,7 @@ export function sweep(
     const work: Workload = prepared !== undefined && sameWork.has(axis) ? prepared : prepare(given);
     prepared ??= work;
     const { result } = simulate(scenario, work);
-    const row = { value, result, expertGB: expertGB(scenario, work) };
-    onRow?.(row);
-    return row;
+    return { value, result, expertGB: expertGB(scenario, work) };
   });
 }
 

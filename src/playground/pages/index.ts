@@ -24,6 +24,7 @@ export const pages: readonly PageEntry[] = [
   entry('tensor-core', 'Tensor core', () => import('./tensor-core/page.ts')),
   entry('parity', 'Gemm and parity', () => import('./parity/page.ts')),
   entry('routing', 'Routing', () => import('./routing/page.ts')),
+  entry('deployment', 'Deployment', () => import('./deployment/page.ts')),
   entry('workbench', 'Workbench', () => import('./workbench/page.ts')),
   entry('studies', 'Studies', () => import('./studies/page.ts')),
 ];
