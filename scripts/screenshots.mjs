@@ -1,4 +1,4 @@
-// Pictures of every page of the playground in light, dark and narrow: node scripts/screenshots.mjs DIR [PAGE...]
+// Pictures of every page of the playground in light, dark, narrow and wide: node scripts/screenshots.mjs DIR [PAGE...]
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import puppeteer from 'puppeteer';
@@ -49,6 +49,7 @@ const looks = [
   { name: 'light', width: 1280, scheme: 'light' },
   { name: 'dark', width: 1280, scheme: 'dark' },
   { name: 'narrow', width: 360, scheme: 'light' },
+  { name: 'wide', width: 2200, scheme: 'light' },
 ];
 
 const [folder, ...wanted] = process.argv.slice(2);
@@ -92,6 +93,14 @@ async function picture(view, look) {
   // The adapter is named a moment later than the page is there.
   await page.waitForFunction(() => document.querySelector('#adapter')?.dataset.kind !== 'looking', { timeout: 30_000 });
   await new Promise((done) => setTimeout(done, 700));
+  // A canvas or an editor that was never in sight is not painted yet.
+  await page.evaluate(async () => {
+    for (const part of document.querySelectorAll('canvas, .editor')) {
+      part.scrollIntoView();
+      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    }
+    scrollTo(0, 0);
+  });
   const path = join(resolve(folder), `${view.name}-${look.name}.png`);
   await page.screenshot({ path, fullPage: true });
   console.log(path);

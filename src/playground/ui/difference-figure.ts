@@ -8,12 +8,13 @@ export function differenceFigure(
   onPick?: (coordinates: readonly [row: number, column: number]) => void,
 ): HTMLElement {
   const [rows, columns] = map.shape;
+  const equal = map.differing.every((count) => count === 0);
   const where = h('span', {});
   const place = (row: number, column: number) =>
     [Math.floor((row * rows) / map.cells[0]), Math.floor((column * columns) / map.cells[1])] as const;
   const picture = heatMap({
     label: `Differences of ${map.name}`,
-    aspect: Math.min(Math.max(rows / columns, 0.2), 0.5),
+    aspect: Math.min(Math.max(rows / columns, 0.2), equal ? 0.25 : 0.5),
     onPoint: (row, column) => {
       const cell = row * map.cells[1] + column;
       fill(where, `[${place(row, column).join(', ')}]: ${map.differing[cell]} of ${map.elements[cell]} differ`);
@@ -25,5 +26,9 @@ export function differenceFigure(
   );
   picture.show({ rows: map.cells[0], columns: map.cells[1], shares, ramp: 'error' });
   const words = onPick === undefined ? '' : '; click to work an element out';
-  return figure(`${map.name} [${rows}, ${columns}]: where bits differ${words}`, picture.element, where);
+  return figure(
+    `${map.name} [${rows}, ${columns}]: ${equal ? 'no bit differs' : 'where bits differ'}${words}`,
+    picture.element,
+    where,
+  );
 }

@@ -34,6 +34,26 @@ export interface HeatMapOptions {
 
 const most = 1600;
 
+/**
+ * The same content in at most `most` rows and columns: where the picture has fewer pixels than the matrix has elements, a pixel shows the
+ * largest share it stands for, so that a single large channel is never left out.
+ */
+function pooled(content: HeatMapContent, mostRows: number, mostColumns: number): HeatMapContent {
+  const rows = Math.min(content.rows, Math.max(mostRows, 1));
+  const columns = Math.min(content.columns, Math.max(mostColumns, 1));
+  if (rows === content.rows && columns === content.columns) return content;
+  const shares = new Float32Array(rows * columns).fill(Number.NEGATIVE_INFINITY);
+  for (let row = 0; row < content.rows; row++) {
+    const line = Math.floor((row * rows) / content.rows) * columns;
+    for (let column = 0; column < content.columns; column++) {
+      const cell = line + Math.floor((column * columns) / content.columns);
+      const share = content.shares[row * content.columns + column]!;
+      if (Number.isNaN(share) || share > shares[cell]!) shares[cell] = share;
+    }
+  }
+  return { ...content, rows, columns, shares };
+}
+
 function pixelsOf({ rows, columns, shares }: HeatMapContent, ramp: Ramp): ImageData {
   const image = new ImageData(columns, rows);
   const nothing = resolveColour('var(--sign-soft)');
@@ -61,14 +81,26 @@ export function heatMap(options: HeatMapOptions): HeatMap {
   const element = h('div', { class: 'heat' }, canvas);
   let content: HeatMapContent | undefined;
   let picture: HTMLCanvasElement | undefined;
+  /** Rows and columns of the picture, and what it was made of. */
+  let pictured = '';
   let at: readonly [number, number] | undefined;
 
+  const makePicture = (whole: HeatMapContent): HTMLCanvasElement => {
+    const small = pooled(whole, canvas.height, canvas.width);
+    const size = `${small.rows} ${small.columns}`;
+    if (picture !== undefined && pictured === size) return picture;
+    pictured = size;
+    picture = h('canvas', { width: small.columns, height: small.rows });
+    const pixels = pixelsOf(small, themeRamp(small.ramp));
+    picture.getContext('2d', { willReadFrequently: true })!.putImageData(pixels, 0, 0);
+    return picture;
+  };
   const paint = () => {
-    if (content === undefined || picture === undefined) return;
+    if (content === undefined) return;
     const { rows, columns, tile } = content;
     const context = canvas.getContext('2d', { willReadFrequently: true })!;
     context.imageSmoothingEnabled = false;
-    context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+    context.drawImage(makePicture(content), 0, 0, canvas.width, canvas.height);
     const [width, height] = [canvas.width / columns, canvas.height / rows];
     if (tile) gridLines(context, content, tile, width, height);
     if (at) {
@@ -127,8 +159,7 @@ export function heatMap(options: HeatMapOptions): HeatMap {
     canvas,
     show(next) {
       content = next;
-      picture = h('canvas', { width: next.columns, height: next.rows });
-      picture.getContext('2d', { willReadFrequently: true })!.putImageData(pixelsOf(next, themeRamp(next.ramp)), 0, 0);
+      picture = undefined;
       size();
     },
     mark(row, column) {

@@ -2,19 +2,21 @@ import { formatValue } from '../../../parity/lanes.ts';
 import { type Child, s } from '../../ui/dom.ts';
 import { type RoundingView, shortValue } from './model.ts';
 
-const width = 720;
 const height = 150;
-const margin = 56;
 const axis = 92;
+/** Least room between the middles of two labels. */
+const labelRoom = 58;
 
-/** The codes around x, the midpoint, x itself and where it went. */
-export function numberLine(view: RoundingView): SVGSVGElement | undefined {
+/** The codes around x, the midpoint, x itself and where it went, in a picture of a width. */
+export function numberLine(view: RoundingView, width = 640): SVGSVGElement | undefined {
   const { ticks, x } = view;
   if (ticks.length === 0) return undefined;
   const shown = [...ticks, ...(Math.abs(x) < 4 * Math.max(...ticks.map(Math.abs)) ? [x] : [])];
+  const margin = width < 480 ? 30 : 56;
   const low = Math.min(...shown);
   const high = Math.max(...shown);
   const place = (value: number) => margin + ((width - 2 * margin) * (value - low)) / (high - low || 1);
+  const labelled = labelsOf(ticks, view.value, place);
   const outside = x > high || x < low;
   const at = outside ? (x > high ? width - 14 : 14) : place(x);
   const said = `x = ${formatValue(x)} becomes ${formatValue(view.value)}: ${view.note}`;
@@ -22,14 +24,23 @@ export function numberLine(view: RoundingView): SVGSVGElement | undefined {
     'svg',
     { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': said, class: 'number-line' },
     s('line', { x1: 8, x2: width - 8, y1: axis, y2: axis, stroke: 'var(--line-strong)', 'stroke-width': 1.5 }),
-    ticks.map((tick) => tickMark(place(tick), tick, tick === view.value)),
+    ticks.map((tick) => tickMark(place(tick), tick, tick === view.value, labelled.includes(tick))),
     view.midpoint !== undefined && midpointMark(place(view.midpoint)),
-    valueMark(at, x, outside),
+    valueMark(at, x, outside, width),
     Number.isFinite(view.value) && view.value !== x && arrow(at, place(view.value)),
   );
 }
 
-function tickMark(at: number, value: number, chosen: boolean): Child {
+/** The ticks whose labels have room: the chosen one first, then from the left. */
+function labelsOf(ticks: readonly number[], chosen: number, place: (value: number) => number): number[] {
+  const kept = ticks.filter((tick) => tick === chosen);
+  for (const tick of ticks) {
+    if (kept.every((other) => Math.abs(place(other) - place(tick)) >= labelRoom)) kept.push(tick);
+  }
+  return kept;
+}
+
+function tickMark(at: number, value: number, chosen: boolean, labelled: boolean): Child {
   return s(
     'g',
     {},
@@ -41,18 +52,19 @@ function tickMark(at: number, value: number, chosen: boolean): Child {
       stroke: chosen ? 'var(--accent)' : 'var(--ink-2)',
       'stroke-width': chosen ? 3 : 1.5,
     }),
-    s(
-      'text',
-      {
-        x: at,
-        y: axis + 32,
-        'text-anchor': 'middle',
-        'font-size': 14,
-        fill: chosen ? 'var(--accent)' : 'var(--ink-2)',
-        'font-weight': chosen ? 700 : 400,
-      },
-      shortValue(value, 5),
-    ),
+    labelled &&
+      s(
+        'text',
+        {
+          x: at,
+          y: axis + 32,
+          'text-anchor': 'middle',
+          'font-size': 13,
+          fill: chosen ? 'var(--accent)' : 'var(--ink-2)',
+          'font-weight': chosen ? 700 : 400,
+        },
+        shortValue(value, 5),
+      ),
   );
 }
 
@@ -73,7 +85,7 @@ function midpointMark(at: number): Child {
   );
 }
 
-function valueMark(at: number, x: number, outside: boolean): Child {
+function valueMark(at: number, x: number, outside: boolean, width: number): Child {
   const anchor = at > width - 80 ? 'end' : at < 80 ? 'start' : 'middle';
   return s(
     'g',

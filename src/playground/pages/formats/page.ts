@@ -8,6 +8,7 @@ import { controls, facts, panel } from '../../ui/blocks.ts';
 import { button, choice, numberField } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
 import { exportBar } from '../../ui/export.ts';
+import { sized } from '../../ui/sized.ts';
 import { bitStrip } from './bit-strip.ts';
 import { codeTable } from './code-table.ts';
 import { type CodeView, codeValueOf, describeCode, examplesOf, type RoundingView, roundingView } from './model.ts';
@@ -86,7 +87,9 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   const formula = h('p', { class: 'mono quiet', id: 'code-formula' });
   const codeFacts = h('div', {});
   const examples = h('div', { class: 'row' });
-  const line = h('div', { class: 'line-holder' });
+  let shown: RoundingView | undefined;
+  const line = sized((width) => shown && numberLine(shown, width), 720);
+  const noLine = h('p', { class: 'quiet' }, 'Not on the line.');
   const rule = h('p', { id: 'rounding-rule', role: 'status' });
   const exports = h('div', {});
   const chance = panel(
@@ -111,7 +114,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
         formula,
         codeFacts,
       ),
-      panel('Rounding x', examples, line, rule, exports),
+      panel('Rounding x', examples, line.element, noLine, rule, exports),
     ),
     chance,
     panel('All codes', codes.element),
@@ -135,12 +138,14 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
         button(name, () => context.set({ x: example, code: -1 }), { kind: 'chip' }),
       ),
     );
-    const picture = numberLine(rounded);
-    fill(line, picture ?? h('p', { class: 'quiet' }, 'Not on the line.'));
+    shown = rounded;
+    line.redraw();
+    const picture = line.svg();
+    noLine.hidden = picture !== undefined;
     fill(rule, h('strong', {}, `${events[rounded.event]}. `), rounded.note);
     chance.hidden = state.rounding !== 'stochastic';
     if (!chance.hidden) histogram.show(state.x, state.format, state.overflow);
-    fill(exports, exportBar(exportOf(state, code, rounded, picture), context.link()));
+    fill(exports, exportBar(exportOf(state, code, rounded, line.svg), context.link()));
   };
   return { update };
 }
@@ -157,7 +162,7 @@ function factsOf(code: CodeView): HTMLElement {
   ]);
 }
 
-function exportOf(state: State, code: CodeView, rounded: RoundingView, picture: SVGSVGElement | undefined) {
+function exportOf(state: State, code: CodeView, rounded: RoundingView, picture: () => SVGSVGElement | undefined) {
   const { format, rounding, overflow, x } = state;
   const plain = (value: number) => (Number.isFinite(value) ? value : String(value));
   const options = JSON.stringify({ rounding, overflow });
@@ -181,7 +186,7 @@ function exportOf(state: State, code: CodeView, rounded: RoundingView, picture: 
         : Array.from({ length: 2 ** formats[format].bits }, (_, i) => describeCode(i, format))
       ).map((each) => [each.hex, each.kind, String(each.value)]),
     ],
-    picture: () => picture,
+    picture,
   };
 }
 

@@ -20,8 +20,11 @@ export interface CardContent {
   readonly date: string;
 }
 
-const width = 760;
-const height = 330;
+/** Sizes of the card: the wide one is taken away, the narrow one stands on a phone. */
+const layouts = {
+  wide: { width: 760, height: 330, title: 31, pitch: 44, text: 216 },
+  narrow: { width: 380, height: 440, title: 24, pitch: 76, text: 32 },
+} as const;
 
 /** Yes, no, or not all could be run; in a few words. */
 export function verdictOf({ productsDiffering, elementsDiffering, specsFailed }: CardContent): {
@@ -42,18 +45,29 @@ export function extentOf({ extent, products, productsRecorded, specs, specsShipp
 }
 
 /** The result as a picture to keep or to show. */
-export function resultCard(content: CardContent): SVGSVGElement {
+export function resultCard(content: CardContent, layout: keyof typeof layouts = 'wide'): SVGSVGElement {
+  const { width, height, title, pitch, text: textAt } = layouts[layout];
+  const narrow = layout === 'narrow';
   const { good, text } = verdictOf(content);
   const same = content.products - content.productsDiffering;
   const lines: readonly (readonly [string, string])[] = [
-    [`${number(same)} of ${number(content.products)}`, 'dot products recorded on an H100 come out with the same bits'],
+    [
+      `${number(same)} of ${number(content.products)}`,
+      narrow
+        ? 'dot products of an H100 have the same bits'
+        : 'dot products recorded on an H100 come out with the same bits',
+    ],
     [
       number(content.elementsDiffering),
-      `of ${number(content.elements)} elements of ${content.specs} specs differ from the reference`,
+      narrow
+        ? `of ${number(content.elements)} elements of ${content.specs} specs differ`
+        : `of ${number(content.elements)} elements of ${content.specs} specs differ from the reference`,
     ],
     [
       content.probe.split(' ').slice(0, 3).join(' '),
-      'of its own operations are as IEEE 754 says; the kernels need none',
+      narrow
+        ? 'of its own operations are as IEEE 754 says'
+        : 'of its own operations are as IEEE 754 says; the kernels need none',
     ],
   ];
   return s(
@@ -75,17 +89,37 @@ export function resultCard(content: CardContent): SVGSVGElement {
       'stroke-width': 1.5,
     }),
     s('rect', { x: 0.75, y: 24, width: 5, height: 74, fill: good ? 'var(--good)' : 'var(--bad)' }),
-    word(32, 52, shorten(content.adapter, 46), { size: 15, fill: 'var(--ink-2)' }),
-    word(32, 90, text, { size: 31, weight: 680, fill: good ? 'var(--good)' : 'var(--bad)' }),
+    word(32, 52, shorten(content.adapter, narrow ? 34 : 46), { size: 15, fill: 'var(--ink-2)' }),
+    word(32, 90, text, {
+      size: text.length > 24 ? title - 8 : title,
+      weight: 680,
+      fill: good ? 'var(--good)' : 'var(--bad)',
+    }),
     content.software &&
-      word(width - 32, 52, 'software adapter: bits, not speed', { size: 14, fill: 'var(--ink-2)', anchor: 'end' }),
-    lines.map(([figure, meaning], i) => [
-      word(32, 148 + 44 * i, figure, { size: 20, weight: 650 }),
-      word(216, 148 + 44 * i, meaning, { size: 15, fill: 'var(--ink-2)' }),
-    ]),
-    s('line', { x1: 32, x2: width - 32, y1: 270, y2: 270, stroke: 'var(--line)' }),
-    word(32, 300, 'fp8lab', { size: 15, weight: 700, fill: 'var(--accent)' }),
-    word(width - 32, 300, `${content.date} · ${extentOf(content)}`, { size: 13, fill: 'var(--ink-2)', anchor: 'end' }),
+      word(narrow ? 32 : width - 32, narrow ? 118 : 52, 'software adapter: bits, not speed', {
+        size: 14,
+        fill: 'var(--ink-2)',
+        anchor: narrow ? 'start' : 'end',
+      }),
+    lines.map(([figure, meaning], i) => {
+      const y = (narrow ? 166 : 148) + pitch * i;
+      return [
+        word(32, y, figure, { size: 20, weight: 650 }),
+        word(textAt, narrow ? y + 24 : y, meaning, { size: 15, fill: 'var(--ink-2)' }),
+      ];
+    }),
+    s('line', { x1: 32, x2: width - 32, y1: height - 60, y2: height - 60, stroke: 'var(--line)' }),
+    word(32, height - (narrow ? 34 : 30), 'fp8lab', { size: 15, weight: 700, fill: 'var(--accent)' }),
+    narrow
+      ? [
+          word(width - 32, height - 34, content.date, { size: 12, fill: 'var(--ink-2)', anchor: 'end' }),
+          word(32, height - 14, extentOf(content), { size: 12, fill: 'var(--ink-2)' }),
+        ]
+      : word(width - 32, height - 30, `${content.date} · ${extentOf(content)}`, {
+          size: 13,
+          fill: 'var(--ink-2)',
+          anchor: 'end',
+        }),
   );
 }
 

@@ -7,6 +7,7 @@ import { errorNotice, notice, panel, table } from '../../ui/blocks.ts';
 import { button } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
 import { exportBar } from '../../ui/export.ts';
+import { sized } from '../../ui/sized.ts';
 import { isInterrupted, task } from '../../ui/task.ts';
 import { type CardContent, resultCard } from './card.ts';
 import {
@@ -41,11 +42,11 @@ interface Outcome {
 /** Asks whether this adapter gives the bits that an H100 gave, and those of the reference. */
 export function hopperPanel({ services, signal, link, say }: Context): { element: HTMLElement; redraw: () => void } {
   const progress = task(signal);
-  const card = h('div', { class: 'card-holder' });
   const results = h('div', {});
   const message = h('div', {});
   const exports = h('div', {});
   let last: Outcome | undefined;
+  const card = sized((width) => last && resultCard(last.content, width < 520 ? 'narrow' : 'wide'), 760);
   const buttons = [
     button('Quick check', () => void run('quick'), { kind: 'primary', id: 'hopper-run' }),
     button('Run everything', () => void run('all'), { id: 'hopper-all' }),
@@ -67,7 +68,7 @@ export function hopperPanel({ services, signal, link, say }: Context): { element
     extentText,
     progress.element,
     message,
-    card,
+    card.element,
     exports,
     results,
   );
@@ -86,10 +87,9 @@ export function hopperPanel({ services, signal, link, say }: Context): { element
 
   const redraw = () => {
     if (last === undefined) return;
-    const { content, lines } = last;
-    const picture = resultCard(content);
-    fill(card, picture);
-    fill(exports, exportBar(exportOf(last, picture), link()));
+    const { lines } = last;
+    card.redraw();
+    fill(exports, exportBar(exportOf(last), link()));
     fill(results, h('details', {}, h('summary', {}, `The ${lines.length} specs`), lineTable(lines)));
   };
 
@@ -102,7 +102,7 @@ export function hopperPanel({ services, signal, link, say }: Context): { element
       last = await measure(services, extent, stop, (share, what) => progress.progress(share, what));
       redraw();
       element.dataset.ready = extent;
-      say(card.querySelector('svg')?.getAttribute('aria-label') ?? '');
+      say(card.svg()?.getAttribute('aria-label') ?? '');
     } catch (error) {
       fill(
         message,
@@ -214,7 +214,7 @@ function lineTable(lines: readonly Line[]): HTMLElement {
   );
 }
 
-function exportOf({ content, lines, differences, probe }: Outcome, picture: SVGSVGElement) {
+function exportOf({ content, lines, differences, probe }: Outcome) {
   // Everything is what the command runs without names, and more: the large specs too.
   const names = content.extent === 'all' ? [] : lines.map(({ label }) => label);
   return {
@@ -232,6 +232,6 @@ function exportOf({ content, lines, differences, probe }: Outcome, picture: SVGS
         line.problem ?? '',
       ]),
     ],
-    picture: () => picture,
+    picture: () => resultCard(content),
   };
 }

@@ -149,7 +149,7 @@ export function specPanel({ services, signal, link, set, say }: Context): {
       ]),
       h(
         'div',
-        { class: 'columns' },
+        { class: 'columns maps' },
         maps
           .filter(({ elements }) => elements.length > 1)
           .map((map) => differenceFigure(map, (cell) => void explain(map.name, cell))),

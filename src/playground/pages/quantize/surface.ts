@@ -33,7 +33,7 @@ export interface Eye {
 }
 
 /** The eye at the start. */
-export const firstEye: Eye = { turn: 0.55, tilt: 0.62, distance: 2.3 };
+export const firstEye: Eye = { turn: 0.55, tilt: 0.62, distance: 3.4 };
 
 /** An eye moved, within what makes sense. */
 export function moveEye(eye: Eye, turn: number, tilt: number, zoom: number): Eye {
@@ -49,7 +49,7 @@ export function cameraOf(eye: Eye, aspect: number): Float32Array {
   const flat = Math.cos(eye.tilt) * eye.distance;
   const place = [Math.sin(eye.turn) * flat, Math.sin(eye.tilt) * eye.distance, Math.cos(eye.turn) * flat];
   const projection = mat4.perspective(0.75, aspect, 0.1, 20);
-  return mat4.multiply(projection, mat4.lookAt(place, [0, 0.12, 0], [0, 1, 0])) as Float32Array;
+  return mat4.multiply(projection, mat4.lookAt(place, [0, 0.02, 0], [0, 1, 0])) as Float32Array;
 }
 
 /** Corners of the field, x y z and share each: a cell is a flat step, so that single elements stand out. */

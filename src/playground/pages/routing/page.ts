@@ -7,6 +7,7 @@ import { button, slider } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
 import { exportBar } from '../../ui/export.ts';
 import { figure } from '../../ui/heat-map.ts';
+import { sized } from '../../ui/sized.ts';
 import { barPicture } from './bars.ts';
 import { flowPicture } from './flow.ts';
 import {
@@ -72,9 +73,9 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     onChange: (value) => context.set({ redundant: value }),
   });
   const flow = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Flow of tokens' });
-  const loads = h('div', {});
-  const biases = h('div', {});
-  const course = h('div', {});
+  const loads = sized((width) => gated && loadPicture(gated.load, width));
+  const biases = sized((width) => biasPicture(bias, width));
+  const course = sized((width) => coursePicture(history, width));
   const numbers = h('div', { id: 'routing-facts' });
   const ties = h('div', {});
   const placing = h('div', { class: 'stack', id: 'placement' });
@@ -97,8 +98,13 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
       ),
       controls(speed.element),
       h('div', { class: 'row' }, play, once, clear),
-      h('div', { class: 'columns' }, figure('Tokens of each expert', loads), figure('Bias of each expert', biases)),
-      figure('Busiest expert over the mean, batch by batch', course),
+      h(
+        'div',
+        { class: 'columns' },
+        figure('Tokens of each expert', loads.element),
+        figure('Bias of each expert', biases.element),
+      ),
+      figure('Busiest expert over the mean, batch by batch', course.element),
     ),
     panel(
       'Where experts live',
@@ -186,18 +192,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
         ['Batch', String(batch)],
       ]),
     );
-    const most = Math.max(...shown.load);
-    fill(
-      loads,
-      barPicture({
-        label: `Tokens of each of ${layer.experts} experts, ${most} at most`,
-        values: shown.load,
-        most,
-        mark: (at) => (shown.load[at]! === most ? String(most) : undefined),
-      }),
-    );
-    fill(biases, biasPicture(bias));
-    fill(course, coursePicture(history));
+    for (const picture of [loads, biases, course]) picture.redraw();
     fill(placing, placementView(before, after));
     fill(ties, tieTable(shown));
     fill(exports, exportBar(exportOf(state, batch, bias, shown, before, after, picture), context.link()));
@@ -219,21 +214,33 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   return { update };
 }
 
+function loadPicture(load: Gated['load'], width: number): SVGSVGElement {
+  const most = Math.max(...load);
+  return barPicture({
+    label: `Tokens of each of ${layer.experts} experts, ${most} at most`,
+    values: load,
+    most,
+    width,
+    mark: (at) => (load[at]! === most ? String(most) : undefined),
+  });
+}
+
 /** Biases above and below zero; a sign and the place say which, not a colour. */
-function biasPicture(bias: Float32Array): SVGSVGElement {
+function biasPicture(bias: Float32Array, width: number): SVGSVGElement {
   const most = Math.max(...bias.map(Math.abs), 0.001);
   const shifted = Float32Array.from(bias, (value) => value + most);
   const picture = barPicture({
     label: `Bias of each expert, from ${(-most).toFixed(3)} to ${most.toFixed(3)}`,
     values: shifted,
     most: 2 * most,
+    width,
   });
   const words = picture.querySelectorAll('text');
   words[words.length - 1]!.textContent = `zero; ends at ±${most.toFixed(3)}`;
   return picture;
 }
 
-function coursePicture(history: readonly number[]): SVGSVGElement {
+function coursePicture(history: readonly number[], width: number): SVGSVGElement {
   const padded = Float32Array.from({ length: Math.max(history.length, 40) }, (_, i) =>
     history[i] === undefined ? 0 : history[i] - 1,
   );
@@ -243,6 +250,7 @@ function coursePicture(history: readonly number[]): SVGSVGElement {
     values: padded,
     most: Math.max(...padded),
     height: 130,
+    width,
     mark: (at) => (at === last ? history[last]!.toFixed(2) : undefined),
   });
   // The bars stand on 1, perfect balance: a mean over them says nothing.
@@ -255,21 +263,20 @@ function coursePicture(history: readonly number[]): SVGSVGElement {
 
 function placementView(before: Placed, after: Placed): HTMLElement[] {
   const most = Math.max(...before.gpuLoads, ...after.gpuLoads);
-  const picture = (title: string, { gpuLoads, imbalance }: Placed) =>
-    figure(
-      `${title}: busiest GPU ${imbalance.toFixed(2)} times the mean`,
-      h(
-        'div',
-        {},
-        barPicture({
-          label: `${title}: load of each GPU, ${imbalance.toFixed(2)} times the mean at most`,
-          values: gpuLoads,
-          most,
-          name: (at) => `GPU ${at}`,
-          height: 190,
-        }) as unknown as HTMLElement,
-      ),
+  const picture = (title: string, { gpuLoads, imbalance }: Placed) => {
+    const bars = sized((width) =>
+      barPicture({
+        label: `${title}: load of each GPU, ${imbalance.toFixed(2)} times the mean at most`,
+        values: gpuLoads,
+        most,
+        name: (at) => `GPU ${at}`,
+        height: 190,
+        width,
+      }),
     );
+    bars.redraw();
+    return figure(`${title}: busiest GPU ${imbalance.toFixed(2)} times the mean`, bars.element);
+  };
   const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(2)} MB`;
   const row = (title: string, { imbalance, traffic, copies }: Placed) => [
     title,

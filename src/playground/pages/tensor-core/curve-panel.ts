@@ -14,6 +14,8 @@ export interface CurveSettings {
 }
 
 const marks = ['circle', 'square', 'triangle', 'diamond'] as const;
+/** The marks as letters, for the key under a narrow chart. */
+const glyphs = ['●', '■', '▲', '◆'] as const;
 const colours = ['var(--sign)', 'var(--accent)', 'var(--mantissa)', 'var(--ink-2)'] as const;
 
 function seriesOf(promote: number): CurveSeries[] {
@@ -51,6 +53,7 @@ export function curvePanel(
     onChange: (value) => onChange({ values: value }),
   });
   const picture = chart();
+  const key = h('div', { class: 'keys small', 'aria-hidden': 'true' });
   const progress = task(signal);
   const message = h('div', {});
   const exports = h('div', {});
@@ -65,6 +68,7 @@ export function curvePanel(
     progress.element,
     message,
     picture.element,
+    key,
     exports,
   );
   element.id = 'curve';
@@ -78,35 +82,45 @@ export function curvePanel(
     const label = worst
       ? `Error against k: ${names[0]} errs by ${(100 * worst.error).toPrecision(2)} % at k = ${worst.k}`
       : 'Error against k';
-    return picture.show(label, (plot, width) => ({
-      height: Math.min(400, Math.max(280, width * 0.42)),
-      marginLeft: 58,
-      marginRight: width > 640 ? 190 : 20,
-      marginBottom: 40,
-      x: { type: 'log', base: 2, label: 'k, length of the sum', tickFormat: (k: number) => String(k), grid: false },
-      y: { type: 'log', label: 'error over the size of the sum', tickFormat: percentText, grid: true, ticks: 6 },
-      color: { domain: names, range: [...colours] },
-      symbol: { domain: names, range: [...marks], legend: width <= 640 },
-      marks: [
-        plot.line(points, { x: 'k', y: 'error', stroke: 'series', strokeWidth: 2 }),
-        plot.dot(points, { x: 'k', y: 'error', stroke: 'series', fill: 'series', symbol: 'series', r: 4 }),
-        width > 640
-          ? plot.text(
-              points,
-              plot.selectLast({
-                x: 'k',
-                y: 'error',
-                z: 'series',
-                text: 'series',
-                textAnchor: 'start',
-                dx: 12,
-                fill: 'series',
-                fontSize: 13,
-              }),
-            )
-          : null,
-      ],
-    }));
+    fill(
+      key,
+      names.map((name, i) =>
+        h('span', { class: 'key' }, h('span', { style: { color: colours[i]! } }, glyphs[i]!), name),
+      ),
+    );
+    return picture.show(label, (plot, width) => {
+      // On a wide chart the lines carry their names.
+      key.hidden = width > 640;
+      return {
+        height: Math.min(400, Math.max(280, width * 0.42)),
+        marginLeft: 58,
+        marginRight: width > 640 ? 190 : 20,
+        marginBottom: 40,
+        x: { type: 'log', base: 2, label: 'k, length of the sum', tickFormat: (k: number) => String(k), grid: false },
+        y: { type: 'log', label: 'error over the size of the sum', tickFormat: percentText, grid: true, ticks: 6 },
+        color: { domain: names, range: [...colours] },
+        symbol: { domain: names, range: [...marks], legend: false },
+        marks: [
+          plot.line(points, { x: 'k', y: 'error', stroke: 'series', strokeWidth: 2 }),
+          plot.dot(points, { x: 'k', y: 'error', stroke: 'series', fill: 'series', symbol: 'series', r: 4 }),
+          width > 640
+            ? plot.text(
+                points,
+                plot.selectLast({
+                  x: 'k',
+                  y: 'error',
+                  z: 'series',
+                  text: 'series',
+                  textAnchor: 'start',
+                  dx: 12,
+                  fill: 'series',
+                  fontSize: 13,
+                }),
+              )
+            : null,
+        ],
+      };
+    });
   };
 
   const measure = async (request: CurveRequest) => {

@@ -1,0 +1,29 @@
+import { fill, h } from './dom.ts';
+
+/** A picture that is drawn for the width it has, so that its text keeps its size on a phone and on a wide screen. */
+export interface Sized {
+  readonly element: HTMLElement;
+  /** Draws anew: what it shows has changed. */
+  redraw(): void;
+  /** The picture, where there is one. */
+  svg(): SVGSVGElement | undefined;
+}
+
+const least = 250;
+
+/** Builds a place for a picture; `draw` gets its width in pixels, `most` at most, and is called again when that changes. */
+export function sized(draw: (width: number) => SVGSVGElement | undefined, most = 1100): Sized {
+  const element = h('div', { class: 'sized' });
+  let picture: SVGSVGElement | undefined;
+  let drawn = 0;
+  const redraw = () => {
+    drawn = Math.min(Math.max(element.clientWidth || 640, least), most);
+    picture = draw(drawn);
+    fill(element, picture);
+  };
+  new ResizeObserver(() => {
+    const width = Math.min(Math.max(element.clientWidth, least), most);
+    if (element.clientWidth > 0 && width !== drawn && drawn > 0) redraw();
+  }).observe(element);
+  return { element, redraw, svg: () => picture };
+}
