@@ -1,9 +1,11 @@
 import type { ProbeCard } from '../backends/webgpu/probe.ts';
+import type { AdapterReport } from './services/gpu-worker.ts';
 import type { AdapterState, Services } from './services/services.ts';
 import { errorNotice, facts, notice, table } from './ui/blocks.ts';
 import { button } from './ui/controls.ts';
 import { dialog } from './ui/dialog.ts';
 import { type Child, fill, h } from './ui/dom.ts';
+import { type Exportable, exportBar } from './ui/export.ts';
 
 /** How a probe reads in a few words. */
 export function probeWords({ lines }: ProbeCard): string {
@@ -95,6 +97,7 @@ function details(state: AdapterState, services: Services): Child[] {
       probe && h('span', { class: 'small quiet' }, probeWords(probe)),
     ),
     probe === undefined ? probeButton(services) : probeTable(probe),
+    probe && exportBar(adapterExport(report, probe), location.href),
     h(
       'details',
       {},
@@ -107,6 +110,18 @@ function details(state: AdapterState, services: Services): Child[] {
       button('Lose it now', () => services.loseDevices(), { id: 'lose-device' }),
     ),
   ];
+}
+
+function adapterExport(report: AdapterReport, probe: ProbeCard): Exportable {
+  return {
+    name: 'fp8lab-adapter',
+    command: 'npx fp8lab probe --backend webgpu:chromium',
+    json: () => ({ adapter: report, probe }),
+    csv: () => [
+      ['operation', 'what it gives', 'samples', 'differ'],
+      ...probe.lines.map(({ operation, verdict, samples, differing }) => [operation, verdict, samples, differing]),
+    ],
+  };
 }
 
 function probeButton(services: Services): HTMLElement {

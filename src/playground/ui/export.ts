@@ -1,7 +1,7 @@
 import { cssColour, resolveColour } from './colour.ts';
 import { button } from './controls.ts';
 import { csvText } from './csv.ts';
-import { fill, h } from './dom.ts';
+import { type Child, fill, h } from './dom.ts';
 
 /** What a result can be taken away as. */
 export interface Exportable {
@@ -14,7 +14,18 @@ export interface Exportable {
   /** The result as a table, heads first. */
   readonly csv?: () => readonly (readonly (string | number)[])[];
   /** The picture: a canvas or an SVG. */
-  readonly picture?: () => SVGSVGElement | HTMLCanvasElement | null | undefined;
+  readonly picture?: () => Picture;
+  /** Files that the command takes: a spec, a shader. */
+  readonly files?: readonly ExportedFile[];
+}
+
+/** What can be saved as a picture; nothing where none is drawn yet. */
+export type Picture = SVGSVGElement | HTMLCanvasElement | null | undefined;
+
+/** A text that is saved under a name of its own. */
+export interface ExportedFile {
+  readonly name: string;
+  readonly text: string;
 }
 
 /** Version of exported JSON. */
@@ -27,16 +38,15 @@ function download(name: string, content: Blob): void {
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
-/** An SVG as a file that stands alone: the page's colours written out. */
+/** An SVG as a file that stands alone, of the size that it is drawn in: the page's colours written out. */
 export function standaloneSvg(svg: SVGSVGElement): string {
   const copy = svg.cloneNode(true) as SVGSVGElement;
-  copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
+  const { width, height } = svgSize(svg);
+  const plain = { xmlns: 'http://www.w3.org/2000/svg', width, height, 'font-family': 'sans-serif' };
+  for (const [name, value] of Object.entries(plain)) copy.setAttribute(name, String(value));
+  copy.setAttribute('color', cssColour(resolveColour('var(--ink-2)')));
   const text = new XMLSerializer().serializeToString(copy);
-  const inked = text.replace(
-    '<svg',
-    `<svg font-family="sans-serif" color="${cssColour(resolveColour('var(--ink-2)'))}"`,
-  );
-  return inked.replace(/var\(--[a-z0-9-]+\)/g, (name) => cssColour(resolveColour(name)));
+  return text.replace(/var\(--[a-z0-9-]+\)/g, (name) => cssColour(resolveColour(name)));
 }
 
 function svgSize(svg: SVGSVGElement): { width: number; height: number } {
@@ -50,8 +60,7 @@ function svgSize(svg: SVGSVGElement): { width: number; height: number } {
 async function svgToPng(svg: SVGSVGElement): Promise<Blob | null> {
   const { width, height } = svgSize(svg);
   const image = new Image(width, height);
-  const text = standaloneSvg(svg).replace('<svg', `<svg width="${width}" height="${height}"`);
-  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text.replace(/(<svg width="[^"]*" height="[^"]*"[^>]*?) width="[^"]*" height="[^"]*"/, '$1'))}`;
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(standaloneSvg(svg))}`;
   await image.decode();
   const canvas = h('canvas', { width: Math.ceil(2 * width), height: Math.ceil(2 * height) });
   const context = canvas.getContext('2d', { willReadFrequently: true })!;
@@ -69,6 +78,25 @@ async function savePng(name: string, picture: SVGSVGElement | HTMLCanvasElement)
   if (png !== null) download(`${name}.png`, png);
 }
 
+/** Buttons that save a picture: as SVG where it is one, and as PNG. */
+export function pictureButtons(name: string, picture: () => Picture, missing: () => void = () => {}): Child[] {
+  const saveSvg = () => {
+    const found = picture();
+    if (found instanceof SVGSVGElement)
+      download(`${name}.svg`, new Blob([standaloneSvg(found)], { type: 'image/svg+xml' }));
+    else missing();
+  };
+  const save = () => {
+    const found = picture();
+    if (found) void savePng(name, found);
+    else missing();
+  };
+  return [
+    picture() instanceof SVGSVGElement && button('SVG', saveSvg, { 'data-export': 'svg' }),
+    button('PNG', save, { 'data-export': 'png' }),
+  ];
+}
+
 /** Buttons that take a result away, above the command that gives it again. Built anew whenever the result changes. */
 export function exportBar(what: Exportable, link: string): HTMLElement {
   const said = h('span', { class: 'small quiet', role: 'status' });
@@ -81,16 +109,6 @@ export function exportBar(what: Exportable, link: string): HTMLElement {
   const json = () =>
     download(`${what.name}.json`, new Blob([`${JSON.stringify(wrapped(), null, 2)}\n`], { type: 'application/json' }));
   const csv = what.csv && (() => download(`${what.name}.csv`, new Blob([csvText(what.csv!())], { type: 'text/csv' })));
-  const withPicture = (use: (picture: SVGSVGElement | HTMLCanvasElement) => void) => () => {
-    const picture = what.picture?.();
-    if (picture) use(picture);
-    else fill(said, 'there is no picture yet');
-  };
-  const svg = withPicture((picture) => {
-    if (picture instanceof SVGSVGElement)
-      download(`${what.name}.svg`, new Blob([standaloneSvg(picture)], { type: 'image/svg+xml' }));
-  });
-  const isSvg = what.picture?.() instanceof SVGSVGElement;
   return h(
     'div',
     { class: 'export' },
@@ -100,13 +118,10 @@ export function exportBar(what: Exportable, link: string): HTMLElement {
       h('span', { class: 'small quiet' }, 'Take it away'),
       button('JSON', json, { 'data-export': 'json' }),
       csv && button('CSV', csv, { 'data-export': 'csv' }),
-      isSvg && button('SVG', svg, { 'data-export': 'svg' }),
-      what.picture &&
-        button(
-          'PNG',
-          withPicture((picture) => void savePng(what.name, picture)),
-          { 'data-export': 'png' },
-        ),
+      what.picture && pictureButtons(what.name, what.picture, () => fill(said, 'there is no picture yet')),
+      what.files?.map(({ name, text }) =>
+        button(name, () => download(name, new Blob([text], { type: 'text/plain' })), { 'data-export': 'file' }),
+      ),
       button('Copy link', () => void copy(link, 'Link')),
       button('Copy command', () => void copy(what.command, 'Command')),
       said,

@@ -5,15 +5,24 @@ import { formatValue } from '../../../parity/lanes.ts';
 import type { PageContext, PageModule, PageView } from '../../page.ts';
 import { integer, oneOf, real } from '../../state.ts';
 import { controls, facts, panel } from '../../ui/blocks.ts';
+import { nodeCommand } from '../../ui/command.ts';
 import { button, choice, numberField } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
 import { exportBar } from '../../ui/export.ts';
 import { sized } from '../../ui/sized.ts';
 import { bitStrip } from './bit-strip.ts';
 import { codeTable } from './code-table.ts';
-import { type CodeView, codeValueOf, describeCode, examplesOf, type RoundingView, roundingView } from './model.ts';
+import {
+  type CodeView,
+  codeValueOf,
+  describeCode,
+  examplesOf,
+  type RoundingView,
+  roundingView,
+  stochasticCounts,
+} from './model.ts';
 import { numberLine } from './number-line.ts';
-import { createHistogram } from './stochastic.ts';
+import { createHistogram, drawCount } from './stochastic.ts';
 
 interface State {
   readonly format: FormatName;
@@ -166,9 +175,12 @@ function exportOf(state: State, code: CodeView, rounded: RoundingView, picture: 
   const { format, rounding, overflow, x } = state;
   const plain = (value: number) => (Number.isFinite(value) ? value : String(value));
   const options = JSON.stringify({ rounding, overflow });
+  const legal = formats[format].specials === 'finite' ? 'saturate' : overflow;
   return {
     name: `fp8lab-${format}`,
-    command: `node --input-type=module -e "import { encode } from 'fp8lab'; console.log(encode(Float32Array.of(${formatValue(x)}), '${format}', ${options.replaceAll('"', "'")}))"`,
+    command: nodeCommand(
+      `import { encode } from "fp8lab"; console.log(encode(Float32Array.of(${Object.is(x, -0) ? '-0' : x}), "${format}", ${options}))`,
+    ),
     json: () => ({
       format,
       rounding,
@@ -178,6 +190,7 @@ function exportOf(state: State, code: CodeView, rounded: RoundingView, picture: 
       value: plain(code.value),
       kind: code.kind,
       rule: rounded.note,
+      ...(rounding === 'stochastic' && { draws: stochasticCounts(x, format, legal, drawCount) }),
     }),
     csv: () => [
       ['code', 'kind', 'value'],

@@ -4,7 +4,8 @@ import { formatValue } from '../../../parity/lanes.ts';
 import { fill, h } from '../../ui/dom.ts';
 import { stochasticCounts } from './model.ts';
 
-const most = 4096;
+/** Draws of a full histogram. */
+export const drawCount = 4096;
 const perFrame = 64;
 
 /** Draws that grow before the eye; all at once where motion is not wanted. */
@@ -21,11 +22,11 @@ export function createHistogram(signal: AbortSignal): {
       cancelAnimationFrame(frame);
       const legal = formats[format].specials === 'finite' ? 'saturate' : overflow;
       const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
-      let draws = still ? most : perFrame;
+      let draws = still ? drawCount : perFrame;
       const grow = () => {
         draw(element, x, stochasticCounts(x, format, legal, draws), draws);
-        if (draws >= most) return;
-        draws = Math.min(draws + perFrame, most);
+        if (draws >= drawCount) return;
+        draws = Math.min(draws + perFrame, drawCount);
         frame = requestAnimationFrame(grow);
       };
       grow();

@@ -3,6 +3,7 @@ import type { PageContext } from '../../page.ts';
 import type { SpecOutcome } from '../../services/services.ts';
 import type { ParsedSpec } from '../../services/specs.ts';
 import { errorNotice, facts, notice, panel, sentence } from '../../ui/blocks.ts';
+import { shellWord } from '../../ui/command.ts';
 import { button, choice } from '../../ui/controls.ts';
 import { differenceFigure } from '../../ui/difference-figure.ts';
 import { type Child, fill, h } from '../../ui/dom.ts';
@@ -120,6 +121,8 @@ export function specPanel({ services, signal, link, set, say }: Context): {
 
   const show = (spec: ResolvedSpec, result: SpecOutcome) => {
     const { comparison, maps } = result;
+    const text = editor?.text() ?? shipped;
+    const map = () => outcome.querySelector<HTMLCanvasElement>('.heat canvas');
     const trace = h('div', {});
     const explain = async (tensor: string, coordinates: readonly number[]) => {
       try {
@@ -155,7 +158,7 @@ export function specPanel({ services, signal, link, set, say }: Context): {
           .map((map) => differenceFigure(map, (cell) => void explain(map.name, cell))),
       ),
       trace,
-      exportBar(exportOf(spec, result, editor?.text() ?? ''), link()),
+      exportBar(exportOf(spec, result, text, text !== shipped, map), link()),
     );
     say(comparison?.equal === false ? 'Bits differ' : 'No bit differs');
   };
@@ -189,12 +192,23 @@ function verdictNotice({ comparison }: SpecOutcome): Child {
   return notice('bad', h('p', {}, h('strong', {}, `${comparison.mismatches.toLocaleString('en')} elements differ.`)));
 }
 
-function exportOf(spec: ResolvedSpec, { comparison, webgpu, reference }: SpecOutcome, text: string) {
+function exportOf(
+  spec: ResolvedSpec,
+  { comparison, webgpu, reference }: SpecOutcome,
+  text: string,
+  edited: boolean,
+  picture: () => HTMLCanvasElement | null,
+) {
+  const file = `${spec.name.replace(/[^\w.-]/g, '-')}.json`;
+  const named = edited ? shellWord(file) : `${spec.kernel}/${spec.name}`;
   return {
-    name: `fp8lab-${spec.name}`,
-    command: `npx fp8lab parity ${spec.kernel}/${spec.name} --backends webgpu:chromium`,
+    name: `fp8lab-${spec.name.replace(/[^\w.-]/g, '-')}`,
+    command: `npx fp8lab parity ${named} --backends webgpu:chromium`,
+    files: [{ name: file, text }],
+    ...(comparison !== undefined && { picture }),
     json: () => ({
-      spec: JSON.parse(text || '{}') as unknown,
+      edited,
+      spec: JSON.parse(text) as unknown,
       comparison: comparison ?? null,
       times: { webgpu: webgpu ?? null, reference },
     }),

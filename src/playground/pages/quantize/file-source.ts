@@ -2,13 +2,25 @@ import { inputError } from '../../../errors.ts';
 import { blobSource } from '../../../tensors/byte-source.ts';
 import { browserLimits, type TensorEntry } from '../../../tensors/header.ts';
 import { openSafetensors, readElements, type SafetensorsFile } from '../../../tensors/safetensors.ts';
-import { allocateCodes, elementCount, type Tensor } from '../../../tensors/tensor.ts';
+import { allocateCodes, type DType, elementCount, type Tensor } from '../../../tensors/tensor.ts';
 
 /** Rows and columns of the part of a tensor that the page takes. */
 export const partShape = [128, 512] as const;
 
 /** dtypes that are numbers the page can show. */
 const shown = new Set(['F32', 'BF16', 'F16', 'F8_E4M3', 'F8_E5M2']);
+
+/** Where a part of a tensor lies. */
+export interface PartPlace {
+  readonly file: string;
+  readonly tensor: string;
+  readonly dtype: DType;
+  readonly firstRow: number;
+  readonly rows: number;
+  readonly columns: number;
+  /** Columns of the whole tensor. */
+  readonly allColumns: number;
+}
 
 /** Opens a file that was chosen or dropped. Only its header is read. */
 export async function openFile(file: File): Promise<SafetensorsFile> {

@@ -12,6 +12,7 @@ import { exportBar } from '../../ui/export.ts';
 import { figure, heatMap, legend } from '../../ui/heat-map.ts';
 import { latest } from '../../ui/latest.ts';
 import { isInterrupted } from '../../ui/task.ts';
+import { type CommandSource, quantizeCommand } from './command.ts';
 import { elementFacts, traceOf } from './element.ts';
 import { partShape } from './file-source.ts';
 import { landscape } from './landscape.ts';
@@ -320,6 +321,16 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   return { update };
 }
 
+/** The spec that the command line would run for a side. */
+const authoredOf = (state: State, { preset, rows, columns }: QuantizeView) => ({
+  fp8lab: 1,
+  kernel: 'quantize',
+  name: `playground-${preset}`,
+  shape: { rows, columns },
+  x: { input: inputOf(state) },
+  scheme: preset,
+});
+
 function exportOf(state: State, views: readonly QuantizeView[], part: FilePart | undefined, canvas: HTMLCanvasElement) {
   const rows = views.map((view) => ({
     scheme: view.preset,
@@ -329,24 +340,19 @@ function exportOf(state: State, views: readonly QuantizeView[], part: FilePart |
     underflowed: view.underflowed,
     bitsPerValue: view.bitsPerValue,
   }));
-  const authored = {
-    fp8lab: 1,
-    kernel: 'quantize',
-    name: 'playground-quantize',
-    shape: { rows: partShape[0], columns: partShape[1] },
-    x: { input: inputOf(state) },
-    scheme: state.left,
-  };
+  const source: CommandSource =
+    part === undefined ? { input: inputOf(state), rows: partShape[0], columns: partShape[1] } : { part: part.place };
   return {
     name: 'fp8lab-quantize',
-    command:
-      part === undefined
-        ? `echo '${JSON.stringify(authored)}' > spec.json && npx fp8lab run spec.json --out result.safetensors`
-        : 'npx fp8lab inspect FILE.safetensors',
+    command: quantizeCommand(
+      source,
+      views.map(({ preset }) => preset),
+    ),
     json: () => ({
-      source: part?.text ?? inputOf(state),
+      source: part?.place ?? inputOf(state),
       results: rows,
-      ...(part === undefined && { spec: authored }),
+      // A file's values are not the page's to give away in a spec: the command reads them.
+      ...(part === undefined && { specs: views.map((view) => authoredOf(state, view)) }),
     }),
     csv: () => [Object.keys(rows[0] ?? {}), ...rows.map((row) => Object.values(row))],
     picture: () => canvas,

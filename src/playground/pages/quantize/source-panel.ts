@@ -3,11 +3,12 @@ import type { Tensor } from '../../../tensors/tensor.ts';
 import { errorNotice } from '../../ui/blocks.ts';
 import { button, choice, slider } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
-import { matrixExtents, openFile, partShape, readPart, usableTensors } from './file-source.ts';
+import { matrixExtents, openFile, type PartPlace, partShape, readPart, usableTensors } from './file-source.ts';
 
 /** A part of a file's tensor. */
 export interface FilePart {
   readonly tensor: Tensor;
+  readonly place: PartPlace;
   /** File, tensor and rows, in words. */
   readonly text: string;
 }
@@ -63,6 +64,15 @@ export function filePicker(
         fill(message);
         onPart({
           tensor,
+          place: {
+            file: file.source.name,
+            tensor: chosen.name,
+            dtype: chosen.dtype,
+            firstRow,
+            rows: tensor.shape[0]!,
+            columns: tensor.shape[1]!,
+            allColumns: columns,
+          },
           text: `${file.source.name}, ${chosen.name} [${rows}, ${columns}] ${chosen.dtype}: rows ${firstRow} to ${last}, columns 0 to ${tensor.shape[1]! - 1}`,
         });
       } catch (error) {

@@ -3,6 +3,7 @@ import type { PageContext, PageModule, PageView } from '../../page.ts';
 import { integer } from '../../state.ts';
 import { controls, facts, panel, table } from '../../ui/blocks.ts';
 import { checkLine } from '../../ui/check-line.ts';
+import { nodeCommand } from '../../ui/command.ts';
 import { button, slider } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
 import { exportBar } from '../../ui/export.ts';
@@ -349,7 +350,9 @@ function exportOf(
   });
   return {
     name: 'fp8lab-routing',
-    command: `node --input-type=module -e "import { rebalanceExperts } from 'fp8lab'; console.log(JSON.stringify(rebalanceExperts([[${gated.load.join(', ')}]], { replicas: ${layer.experts + state.redundant * cluster.gpus}, groups: ${layer.groups}, nodes: ${cluster.nodes}, gpus: ${cluster.gpus} })))"`,
+    command: nodeCommand(
+      `import { rebalanceExperts } from "fp8lab"; console.log(JSON.stringify(rebalanceExperts([[${gated.load.join(', ')}]], { replicas: ${layer.experts + state.redundant * cluster.gpus}, groups: ${layer.groups}, nodes: ${cluster.nodes}, gpus: ${cluster.gpus} })))`,
+    ),
     json: () => ({
       settings: state,
       layer,

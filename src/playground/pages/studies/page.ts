@@ -6,8 +6,9 @@ import { text } from '../../state.ts';
 import { errorNotice, notice, panel, table } from '../../ui/blocks.ts';
 import { button, choice } from '../../ui/controls.ts';
 import { type Child, fill, h } from '../../ui/dom.ts';
-import { exportBar } from '../../ui/export.ts';
+import { exportBar, pictureButtons } from '../../ui/export.ts';
 import { isInterrupted, task } from '../../ui/task.ts';
+import { splitCsv } from './results.ts';
 import type { StudyHead, StudyJobs, StudyOutcome } from './worker.ts';
 
 interface State {
@@ -129,7 +130,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
           csv
             .split('\n')
             .filter((line) => line !== '' && !line.startsWith('#'))
-            .map((line) => line.split(',')),
+            .map(splitCsv),
         picture: () => pictures[0],
       },
       context.link(),
@@ -148,6 +149,11 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
             'div',
             { class: 'scroll study-chart', tabindex: '0', role: 'region', 'aria-label': `${charts[i]!.title}, chart` },
             picture,
+          ),
+          h(
+            'div',
+            { class: 'row' },
+            pictureButtons(`fp8lab-${head.name}-${i + 1}`, () => picture),
           ),
         ),
       ),

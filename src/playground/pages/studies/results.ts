@@ -57,7 +57,7 @@ function readCsv(text: string, name: string): StoredResults {
 }
 
 /** Cells of a line (RFC 4180; a cell holds no line break, as fp8lab writes none). */
-function splitCsv(line: string): string[] {
+export function splitCsv(line: string): string[] {
   return Array.from(line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g), ([, quoted, plain]) =>
     quoted === undefined ? plain! : quoted.replaceAll('""', '"'),
   );

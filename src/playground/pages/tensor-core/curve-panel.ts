@@ -1,11 +1,12 @@
 import type { PageContext } from '../../page.ts';
 import { controls, errorNotice, panel } from '../../ui/blocks.ts';
 import { chart } from '../../ui/chart.ts';
+import { nodeCommand } from '../../ui/command.ts';
 import { choice, segmented } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
 import { exportBar } from '../../ui/export.ts';
 import { isInterrupted, task } from '../../ui/task.ts';
-import type { CurvePoint, CurveRequest, CurveSeries } from './curve.ts';
+import { type CurvePoint, type CurveRequest, type CurveSeries, curveLengths, operandInput } from './curve.ts';
 
 /** Settings of the curve, as the page's state has them. */
 export interface CurveSettings {
@@ -168,10 +169,29 @@ export function curvePanel(
   };
 }
 
+/** The command that measures the same points: generated operands, their codes, sums by model and interval, the error of each. */
+export function curveCommand(request: CurveRequest): string {
+  const { series, trials, mostK } = request;
+  const inputs = [0, 1].map((stream) => operandInput(request, stream));
+  return nodeCommand(
+    [
+      'import { blockSum, encode, generate, modelPreset } from "fp8lab";',
+      `const [rows, width] = [${trials}, ${mostK}];`,
+      `const [a, b] = ${JSON.stringify(inputs)}.map((input) => encode(new Float32Array(generate(input, [rows, width]).codes.buffer), "e4m3"));`,
+      'const sums = (model, every, k) => { const sum = blockSum(modelPreset(model), "e4m3", "e4m3"); const step = every || k;',
+      'return Float64Array.from({ length: rows }, (_, row) => { let total = 0; for (let at = 0; at < k; at += step) { const offset = row * width + at;',
+      'total = Math.fround(total + sum({ codes: a, offset }, { codes: b, offset }, Math.min(step, k - at))); } return total; }); };',
+      'const rms = (values) => Math.sqrt(values.reduce((all, value) => all + value * value, 0) / rows);',
+      `for (const k of ${JSON.stringify(curveLengths(mostK))}) { const exact = sums("exact", 0, k); for (const { name, model, promoteEvery } of ${JSON.stringify(series)}) {`,
+      'const is = sums(model, promoteEvery, k); console.log([name, k, rms(exact.map((value, i) => is[i] - value)) / rms(exact)].join()); } }',
+    ].join(' '),
+  );
+}
+
 function exportOf(request: CurveRequest, points: readonly CurvePoint[], picture: () => SVGSVGElement | null) {
   return {
     name: 'fp8lab-promotion',
-    command: 'npx fp8lab study promotion',
+    command: curveCommand(request),
     json: () => ({ request, points: points.map(({ series, k, error, largest }) => ({ series, k, error, largest })) }),
     csv: () => [
       ['series', 'k', 'rms error', 'largest error'],

@@ -3,7 +3,7 @@ import { encodeLanes } from '../../../numerics/codec.ts';
 import { formats } from '../../../numerics/formats.ts';
 import { blockSum } from '../../../numerics/tensor-core.ts';
 import { modelPresets } from '../../../specs/presets.ts';
-import { generate } from '../../../tensors/generate.ts';
+import { type GeneratedInput, generate } from '../../../tensors/generate.ts';
 
 /** A way to sum: a model and how often its sum is moved out to f32 (0: never). */
 export interface CurveSeries {
@@ -39,16 +39,20 @@ export function curveLengths(mostK: number): number[] {
   return lengths;
 }
 
-function rows({ values, trials, mostK, seed }: CurveRequest, stream: number): Uint8Array {
-  const input = {
+/** What is generated for a (stream 0) and b (stream 1). */
+export function operandInput({ values, seed }: Pick<CurveRequest, 'values' | 'seed'>, stream: number): GeneratedInput {
+  return {
     generate: values,
     seed: seed * 2 + stream,
     dtype: 'f32',
     exponent: values === 'positive' ? 3 : 2,
     share: 0,
     factorExponent: 0,
-  } as const;
-  const { codes } = generate(input, [trials, mostK]);
+  };
+}
+
+function rows(request: CurveRequest, stream: number): Uint8Array {
+  const { codes } = generate(operandInput(request, stream), [request.trials, request.mostK]);
   return encodeLanes(codes as Uint32Array, formats.e4m3, 'nearest-even', 'saturate') as Uint8Array;
 }
 

@@ -4,6 +4,7 @@ import { formatValue } from '../../../parity/lanes.ts';
 import type { PageContext, PageModule, PageView } from '../../page.ts';
 import { bytes, integer, oneOf } from '../../state.ts';
 import { controls, facts, panel, table } from '../../ui/blocks.ts';
+import { nodeCommand } from '../../ui/command.ts';
 import { choice, numberField, segmented, slider } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
 import { exportBar } from '../../ui/export.ts';
@@ -170,7 +171,9 @@ function exportOf(pair: Pair, sums: readonly ModelSum[], svg: SVGSVGElement | un
   const values = (codes: Uint8Array) => `Uint8Array.of(${codes.join(', ')})`;
   return {
     name: 'fp8lab-tensor-core',
-    command: `node --input-type=module -e "import { blockSum, modelPreset } from 'fp8lab'; const v = (c) => ({ codes: c, offset: 0 }); console.log(blockSum(modelPreset('hopper-wgmma-fp8'), 'e4m3', 'e4m3')(v(${values(pair.a)}), v(${values(pair.b)}), 32))"`,
+    command: nodeCommand(
+      `import { blockSum, modelPreset } from "fp8lab"; const v = (codes) => ({ codes, offset: 0 }); for (const model of ${JSON.stringify(sums.map(({ name }) => name))}) console.log(model, blockSum(modelPreset(model), "e4m3", "e4m3")(v(${values(pair.a)}), v(${values(pair.b)}), 32))`,
+    ),
     json: () => ({
       format: 'e4m3',
       a: Array.from(pair.a),

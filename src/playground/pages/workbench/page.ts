@@ -152,7 +152,8 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
       const parsed = await services.compute.call('parse', await services.compute.call('specText', state.spec));
       if (!parsed.ok) throw parsed.error;
       requireBudget(parsed.spec);
-      const request = { spec: parsed.spec, shaders: Object.fromEntries(edits), guard: state.guard, repeats };
+      const ran = Object.fromEntries(edits);
+      const request = { spec: parsed.spec, shaders: ran, guard: state.guard, repeats };
       const result = await bench.call('bench', request, {
         signal: stop,
         timeout: 1000 * state.limit,
@@ -163,10 +164,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
       const adapter = services.adapter.kind === 'found' ? services.adapter.report : undefined;
       fill(
         outcome,
-        resultView(
-          { spec: parsed.spec, label: state.spec, result, checked, adapter, edited: [...edits.keys()] },
-          context.link(),
-        ),
+        resultView({ spec: parsed.spec, label: state.spec, result, checked, adapter, edited: ran }, context.link()),
       );
       root.dataset.ready = 'true';
     } catch (error) {

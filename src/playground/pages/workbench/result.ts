@@ -1,9 +1,10 @@
+import type { ShaderSources } from '../../../backends/webgpu/link.ts';
 import type { ResolvedSpec } from '../../../specs/types.ts';
 import type { Checked } from '../../services/compute-worker.ts';
 import type { AdapterReport } from '../../services/gpu-worker.ts';
 import { facts, notice, table } from '../../ui/blocks.ts';
 import { differenceFigure } from '../../ui/difference-figure.ts';
-import { type Child, h } from '../../ui/dom.ts';
+import { type Child, h, s } from '../../ui/dom.ts';
 import { exportBar } from '../../ui/export.ts';
 import { medianOf } from './messages.ts';
 import type { BenchResult } from './worker.ts';
@@ -15,8 +16,8 @@ export interface BenchOutcome {
   readonly result: BenchResult;
   readonly checked: Checked;
   readonly adapter: AdapterReport | undefined;
-  /** Paths of the shaders that were changed. */
-  readonly edited: readonly string[];
+  /** The shaders that were changed, by path. */
+  readonly edited: ShaderSources;
 }
 
 const milliseconds = (time: number) => `${time.toFixed(time < 10 ? 2 : 1)} ms`;
@@ -25,6 +26,7 @@ const milliseconds = (time: number) => `${time.toFixed(time < 10 ? 2 : 1)} ms`;
 export function resultView(outcome: BenchOutcome, link: string): Child[] {
   const { result, checked } = outcome;
   const { comparison } = checked;
+  const times = timeStrip(result.times);
   const differing = comparison?.tensors.filter(({ status }) => status !== 'equal') ?? [];
   return [
     comparison?.equal === true
@@ -49,6 +51,7 @@ export function resultView(outcome: BenchOutcome, link: string): Child[] {
           ),
         ),
     timeFacts(outcome),
+    times,
     differing.map(({ name, worst = [] }) =>
       table(
         `Elements of ${name} that are furthest off`,
@@ -80,7 +83,7 @@ export function resultView(outcome: BenchOutcome, link: string): Child[] {
           .filter(({ name }) => differing.some((tensor) => tensor.name === name))
           .map((map) => differenceFigure(map)),
       ),
-    exportBar(exportOf(outcome), link),
+    exportBar(exportOf(outcome, times), link),
     h('p', { class: 'small quiet' }, `Dispatched: ${result.dispatched.join('; ')}.`),
   ];
 }
@@ -101,13 +104,53 @@ function timeFacts({ result, adapter }: BenchOutcome): HTMLElement {
   ]);
 }
 
-function exportOf({ label, result, checked, adapter, edited }: BenchOutcome) {
+/** Width and height of the strip of times. */
+const strip = { width: 720, height: 84 } as const;
+
+/** Every timed run as a stroke on a line of milliseconds, the median as a taller one with its number. */
+export function timeStrip(times: readonly number[]): SVGSVGElement {
+  const [low, high] = [Math.min(...times), Math.max(...times)];
+  const place = (time: number) => 24 + ((strip.width - 48) * (time - low)) / (high - low || 1);
+  const median = medianOf(times);
+  const stroke = (time: number, y1: number, colour: string, wide: number) =>
+    s('line', { x1: place(time), x2: place(time), y1, y2: 52, stroke: colour, 'stroke-width': wide });
+  const word = (time: number, y: number, anchor: string, text: string) =>
+    s('text', { x: place(time), y, 'text-anchor': anchor, 'font-size': 13, fill: 'var(--ink-2)' }, text);
+  return s(
+    'svg',
+    {
+      viewBox: `0 0 ${strip.width} ${strip.height}`,
+      role: 'img',
+      class: 'times',
+      'aria-label': `${times.length} runs from ${milliseconds(low)} to ${milliseconds(high)}, median ${milliseconds(median)}`,
+    },
+    s('line', { x1: 12, x2: strip.width - 12, y1: 52, y2: 52, stroke: 'var(--line-strong)' }),
+    times.map((time) => stroke(time, 34, 'var(--accent)', 2)),
+    stroke(median, 22, 'var(--sign)', 3),
+    word(median, 14, 'middle', `median ${milliseconds(median)}`),
+    word(low, 74, 'start', milliseconds(low)),
+    high > low && word(high, 74, 'end', milliseconds(high)),
+  );
+}
+
+const fileName = (path: string) => `${path.split('/').at(-1)}.wgsl`;
+
+/** The command that runs the spec with the shaders that were run here: changed ones stand in a clone first. */
+export function benchCommand(label: string, edited: ShaderSources): string {
+  const parity = `npx fp8lab parity ${label} --backends webgpu:chromium`;
+  const copies = Object.keys(edited).map((path) => `cp ${fileName(path)} shaders/${path}.wgsl`);
+  return copies.length === 0 ? parity : [...copies, 'npm run build', parity].join(' && ');
+}
+
+function exportOf({ label, result, checked, adapter, edited }: BenchOutcome, picture: SVGSVGElement) {
   return {
     name: 'fp8lab-workbench',
-    command: `npx fp8lab parity ${label} --backends webgpu:chromium`,
+    command: benchCommand(label, edited),
+    files: Object.entries(edited).map(([path, text]) => ({ name: fileName(path), text })),
+    picture: () => picture,
     json: () => ({
       spec: label,
-      edited,
+      shaders: edited,
       comparison: checked.comparison ?? null,
       adapter: adapter?.name ?? null,
       software: adapter?.adapter.software ?? null,
