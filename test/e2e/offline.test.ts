@@ -53,6 +53,7 @@ const computed: Readonly<Record<string, { readonly press?: string; readonly read
   'tensor-core': { ready: ['#curve [data-export="csv"]', 'CSV'] },
   parity: { press: '#spec-run:not([disabled])', ready: ['#spec-outcome', 'agree to the bit'] },
   routing: { ready: ['#gate-check', 'makes the same 4,096 choices'] },
+  deployment: { ready: ['#deployment-busy', '%'] },
   workbench: { press: '#bench-run:not([disabled])', ready: ['#bench-outcome', 'have the reference’s bits'] },
   studies: { press: '#study-run:not([disabled])', ready: ['#study-results', 'What the numbers say'] },
 };
