@@ -30,7 +30,7 @@ function addPlacement(command: Command): Command {
     .addOption(new Option('--json', 'print one JSON object'));
 }
 
-/** Adds `moe generate`, `moe plan` and `moe simulate`. */
+/** Adds `moe route`, `moe generate`, `moe plan` and `moe simulate`. */
 export function addMoeCommands(
   program: Command,
   io: Io,
@@ -39,15 +39,36 @@ export function addMoeCommands(
 ): void {
   const moe = program
     .command('moe')
-    .description('place experts on GPUs: plans, redundancy, traffic')
+    .description('route tokens and place experts on GPUs: plans, redundancy, traffic')
     .addHelpText(
       'before',
       examples([
+        'moe route gate/dsv3 --picture route.svg',
         'moe plan loads.csv --picture plan.svg',
         'moe simulate --steps 48 --drift 0.2',
         'moe generate --out loads.csv',
       ]),
     );
+  moe
+    .command('route')
+    .description('where the tokens of a gate spec go: experts, GPUs, nodes, bytes of the links')
+    .argument('<spec>', 'a gate spec: its name or file')
+    .addOption(number('--nodes <n>', 'nodes', 4))
+    .addOption(number('--gpus <n>', 'GPUs of all nodes together', 32))
+    .option('--from <plan>', 'where the experts are, as --out of moe plan; default: placed evenly')
+    .option('--inputs <file>', 'logits and bias of your own, safetensors')
+    .option('--out <file>', 'write the result as JSON')
+    .option('--picture <file>', 'draw it, as SVG')
+    .addOption(new Option('--json', 'print one JSON object'))
+    .addHelpText(
+      'before',
+      examples([
+        'moe route gate/dsv3 --picture route.svg',
+        'moe route gate/dsv3 --nodes 8 --gpus 64 --json',
+        'moe route my-gate.json --inputs captured.safetensors --from plan.json',
+      ]),
+    )
+    .action(async (name, options) => finish(await (await import('./moe-route.ts')).moeRouteCommand(name, options, io)));
   addRecipe(moe.command('generate').description('loads to try with: a Zipf law whose order drifts'), 1)
     .option('--out <file>', 'write them to this .csv or .json file; default: CSV on stdout')
     .addOption(new Option('--json', 'print one JSON object'))

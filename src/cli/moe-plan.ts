@@ -106,7 +106,8 @@ function trafficUnder(placement: Placement, { routing, layer }: Sample): Traffic
   return trafficOf(routing, physical, placement.slotsPerGpu, placement.cluster);
 }
 
-function trafficJson(traffic: Traffic): unknown {
+/** Traffic as commands print it: links without tokens left out. */
+export function trafficJson(traffic: Traffic): unknown {
   const { nodeTokens, nodesPerToken, dispatch, combine } = traffic;
   const gpus = Math.round(Math.sqrt(traffic.nvlinkTokens.length));
   const nvlinkTokens = Array.from(traffic.nvlinkTokens).flatMap((tokens, at) =>

@@ -33,7 +33,7 @@ async function cli(...args: string[]): Promise<{ code: number; out: string; err:
 const small = ['--nodes', '2', '--gpus', '8', '--redundant', '8', '--sample-tokens', '200'];
 
 describe('fp8lab moe', () => {
-  it.each(['generate', 'plan', 'simulate'])('%s -h begins with examples', async (name) => {
+  it.each(['route', 'generate', 'plan', 'simulate'])('%s -h begins with examples', async (name) => {
     const { code, out } = await cli('moe', name, '-h');
     expect(code).toBe(0);
     expect(out).toMatch(new RegExp(`^Examples:\n {2}\\$ fp8lab moe ${name}`));
@@ -85,6 +85,33 @@ describe('fp8lab moe', () => {
     expect(JSON.parse(out).traffic).toMatchObject({ tokens: 64, drawn: false });
   });
 
+  it('route counts what the gate chose, and draws every expert', async () => {
+    const { code, out } = await cli('moe', 'route', 'gate/dsv3', '--json', '--picture', at('route.svg'));
+    expect(code).toBe(0);
+    const { tokens, topk, load, gpuLoads, tokensByNodes, crossings, traffic, nearTies } = JSON.parse(out);
+    const sum = (values: number[]): number => values.reduce((total, value) => total + value, 0);
+    expect([sum(load), sum(gpuLoads), sum(tokensByNodes)]).toEqual([tokens * topk, tokens * topk, tokens]);
+    // Eight groups on four nodes, four of them chosen: never more than four nodes, and fewer messages than choices.
+    expect(tokensByNodes).toHaveLength(5);
+    expect(tokensByNodes[0]).toBe(0);
+    expect(sum(traffic.nodeTokens.flat())).toBeLessThan(crossings);
+    expect(nearTies).toEqual({ below: 2e-6, tokens: 0 });
+    const svg = await readFile(at('route.svg'), 'utf8');
+    expect(svg).not.toMatch(/NaN|undefined|<script/);
+    // 4 nodes, 8 groups, 256 experts and 32 GPUs are bars; a band for each node and group, each busy expert, each expert and GPU.
+    const { document } = parseHTML(svg);
+    expect(document.querySelectorAll(`rect[width="12"]`).length).toBe(4 + 8 + 256 + 32);
+    const busy = load.filter((count: number) => count > 0).length;
+    expect(document.querySelectorAll('path[fill-opacity]').length).toBe(32 + 2 * busy);
+  });
+
+  it('route takes the placement of a plan, whose replicas share an expert', async () => {
+    await cli('moe', 'plan', '--layers', '1', '--redundant', '32', '--policy', 'global', '--out', at('spread.json'));
+    const { code, out } = await cli('moe', 'route', 'gate/dsv3', '--json', '--from', at('spread.json'));
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ cluster: { nodes: 4, gpus: 32 }, tokens: 512 });
+  });
+
   it('simulates four policies, draws them and says so in text', async () => {
     const series = ['--layers', '2', '--experts', '32', '--steps', '8', '--tokens', '4000', '--top-k', '4'];
     const given = [...series, '--nodes', '2', '--gpus', '8', '--redundant', '8', '--hosted', '8', '--active', '6'];
@@ -117,6 +144,8 @@ describe('fp8lab moe', () => {
     [['plan', '--out', 'x.txt'], 2],
     [['plan', '--picture', 'x.png'], 2],
     [['plan', '--nodes', 'many'], 2],
+    [['route', 'gemm/dsv3-dgrad'], 2],
+    [['route', 'gate/dsv3', '--gpus', '30'], 4],
     [['plan', '--policy', 'best'], 2],
     [['nothing'], 2],
   ])('%j is a usage error', async (args, code) => {
@@ -134,6 +163,15 @@ describe('fp8lab moe', () => {
     const from = await cli('moe', 'plan', '--from', at('bad.json'));
     expect(from).toMatchObject({ code: 4, err: expect.stringContaining('this is no plan') });
     expect(await readdir(folder)).toEqual(before);
+  });
+});
+
+describe('the picture of docs/moe.md', () => {
+  it('is what the documented command draws', async () => {
+    const page = await readFile('docs/moe.md', 'utf8');
+    const [, args] = /fp8lab (moe route .*) --picture/.exec(page)!;
+    expect((await cli(...args!.split(' '), '--picture', at('again.svg'))).code).toBe(0);
+    expect(await readFile(at('again.svg'), 'utf8')).toBe(await readFile('docs/pictures/moe-route.svg', 'utf8'));
   });
 });
 

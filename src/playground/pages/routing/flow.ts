@@ -1,3 +1,4 @@
+import { bandEnds, bandPath, type Slot, stackBars } from '../../../moe/picture/bands.ts';
 import { type Child, s } from '../../ui/dom.ts';
 import { cluster, type Flows, type Gated, layer, type Placed } from './model.ts';
 
@@ -7,40 +8,10 @@ const top = 34;
 const columns = [70, 330, 620, 930] as const;
 const bar = 12;
 
-interface Slot {
-  readonly y: number;
-  readonly size: number;
-}
-
-/** Bars of a column one above the other, as high as their loads; `gap` pixels between them. */
-function stack(loads: ArrayLike<number>, gap: number): Slot[] {
-  const total = Array.from(loads).reduce((sum, load) => sum + load, 0) || 1;
-  const room = height - top - 10 - gap * (loads.length - 1);
-  let y = top;
-  return Array.from(loads, (load) => {
-    const size = (room * load) / total;
-    const slot = { y, size };
-    y += size + gap;
-    return slot;
-  });
-}
-
-/** Keeps, for each bar, how much of it is already taken by bands. */
-function filler(slots: readonly Slot[], loads: ArrayLike<number>): (at: number, amount: number) => Slot {
-  const taken = new Float64Array(slots.length);
-  return (at, amount) => {
-    const slot = slots[at]!;
-    const share = loads[at] === 0 ? 0 : slot.size / loads[at]!;
-    const part = { y: slot.y + taken[at]! * share, size: amount * share };
-    taken[at]! += amount;
-    return part;
-  };
-}
+const room = { top, height: height - top - 10 };
 
 function band(x0: number, from: Slot, x1: number, to: Slot, group: number): Child {
-  const middle = (x0 + x1) / 2;
-  const path = `M${x0} ${from.y}C${middle} ${from.y} ${middle} ${to.y} ${x1} ${to.y}v${to.size}C${middle} ${to.y + to.size} ${middle} ${from.y + from.size} ${x0} ${from.y + from.size}Z`;
-  return s('path', { d: path, class: `band ${group % 2 === 0 ? 'even' : 'odd'}` });
+  return s('path', { d: bandPath(x0, from, x1, to), class: `band ${group % 2 === 0 ? 'even' : 'odd'}` });
 }
 
 const sums = (rows: readonly Float64Array[], length: number): Float64Array => {
@@ -58,12 +29,17 @@ export function flowPicture({ load, imbalance }: Gated, placed: Placed, flows: F
   const sources = flows.sourceToGroup.map((row) => row.reduce((sum, count) => sum + count, 0));
   const groups = sums(flows.sourceToGroup, layer.groups);
   const gpus = sums(flows.expertToGpu, cluster.gpus);
-  const places = [stack(sources, 8), stack(groups, 10), stack(load, 1.5), stack(gpus, 10)] as const;
-  const fromSource = filler(places[0], sources);
-  const intoGroup = filler(places[1], groups);
-  const fromGroup = filler(places[1], groups);
-  const fromExpert = filler(places[2], load);
-  const intoGpu = filler(places[3], gpus);
+  const places = [
+    stackBars(sources, 8, room),
+    stackBars(groups, 10, room),
+    stackBars(load, 1.5, room),
+    stackBars(gpus, 10, room),
+  ] as const;
+  const fromSource = bandEnds(places[0], sources);
+  const intoGroup = bandEnds(places[1], groups);
+  const fromGroup = bandEnds(places[1], groups);
+  const fromExpert = bandEnds(places[2], load);
+  const intoGpu = bandEnds(places[3], gpus);
   const bands: Child[] = [];
   for (const [source, row] of flows.sourceToGroup.entries()) {
     row.forEach((count, group) => {
