@@ -1,4 +1,5 @@
 // Messages over every link: one thread a link goes through the tokens of the ranks that use it. IB links first, then NVLink.
+// WAY 0: each slot by itself, straight; 1: a token once a rank, straight; 2: once a node over IB, and there from the GPU of its own number.
 #include "kernels/thread.wgsl"
 
 struct Parameters {
@@ -32,7 +33,7 @@ fn count_messages(
   }
 }
 
-// Tokens of the sender's ranks that go to the other node: each once, or each of their slots.
+// Messages of the tokens of the sender's ranks that go to the other node.
 fn over_ib(sender: u32, receiver: u32) -> u32 {
   var count = 0u;
   if (sender == receiver) {
@@ -41,9 +42,22 @@ fn over_ib(sender: u32, receiver: u32) -> u32 {
   for (var gpu = 0u; gpu < parameters.per_node; gpu++) {
     let rank = sender * parameters.per_node + gpu;
     for (var token = rank * parameters.tokens; token < (rank + 1u) * parameters.tokens; token++) {
-      let slots = slots_at(token, receiver * parameters.per_node, parameters.per_node);
-      count += select(slots, min(slots, 1u), ONCE == 1);
+      count += messages_to(token, receiver);
     }
+  }
+  return count;
+}
+
+// Messages of a token to a node that is not its own.
+fn messages_to(token: u32, node: u32) -> u32 {
+  let first = node * parameters.per_node;
+  if (WAY != 1) {
+    let slots = slots_at(token, first, parameters.per_node);
+    return select(slots, min(slots, 1u), WAY == 2);
+  }
+  var count = 0u;
+  for (var rank = first; rank < first + parameters.per_node; rank++) {
+    count += min(slots_at(token, rank, 1u), 1u);
   }
   return count;
 }
@@ -55,10 +69,10 @@ fn over_nvlink(sender: u32, receiver: u32) -> u32 {
     return count;
   }
   for (var rank = sender % parameters.per_node; rank < parameters.ranks; rank += parameters.per_node) {
-    if (ONCE == 1 || rank == sender) {
+    if (WAY == 2 || rank == sender) {
       for (var token = rank * parameters.tokens; token < (rank + 1u) * parameters.tokens; token++) {
         let slots = slots_at(token, receiver, 1u);
-        count += select(slots, min(slots, 1u), ONCE == 1);
+        count += select(slots, min(slots, 1u), WAY != 0);
       }
     }
   }

@@ -165,7 +165,7 @@ describe('combine', () => {
         };
         const { x, slot_to_row } = dispatchReference(dispatchSpec(shape, ranks, gpusPerNode, layout), inputs);
         const spec = combineSpec(shape, ranks, gpusPerNode, reduce, x!.shape[0]!, true);
-        const back = combineReference(spec, {
+        const { x: back } = combineReference(spec, {
           x: x!,
           slot_to_row: slot_to_row!,
           topk_idx,
@@ -177,7 +177,7 @@ describe('combine', () => {
           const slots = chosen
             .slice(token * shape.topk, (token + 1) * shape.topk)
             .filter((expert) => expert >= 0).length;
-          expect(fromBits((back.codes[3 * token]! << 16) >>> 0)).toBe(token * 0.5 * slots);
+          expect(fromBits((back!.codes[3 * token]! << 16) >>> 0)).toBe(token * 0.5 * slots);
         }
       }),
       { numRuns: 150 },
@@ -198,8 +198,8 @@ describe('combine', () => {
         slot_to_row: map([0, 1, 2, 3]),
         topk_idx: map(experts),
       };
-      const { codes } = combineReference(combineSpec(shape, 4, 2, reduce, 4), inputs);
-      return fromBits((codes[0]! << 16) >>> 0);
+      const { x } = combineReference(combineSpec(shape, 4, 2, reduce, 4), inputs);
+      return fromBits((x!.codes[0]! << 16) >>> 0);
     };
     // Exactly 2 + 2^-7: halfway between 2 and 2 + 2^-6, to even.
     expect(sum('none', [0, 1, 2, 3])).toBe(2);
@@ -212,12 +212,64 @@ describe('combine', () => {
         slot_to_row: map([0, 1, 2, 3]),
         topk_idx: map([0, 2, 4, 6]),
       };
-      const { codes } = combineReference(combineSpec(shape, 4, 2, reduce, 4), inputs);
-      return fromBits((codes[0]! << 16) >>> 0);
+      const { x } = combineReference(combineSpec(shape, 4, 2, reduce, 4), inputs);
+      return fromBits((x!.codes[0]! << 16) >>> 0);
     };
     // By ranks, in f32: 1 + 2^-8 + 2^-8 - 1. By nodes: 1 + 2^-8 is rounded to 1, 2^-8 - 1 is a bf16 number.
     expect(apart('local')).toBe(2 ** -7);
     expect(apart('node')).toBe(2 ** -8);
+  });
+
+  test('sends a row a slot, a rank or a node, as it sums', () => {
+    // Two nodes of two GPUs, two experts each; rank 1's token has slots on rank 1, twice on rank 2, on rank 3, and one without a row.
+    const shape = { tokens: 1, hidden: 4, experts: 8, topk: 5 };
+    const none = [-1, -1, -1, -1, -1];
+    const map = (own: readonly number[]): Tensor => ({
+      dtype: 'I32',
+      shape: [4, 5],
+      codes: Uint32Array.from([...none, ...own, ...none, ...none], (it) => it >>> 0),
+    });
+    const inputs = {
+      x: f32(new Array(16).fill(1), [4, 4]),
+      slot_to_row: map([0, 1, 2, 3, -1]),
+      topk_idx: map([2, 4, 5, 6, 0]),
+    };
+    const bytes = (reduce: 'none' | 'local' | 'node'): [number[], number[]] => {
+      const { ib_bytes, nvlink_bytes } = combineReference(combineSpec(shape, 4, 2, reduce, 4), inputs);
+      return [signed(ib_bytes), signed(nvlink_bytes)];
+    };
+    const row = 4 * 2;
+    const still = new Array(16).fill(0);
+    expect(bytes('none')).toEqual([[0, 0, 3 * row, 0], still]);
+    expect(bytes('local')).toEqual([[0, 0, 2 * row, 0], still]);
+    // Rank 3 has rank 1's number on the other node: rank 2's sum goes there, and one row crosses.
+    const inNode = [...still];
+    inNode[2 * 4 + 3] = row;
+    expect(bytes('node')).toEqual([[0, 0, row, 0], inNode]);
+  });
+
+  test('takes back over every link as many rows as dispatch sent', () => {
+    fc.assert(
+      fc.property(systems, (system) => {
+        const { shape, ranks, gpusPerNode, layout, topk_idx } = system;
+        const sent = dispatchReference(dispatchSpec(shape, ranks, gpusPerNode, layout), inputsOf(system));
+        const reduce = layout === 'normal' ? 'node' : 'none';
+        const { x, slot_to_row } = sent;
+        const spec = combineSpec(shape, ranks, gpusPerNode, reduce, x!.shape[0]!);
+        const back = combineReference(spec, { x: x!, slot_to_row: slot_to_row!, topk_idx });
+        const message = 4 * shape.hidden + (layout === 'normal' ? 8 * shape.topk : 16);
+        for (const [name, extent] of [
+          ['ib_bytes', ranks / gpusPerNode],
+          ['nvlink_bytes', ranks],
+        ] as const) {
+          const [out, home] = [signed(sent[name]), signed(back[name])];
+          out.forEach((bytes, at) => {
+            expect(home[(at % extent) * extent + Math.floor(at / extent)]! / (2 * shape.hidden)).toBe(bytes / message);
+          });
+        }
+      }),
+      { numRuns: 100 },
+    );
   });
 
   test('without levels it is unpermute, in bf16', () => {
@@ -229,6 +281,6 @@ describe('combine', () => {
       );
     const inputs = { x: matrix(30, 16, 'bf16'), slot_to_row: routed(30, 1), topk_idx: routed(4, 2) };
     const plain = unpermuteReference(unpermuteSpec({ tokens: 10, hidden: 16, topk: 3, rows: 30 }, 'bf16'), inputs);
-    expect(combineReference(combineSpec(shape, 2, 1, 'none', 30), inputs)).toEqual(plain);
+    expect(combineReference(combineSpec(shape, 2, 1, 'none', 30), inputs).x).toEqual(plain);
   });
 });

@@ -39,14 +39,14 @@ export const dispatch: readonly Mutant[] = [
     kernel: 'dispatch',
     name: 'a token over IB for every rank of a node',
     spec: 'dispatch',
-    constants: { ONCE: 0 },
+    constants: { WAY: 1 },
   },
   {
     kernel: 'dispatch',
     name: 'no forwarding over NVLink',
     spec: 'dispatch',
     file: 'kernels/dispatch_traffic',
-    replace: [['if (ONCE == 1 || rank == sender) {', 'if (rank == sender) {']],
+    replace: [['if (WAY == 2 || rank == sender) {', 'if (rank == sender) {']],
   },
   {
     kernel: 'dispatch',
@@ -78,6 +78,18 @@ export const combine: readonly Mutant[] = [
     name: 'every rank a node of its own',
     spec: 'combine-node',
     constants: { BY_NODE: 0 },
+  },
+  {
+    kernel: 'combine',
+    name: 'a row over IB for every slot',
+    spec: 'combine-node',
+    constants: { WAY: 0 },
+  },
+  {
+    kernel: 'combine',
+    name: 'a row over IB for every node though ranks send their own',
+    spec: 'combine-local',
+    constants: { WAY: 2 },
   },
   {
     kernel: 'combine',

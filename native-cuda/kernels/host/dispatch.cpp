@@ -104,26 +104,32 @@ i64 message_bytes(const DispatchSpec& spec, const Tensors& inputs) {
   return head + (spec.hidden * format_of(scheme.format).bits + 7) / 8 + scales;
 }
 
-/** Messages over IB and NVLink: `normal` once a node and on from there, `low-latency` once a slot. */
-void add_traffic(const DispatchSpec& spec, const u32* topk_idx, i64 message, Tensors& tensors) {
-  const i64 nodes = spec.ranks / spec.gpus_per_node;
-  std::vector<u32> ib(static_cast<std::size_t>(nodes * nodes)), nvlink(static_cast<std::size_t>(spec.ranks * spec.ranks));
-  const auto bytes = static_cast<u32>(message);
-  for (i64 token = 0; token < spec.all_tokens(); token++) {
-    const i64 source = token / spec.tokens, home = spec.node_of(source);
+/** How a token travels: each slot straight to its rank, once a rank straight, or once a node over IB and on over NVLink. */
+enum class Way : u8 { slot, rank, node };
+
+/** Bytes over IB and NVLink. `rank_of_slot` gives a slot's rank, negative for none; on the way back every link is taken the other way. */
+template <class RankOfSlot>
+void add_traffic(const Topology& system, Way way, bool back, i64 message, const RankOfSlot& rank_of_slot, Tensors& tensors) {
+  const i64 nodes = system.ranks / system.gpus_per_node;
+  std::vector<u32> ib(static_cast<std::size_t>(nodes * nodes)), nvlink(static_cast<std::size_t>(system.ranks * system.ranks));
+  const auto send = [&](std::vector<u32>& links, i64 extent, i64 from, i64 to) {
+    links[static_cast<std::size_t>(back ? to * extent + from : from * extent + to)] += static_cast<u32>(message);
+  };
+  for (i64 token = 0; token < system.all_tokens(); token++) {
+    const i64 source = token / system.tokens, home = system.node_of(source);
     std::set<i64> seen_ranks, seen_nodes;
-    for (i64 slot = token * spec.topk; slot < (token + 1) * spec.topk; slot++) {
-      if (!is_expert(spec, topk_idx[slot])) continue;
-      const i64 rank = spec.rank_of(topk_idx[slot]), node = spec.node_of(rank);
-      if (!seen_ranks.insert(rank).second && !spec.low_latency) continue;
+    for (i64 slot = token * system.topk; slot < (token + 1) * system.topk; slot++) {
+      const i64 rank = rank_of_slot(slot);
+      if (rank < 0 || (!seen_ranks.insert(rank).second && way != Way::slot)) continue;
+      const i64 node = system.node_of(rank);
       const bool first = seen_nodes.insert(node).second;
-      if (node != home && (first || spec.low_latency)) ib[static_cast<std::size_t>(home * nodes + node)] += bytes;
-      const i64 sender = node != home && !spec.low_latency ? node * spec.gpus_per_node + source % spec.gpus_per_node : source;
-      if (spec.node_of(sender) == node && sender != rank) nvlink[static_cast<std::size_t>(sender * spec.ranks + rank)] += bytes;
+      if (node != home && (first || way != Way::node)) send(ib, nodes, home, node);
+      const i64 sender = node != home && way == Way::node ? node * system.gpus_per_node + source % system.gpus_per_node : source;
+      if (system.node_of(sender) == node && sender != rank) send(nvlink, system.ranks, sender, rank);
     }
   }
   tensors.emplace("ib_bytes", integer_tensor(ib, {nodes, nodes}));
-  tensors.emplace("nvlink_bytes", integer_tensor(nvlink, {spec.ranks, spec.ranks}));
+  tensors.emplace("nvlink_bytes", integer_tensor(nvlink, {system.ranks, system.ranks}));
 }
 
 u32 to_bf16(float sum) {
@@ -185,7 +191,9 @@ Tensors compute(const DispatchSpec& spec, const Tensors& inputs, int threads) {
   tensors.emplace("counts", integer_tensor(placement.counts, {static_cast<i64>(placement.counts.size())}));
   tensors.emplace("source", integer_tensor(sources_of(spec, placement.row_to_slot), {spec.rows(), 2}));
   tensors.emplace("slot_to_row", integer_tensor(placement.slot_to_row, slots));
-  add_traffic(spec, topk_idx, message_bytes(spec, inputs), tensors);
+  add_traffic(
+      spec, spec.low_latency ? Way::slot : Way::node, false, message_bytes(spec, inputs),
+      [&](i64 slot) { return is_expert(spec, topk_idx[slot]) ? spec.rank_of(topk_idx[slot]) : -1; }, tensors);
   if (spec.low_latency) {
     add_source_layout(spec, topk_idx, tensors);
   } else {
@@ -217,6 +225,10 @@ Tensors compute(const CombineSpec& spec, const Tensors& inputs, int threads) {
   const bool weighted = spec.topk_weights.has_value() || inputs.count("topk_weights") != 0;
   const u32* weights = weighted ? require_f32("topk_weights", inputs, slots) : nullptr;
   Tensors tensors;
+  const Way way = spec.reduce == CombineSpec::Reduce::none ? Way::slot : spec.reduce == CombineSpec::Reduce::local ? Way::rank : Way::node;
+  add_traffic(
+      spec, way, true, 2 * spec.hidden,
+      [&](i64 slot) { return rows[slot] != nowhere && is_expert(spec, topk_idx[slot]) ? spec.rank_of(topk_idx[slot]) : -1; }, tensors);
   if (spec.reduce == CombineSpec::Reduce::none) {
     std::vector<u32> used(rows, rows + spec.all_tokens() * spec.topk);
     for (std::size_t slot = 0; slot < used.size(); slot++) {

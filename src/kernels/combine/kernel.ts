@@ -9,6 +9,6 @@ export const combineKernel: Kernel<CombineSpec> = {
   name: 'combine',
   inputs: combineInputs,
   results: combineResults,
-  reference: (spec, inputs) => ({ x: combineReference(spec, inputs) }),
+  reference: combineReference,
   webgpu: combineWebGpu,
 };

@@ -4,6 +4,7 @@ import { formats } from '../../numerics/formats.ts';
 import type { CombineSpec } from '../../specs/kernels/combine.ts';
 import type { Tensor, Tensors } from '../../tensors/tensor.ts';
 import { narrow } from '../dequantize/reference.ts';
+import { countMessages, returned, trafficTensors, type Way } from '../dispatch/traffic.ts';
 import { NOWHERE, requireIndices } from '../indices.ts';
 import { widen } from '../quantize/reference.ts';
 import { requireTensor } from '../tiles.ts';
@@ -36,14 +37,30 @@ export function combineOperands(spec: CombineSpec, inputs: Tensors): RankedSum {
   };
 }
 
+/** Rows that travel back, as bytes of bf16: one a slot, one a rank, or one a rank inside its node and one a node beyond. */
+export function combineTraffic(spec: CombineSpec, { slotRank }: RankedSum): Tensors {
+  return trafficTensors(spec, returned(countMessages(spec, slotRank, wayBack(spec))), messageBytes(spec));
+}
+
+/** The way of dispatch that the rows take backwards. */
+export const wayBack = ({ reduce }: CombineSpec): Way =>
+  (({ none: 'slot', local: 'rank', node: 'node' }) as const)[reduce];
+
+/** Bytes of a row that travels back. */
+export const messageBytes = ({ shape }: CombineSpec): number => 2 * shape.hidden;
+
 /** The f32 bits of a value rounded to bf16, as it travels. */
 function rounded(bits: number): number {
   return decodeBits(encodeBits(bits, formats.bf16, 'nearest-even', 'ieee'), formats.bf16);
 }
 
 /** docs/numerics.md, "Combine". */
-export function combineReference(spec: CombineSpec, inputs: Tensors): Tensor {
+export function combineReference(spec: CombineSpec, inputs: Tensors): Tensors {
   const operands = combineOperands(spec, inputs);
+  return { x: combineSums(spec, operands), ...combineTraffic(spec, operands) };
+}
+
+function combineSums(spec: CombineSpec, operands: RankedSum): Tensor {
   const { hidden } = spec.shape;
   const tokens = spec.ranks * spec.shape.tokens;
   if (spec.reduce === 'none') return narrow(sumSlots(operands), 'bf16', [tokens, hidden]);

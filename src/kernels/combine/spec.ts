@@ -14,7 +14,12 @@ export function combineInputs(spec: CombineSpec): readonly InputDeclaration[] {
   ];
 }
 
-/** x [ranks * tokens, hidden] in bf16. */
-export function combineResults({ ranks, shape }: CombineSpec): readonly TensorDeclaration[] {
-  return [{ name: 'x', dtype: 'BF16', shape: [ranks * shape.tokens, shape.hidden] }];
+/** x [ranks * tokens, hidden] in bf16, and what went over the links. */
+export function combineResults({ ranks, gpusPerNode, shape }: CombineSpec): readonly TensorDeclaration[] {
+  const nodes = ranks / gpusPerNode;
+  return [
+    { name: 'x', dtype: 'BF16', shape: [ranks * shape.tokens, shape.hidden] },
+    { name: 'ib_bytes', dtype: 'I32', shape: [nodes, nodes] },
+    { name: 'nvlink_bytes', dtype: 'I32', shape: [ranks, ranks] },
+  ];
 }

@@ -1,12 +1,13 @@
 import { inputError } from '../../errors.ts';
 import { type DispatchSpec, dispatchedRows, type Topology } from '../../specs/kernels/dispatch.ts';
-import type { Tensor, Tensors } from '../../tensors/tensor.ts';
+import type { Tensors } from '../../tensors/tensor.ts';
 import { quantizedOperand } from '../dequantize/reference.ts';
 import { integers, NOWHERE, requireF32, requireIndices } from '../indices.ts';
 import { gatherRows, type Placement, placeSlots, quantizedOfRows, quantizedRows } from '../permute/reference.ts';
 import { formatOfTensor, quantizedTensors } from '../quantize/reference.ts';
 import { requireShape, requireTensor } from '../tiles.ts';
 import { messageBytes } from './spec.ts';
+import { countMessages, type Traffic, trafficTensors, type Way } from './traffic.ts';
 
 /** Experts and weights of the tokens of all ranks, checked. */
 export interface Routed {
@@ -113,37 +114,13 @@ export function localSlots(spec: DispatchSpec, routed: Routed, rowToSlot: Uint32
   return { topkIdx, weights };
 }
 
-/** Messages over every link: IB [nodes, nodes], NVLink [ranks, ranks]. */
-export interface Traffic {
-  readonly ib: Uint32Array;
-  readonly nvlink: Uint32Array;
+/** The rank of every slot; -1 for slots that go nowhere. */
+export function slotRanks(spec: Topology, topkIdx: Uint32Array): Uint32Array {
+  return topkIdx.map((expert) => (expert < spec.shape.experts ? rankOf(spec, expert) : NOWHERE));
 }
 
-/**
- * Counts messages. `normal`: a token goes once to a node, over IB to the GPU of the same number there, and from there over NVLink; inside its
- * own node over NVLink. `low-latency`: every slot goes straight to its rank.
- */
-export function countMessages(spec: DispatchSpec, topkIdx: Uint32Array): Traffic {
-  const { shape, ranks, gpusPerNode, layout } = spec;
-  const nodes = ranks / gpusPerNode;
-  const traffic = { ib: new Uint32Array(nodes * nodes), nvlink: new Uint32Array(ranks * ranks) };
-  const nodeOf = (rank: number): number => Math.floor(rank / gpusPerNode);
-  for (let token = 0; token < ranks * shape.tokens; token++) {
-    const source = Math.floor(token / shape.tokens);
-    const experts = topkIdx.subarray(token * shape.topk, (token + 1) * shape.topk).filter((it) => it < shape.experts);
-    const targets = Array.from(experts, (expert) => rankOf(spec, expert));
-    const seen = new Set<number>();
-    for (const target of layout === 'normal' ? new Set(targets) : targets) {
-      const node = nodeOf(target);
-      const away = node !== nodeOf(source);
-      if (away && !(layout === 'normal' && seen.has(node))) traffic.ib[nodeOf(source) * nodes + node]!++;
-      seen.add(node);
-      const from = away && layout === 'normal' ? node * gpusPerNode + (source % gpusPerNode) : source;
-      if (nodeOf(from) === node && from !== target) traffic.nvlink[from * ranks + target]!++;
-    }
-  }
-  return traffic;
-}
+/** How tokens travel in a layout. */
+export const wayOf = ({ layout }: DispatchSpec): Way => (layout === 'normal' ? 'node' : 'slot');
 
 /** What a low-latency rank needs to find a source's rows: how many slots each source has for each expert, and how many come before. */
 export function sourceLayout(spec: DispatchSpec, topkIdx: Uint32Array): { count: Uint32Array; begin: Uint32Array } {
@@ -169,14 +146,8 @@ export interface DispatchMaps extends Traffic {
 
 /** The maps under the contract's names. `message` is the bytes of one. */
 export function mapTensors(spec: DispatchSpec, maps: DispatchMaps, message: number): Tensors {
-  const { shape, ranks, gpusPerNode } = spec;
+  const { shape, ranks } = spec;
   const { counts, offsets, rowToSlot, slotToRow } = maps.placement;
-  const nodes = ranks / gpusPerNode;
-  const bytes = (messages: Uint32Array, extent: number): Tensor =>
-    integers(
-      messages.map((count) => count * message),
-      [extent, extent],
-    );
   return {
     counts: integers(counts, [counts.length]),
     ...(maps.local && {
@@ -190,8 +161,7 @@ export function mapTensors(spec: DispatchSpec, maps: DispatchMaps, message: numb
     }),
     source: integers(maps.source, [rowToSlot.length, 2]),
     slot_to_row: integers(slotToRow, [ranks * shape.tokens, shape.topk]),
-    ib_bytes: bytes(maps.ib, nodes),
-    nvlink_bytes: bytes(maps.nvlink, ranks),
+    ...trafficTensors(spec, maps, message),
   };
 }
 
@@ -210,7 +180,7 @@ export function dispatchReference(spec: DispatchSpec, inputs: Tensors): Tensors 
       ...(spec.layout === 'normal'
         ? { local: localSlots(spec, routed, rowToSlot) }
         : { layout: sourceLayout(spec, routed.topkIdx) }),
-      ...countMessages(spec, routed.topkIdx),
+      ...countMessages(spec, slotRanks(spec, routed.topkIdx), wayOf(spec)),
     },
     messageBytes(spec, wireFormat(spec, inputs)),
   );

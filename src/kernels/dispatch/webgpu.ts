@@ -1,5 +1,5 @@
 import type { Gpu, GpuWords } from '../../backends/webgpu/gpu.ts';
-import { type DispatchSpec, dispatchedRows } from '../../specs/kernels/dispatch.ts';
+import { type DispatchSpec, dispatchedRows, type Topology } from '../../specs/kernels/dispatch.ts';
 import type { Codes, Tensors } from '../../tensors/tensor.ts';
 import { rowBands } from '../bands.ts';
 import { operandOnHost } from '../dequantize/webgpu.ts';
@@ -8,8 +8,9 @@ import { type Placement, quantizedOfRows, quantizedRows } from '../permute/refer
 import { gatherOnDevice, placeSlotsOnDevice } from '../permute/webgpu.ts';
 import { quantizedTensors } from '../quantize/reference.ts';
 import { requireShape, requireTensor } from '../tiles.ts';
-import { type DispatchMaps, mapTensors, type Routed, routedTokens, type Traffic, wireFormat } from './reference.ts';
+import { type DispatchMaps, mapTensors, type Routed, routedTokens, wayOf, wireFormat } from './reference.ts';
 import { messageBytes } from './spec.ts';
+import { type Traffic, type Way, ways } from './traffic.ts';
 
 /** Sends tokens to the ranks of their experts, on a device that plays all ranks. */
 export async function dispatchWebGpu(gpu: Gpu, spec: DispatchSpec, inputs: Tensors, tier: Tier): Promise<Tensors> {
@@ -40,7 +41,8 @@ async function mapsOnDevice(gpu: Gpu, spec: DispatchSpec, routed: Routed): Promi
   const weights = gpu.upload(routed.weights);
   const placement = await placeOnDevice(gpu, spec, routed.topkIdx, topkIdx);
   const rows = await describeRows(gpu, spec, placement.rowToSlot, topkIdx, weights);
-  const traffic = await trafficOnDevice(gpu, spec, topkIdx);
+  const perRank = spec.shape.experts / spec.ranks;
+  const traffic = await trafficOnDevice(gpu, spec, { slots: topkIdx, perRank }, wayOf(spec));
   const layout = spec.layout === 'normal' ? {} : { layout: await layoutOnDevice(gpu, spec, topkIdx) };
   gpu.release(topkIdx);
   gpu.release(weights);
@@ -141,18 +143,29 @@ async function describeRows(
   return withSlots ? { source, local } : { source };
 }
 
-async function trafficOnDevice(gpu: Gpu, spec: DispatchSpec, topkIdx: GpuWords): Promise<Traffic> {
-  const { shape, ranks, gpusPerNode, layout } = spec;
+/** What slots hold: experts, `perRank` on a rank, or with `perRank` 1 the ranks themselves. */
+export interface DeviceSlots {
+  readonly slots: GpuWords;
+  readonly perRank: number;
+}
+
+/** Counts messages as `countMessages` does. */
+export async function trafficOnDevice(
+  gpu: Gpu,
+  { shape, ranks, gpusPerNode }: Topology,
+  { slots, perRank }: DeviceSlots,
+  way: Way,
+): Promise<Traffic> {
   const nodes = ranks / gpusPerNode;
   const links = nodes * nodes + ranks * ranks;
   const messages = gpu.allocate(links);
   gpu.dispatch({
     shader: 'kernels/dispatch_traffic',
     entryPoint: 'count_messages',
-    constants: { ONCE: layout === 'normal' ? 1 : 0 },
-    uniforms: [shape.tokens, shape.topk, shape.experts, shape.experts / ranks, ranks, gpusPerNode],
+    constants: { WAY: ways.indexOf(way) },
+    uniforms: [shape.tokens, shape.topk, ranks * perRank, perRank, ranks, gpusPerNode],
     buffers: [
-      { buffer: topkIdx, access: 'read' },
+      { buffer: slots, access: 'read' },
       { buffer: messages, access: 'read_write' },
     ],
     threads: links,

@@ -1,20 +1,22 @@
-import { combineOperands } from '../../kernels/combine/reference.ts';
+import { combineOperands, combineTraffic } from '../../kernels/combine/reference.ts';
 import {
-  countMessages,
   localSlots,
   mapTensors,
   placeDispatch,
   routedTokens,
+  slotRanks,
   sourceLayout,
   sourcesOf,
+  wayOf,
   wireFormat,
 } from '../../kernels/dispatch/reference.ts';
 import { messageBytes } from '../../kernels/dispatch/spec.ts';
+import { countMessages } from '../../kernels/dispatch/traffic.ts';
 import { NOWHERE } from '../../kernels/indices.ts';
 import { widen } from '../../kernels/quantize/reference.ts';
 import { fmaBits } from '../../numerics/f32.ts';
 import type { CombineSpec, DispatchSpec } from '../../specs/types.ts';
-import type { Tensors } from '../../tensors/tensor.ts';
+import type { Tensor, Tensors } from '../../tensors/tensor.ts';
 import { traceEncode } from './encode.ts';
 import { traceOutput } from './operand.ts';
 import { movedRowTracer } from './permute.ts';
@@ -45,18 +47,24 @@ export function dispatchTracer(spec: DispatchSpec, inputs: Tensors): Tracer {
     spec.layout === 'normal'
       ? { local: localSlots(spec, routed, rowToSlot) }
       : { layout: sourceLayout(spec, routed.topkIdx) };
-  const maps = { placement, source: sourcesOf(spec, rowToSlot), ...of, ...countMessages(spec, routed.topkIdx) };
+  const traffic = countMessages(spec, slotRanks(spec, routed.topkIdx), wayOf(spec));
+  const maps = { placement, source: sourcesOf(spec, rowToSlot), ...of, ...traffic };
   const tensors = mapTensors(spec, maps, messageBytes(spec, wireFormat(spec, inputs)));
   const row = movedRowTracer(spec.x, spec.shape.topk, inputs, rowToSlot);
   return (name, coordinates) => {
     const tensor = tensors[name];
     if (tensor === undefined) return row(name, coordinates);
-    const recorder = new Recorder();
-    const index = coordinates.reduce((at, coordinate, axis) => at * tensor.shape[axis]! + coordinate, 0);
-    const element = quantity(name, tensor.codes[index]!, tensor.dtype === 'I32' ? 'i32' : 'f32');
-    const result = recorder.record('count', meanings[name] ?? name, [], element);
-    return { sections: [recorder.section('Map')], result };
+    return traceMap(name, tensor, coordinates);
   };
+}
+
+/** An element of a map, by what it counts. */
+function traceMap(name: string, tensor: Tensor, coordinates: readonly number[]): ReturnType<Tracer> {
+  const recorder = new Recorder();
+  const index = coordinates.reduce((at, coordinate, axis) => at * tensor.shape[axis]! + coordinate, 0);
+  const element = quantity(name, tensor.codes[index]!, tensor.dtype === 'I32' ? 'i32' : 'f32');
+  const result = recorder.record('count', meanings[name] ?? name, [], element);
+  return { sections: [recorder.section('Map')], result };
 }
 
 /** Derives elements of a combine: one fma a slot, a rounding a level. */
@@ -64,7 +72,11 @@ export function combineTracer(spec: CombineSpec, inputs: Tensors): Tracer {
   const operands = combineOperands(spec, inputs);
   const { slotRank, slotToRow, weights, topk } = operands;
   const values = widen(operands.x);
-  return (_, [token, column]) => {
+  const traffic = combineTraffic(spec, operands);
+  return (name, coordinates) => {
+    const map = traffic[name];
+    if (map !== undefined) return traceMap(name, map, coordinates);
+    const [token, column] = coordinates;
     const sections: TraceSection[] = [];
     const slots = Array.from({ length: topk }, (_, k) => token! * topk + k).filter(
       (slot) => slotRank[slot] !== NOWHERE,
