@@ -61,14 +61,21 @@ fn b_factor(column: u32, k: u32) -> u32 {
   return b_factors[index * parameters.b_grid_columns + k / parameters.b_tile_columns];
 }
 
-// Scales and partial sums of four columns, each operation rounded once.
+// Scales and partial sums of four columns, each operation rounded once: products and sums are fmas with a zero or a one, so that one copy of the arithmetic serves all.
 fn promote(sums: vec4<u32>, partials: vec4<u32>, sa: vec4<u32>, sb: vec4<u32>) -> vec4<u32> {
-  let scaled = float_mul4(select(partials, sa, COMBINE != B_THEN_A), select(partials, sb, COMBINE != A_THEN_B));
-  let other = select(select(partials, sb, COMBINE == A_THEN_B), sa, COMBINE == B_THEN_A);
-  if (FUSED == 1) {
-    return float_fma4(scaled, other, sums);
+  var value = select(partials, sa, COMBINE != B_THEN_A);
+  for (var step = 0u; step < 3u - u32(FUSED); step++) {
+    var factor = select(partials, sb, COMBINE != A_THEN_B);
+    if (step == 1u) {
+      factor = select(select(partials, sb, COMBINE == A_THEN_B), sa, COMBINE == B_THEN_A);
+    } else if (step == 2u) {
+      factor = vec4(ONE_BITS);
+    }
+    // A zero of the product's own sign keeps it.
+    let product_sign = (value ^ factor) & vec4(SIGN_BIT);
+    value = float_fma4(value, factor, select(product_sign, sums, step == 2u - u32(FUSED)));
   }
-  return float_add4(sums, float_mul4(scaled, other));
+  return value;
 }
 
 // A loop, though it is short: compilers inline every call, and copies of the arithmetic take them long.

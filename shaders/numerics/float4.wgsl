@@ -48,7 +48,7 @@ fn product4(a: vec4<u32>, b: vec4<u32>) -> Limbs {
   return Limbs(ah * bh + (middle >> vec4(12u)) + (low >> vec4(24u)), (low & vec4(0xffffffu)) << vec4(4u));
 }
 
-// a * b + c with one rounding.
+// a * b + c with one rounding. A sum is it with b = 1; a product with c a zero of its own sign, which keeps the sign of a product that is zero.
 fn float_fma4(a: vec4<u32>, b: vec4<u32>, c: vec4<u32>) -> vec4<u32> {
   let product_zero = is_zero4(a) | is_zero4(b);
   let addend_zero = is_zero4(c);
@@ -97,20 +97,4 @@ fn float_fma4(a: vec4<u32>, b: vec4<u32>, c: vec4<u32>) -> vec4<u32> {
     }
   }
   return result;
-}
-
-fn float_mul4(a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
-  if (any(is_zero4(a) | is_zero4(b))) {
-    var result = vec4<u32>();
-    for (var i = 0u; i < 4u; i++) {
-      result[i] = float_mul(a[i], b[i]);
-    }
-    return result;
-  }
-  // A product that rounds to zero is no usual lane, so its sign is the scalar function's: that of the fma, whose addend of the same sign keeps it.
-  return float_fma4(a, b, (a ^ b) & vec4(SIGN_BIT));
-}
-
-fn float_add4(a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
-  return float_fma4(a, vec4(ONE_BITS), b);
 }

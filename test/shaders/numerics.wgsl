@@ -86,8 +86,8 @@ fn arithmetic_of_four(
     let a = vec4(input[k], input[k + 3u], input[k + 6u], input[k + 9u]);
     let b = vec4(input[k + 1u], input[k + 4u], input[k + 7u], input[k + 10u]);
     let c = vec4(input[k + 2u], input[k + 5u], input[k + 8u], input[k + 11u]);
-    let sums = float_add4(a, b);
-    let products = float_mul4(a, b);
+    let sums = float_fma4(a, vec4(ONE_BITS), b);
+    let products = float_fma4(a, b, (a ^ b) & vec4(SIGN_BIT));
     let fused = float_fma4(a, b, c);
     for (var lane = 0u; lane < 4u; lane++) {
       output[k + lane] = sums[lane];
