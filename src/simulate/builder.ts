@@ -64,7 +64,7 @@ export class Builder {
 
   /** Adds a task of the micro-batch at hand. */
   private add(task: NewTask): number {
-    return addTask(this.parts.graph, { ...task, micro: this.micro });
+    return addTask(this.parts.graph, task, this.micro);
   }
 
   /** Work of every GPU: the same, or its own. */

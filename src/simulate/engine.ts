@@ -43,23 +43,28 @@ export interface NewTask {
   readonly micro?: number;
 }
 
+/** What most tasks wait for at their end; shared, so that large graphs are not mostly empty lists. */
+const nothing: number[] = [];
+
 /** Adds a task; returns its index. What it waits for must have been added. */
-export function addTask(
-  graph: Graph,
-  { kind, stream = -1, duration, after = [], endAfter = [], tail = 0, micro = 0 }: NewTask,
-): number {
+export function addTask(graph: Graph, task: NewTask, micro = task.micro ?? 0): number {
+  const { kind, duration } = task;
   if (!(duration >= 0) || duration === Number.POSITIVE_INFINITY) {
     const fix = 'durations are finite and not negative; look for a bandwidth or a rate of zero';
     throw inputError(`task ${kind} would take ${duration} s`, 'bad-duration', kind, fix);
   }
-  const present = (list: readonly (number | undefined)[]): number[] => list.filter((task) => task !== undefined);
   graph.kind.push(kind);
-  graph.stream.push(stream);
+  graph.stream.push(task.stream ?? -1);
   graph.duration.push(duration);
-  graph.startsAfter.push(present(after));
-  graph.endsAfter.push(present(endAfter));
+  graph.startsAfter.push(present(task.after));
+  graph.endsAfter.push(present(task.endAfter));
   graph.micro.push(micro);
-  return graph.tail.push(tail) - 1;
+  return graph.tail.push(task.tail ?? 0) - 1;
+}
+
+function present(list: readonly (number | undefined)[] | undefined): number[] {
+  if (list === undefined || (list.length === 1 && list[0] === undefined)) return nothing;
+  return list.includes(undefined) ? list.filter((task) => task !== undefined) : (list as number[]);
 }
 
 /** When each task ran. */

@@ -132,11 +132,25 @@ function loadsOf({ loads, routings, model, skew, drift, seed }: Scenario): { pla
   return { planned: series[0]!, now: series.at(-1)! };
 }
 
+/** Layers drawn last, by all that decides them: sweeps and sliders ask for the same ones again and again. Half a MB each at most. */
+const drawnLately = new Map<string, Routing>();
+const keptLayers = 32;
+
 function drawn(loads: ArrayLike<number>, layer: number, scenario: Scenario, most: number): Routing {
-  const { model, groupLimit = model.groupLimit, seed } = scenario;
-  const possible = Float64Array.from(loads, (load) => Math.max(load, 1e-3));
+  const { model, groupLimit = model.groupLimit, seed, skew, drift } = scenario;
+  const { topK, groups, experts } = model;
   const tokens = Math.min(pool, most);
-  return drawRouting(possible, { tokens, topK: model.topK, seed: seed + 1 + layer, groups: model.groups, groupLimit });
+  const draw = (): Routing => {
+    const possible = Float64Array.from(loads, (load) => Math.max(load, 1e-3));
+    return drawRouting(possible, { tokens, topK, seed: seed + 1 + layer, groups, groupLimit });
+  };
+  if (scenario.loads !== undefined) return draw();
+  const key = [experts, topK, groups, groupLimit, skew, drift, seed, layer, tokens].join();
+  const routing = drawnLately.get(key) ?? draw();
+  drawnLately.delete(key);
+  drawnLately.set(key, routing);
+  if (drawnLately.size > keptLayers) drawnLately.delete(drawnLately.keys().next().value!);
+  return routing;
 }
 
 /** Gives every GPU `each` tokens of a pool, one stretch after the other. */

@@ -11,7 +11,7 @@ import { checkedSpecs } from '../../src/playground/pages/parity/selection.ts';
 import { layer, logitsOf, nextBias, placements, routeBatch } from '../../src/playground/pages/routing/model.ts';
 import { operandsOf } from '../../src/playground/pages/tensor-core/model.ts';
 import { shippedSpecs } from '../../src/playground/services/specs.ts';
-import { trainingScenario } from '../../src/simulate/published.ts';
+import { deepseekScenario } from '../../src/simulate/published.ts';
 import { simulate } from '../../src/simulate/simulate.ts';
 import {
   accessibilityProblems,
@@ -426,14 +426,17 @@ describe('deployment', () => {
     await page.$$eval('.task:not([hidden]) button', (buttons) => buttons.at(-1)!.click());
     await waitFor(page, '#why-run:not([disabled])');
     expect(await textOf(page, '#why-outcome')).toBe('');
-    await page.evaluate((next) => location.assign(next), `${link}&why=two-micro-batches`);
-    await waitFor(page, 'input[value="two-micro-batches"]:checked');
+    await page.evaluate((next) => location.assign(next), `${link}&why=20-sms`);
+    await waitFor(page, 'input[value="20-sms"]:checked');
     await press(page, '#why-run');
-    await waitFor(page, '#why-outcome[data-question="two-micro-batches"] [data-export="svg"]');
-    const [two, none] = (['two', 'none'] as const).map((overlap) => simulate(trainingScenario({ overlap })).result);
-    expect(await textOf(page, '#why-outcome .answer')).toContain(
-      `training, EP64: ${(none!.seconds / two!.seconds).toFixed(2)} times`,
+    await waitFor(page, '#why-outcome[data-question="20-sms"] [data-export="svg"]');
+    const rows = await page.$$eval('#why-outcome tbody tr', (found) =>
+      found.map(({ cells }) => Array.from(cells, (cell) => cell.textContent)),
     );
+    const prefill = rows.find(([name, value]) => name!.startsWith('prefill') && value === '20')!;
+    const { result } = simulate(deepseekScenario({}));
+    expect(prefill[2]).toBe(String(Math.round(result.tokensPerSecondPerNode)));
+    expect(prefill[6]).toBe(result.bottleneck);
     expect(await accessibilityProblems(page)).toEqual([]);
     expect(complaints).toEqual([]);
     await page.close();

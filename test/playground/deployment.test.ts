@@ -13,6 +13,7 @@ import {
 } from '../../src/playground/pages/deployment/model.ts';
 import { moved, showing, ticksOf, within, zoomed } from '../../src/playground/pages/deployment/window.ts';
 import { pipelineSchedules } from '../../src/simulate/names.ts';
+import { simulatePipeline } from '../../src/simulate/pipeline.ts';
 
 const sheet = readFileSync('src/playground/pages/deployment/deployment.css', 'utf8');
 
@@ -20,7 +21,7 @@ const settings: Settings = {
   hardware: 'h800',
   phase: 'prefill',
   nodes: 2,
-  tokens: 512,
+  tokens: 128,
   context: 1024,
   sms: 12,
   overlap: true,
@@ -90,8 +91,9 @@ describe('a deployment on the page', () => {
 
   it('has a colour for every kind of a pipeline too', () => {
     for (const schedule of pipelineSchedules) {
-      const { pipeline } = deploymentView({ ...settings, phase: 'training', nodes: 1, redundant: 0, schedule });
-      for (const { kind } of pipeline!.timeline.blocks) expect(sheet).toContain(`--op-${kind.replaceAll(' ', '-')}:`);
+      const chunks = { forward: 1, backward: 2, weights: 1, stages: 4, microBatches: 8 };
+      for (const kind of simulatePipeline({ schedule, ...chunks }).graph.kind)
+        expect(sheet).toContain(`--op-${kind.replaceAll(' ', '-')}:`);
     }
   });
 

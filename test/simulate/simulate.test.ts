@@ -58,7 +58,7 @@ describe('simulating a step', () => {
         expect(sum(result.criticalPath.map(([, time]) => time))).toBeCloseTo(seconds, 9);
         expect(result.tokensPerSecondPerNode * seconds).toBeCloseTo(given.tokensPerGpu * 8, 3);
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 
@@ -134,7 +134,10 @@ describe('simulating a step', () => {
   });
 
   it('is the same every time', () => {
-    expect(simulate(scenario({ skew: 0.5 })).result).toEqual(simulate(scenario({ skew: 0.5 })).result);
+    const first = simulate(scenario({ skew: 0.5 })).result;
+    // Many others in between: what was drawn before is not there any more.
+    for (let seed = 2; seed < 12; seed++) prepare(scenario({ seed }));
+    expect(simulate(scenario({ skew: 0.5 })).result).toEqual(first);
   });
 
   it('counts bytes from routing decisions to the byte, where those are given', () => {

@@ -55,6 +55,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   let state = context.state;
   let view: DeploymentView | undefined;
   let asked = '';
+  let busyWith = '';
   let waiting: ReturnType<typeof setTimeout> | undefined;
   context.signal.addEventListener('abort', () => clearTimeout(waiting));
 
@@ -196,6 +197,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     again.hidden = true;
     delete root.dataset.ready;
     const settings = settingsOf(state);
+    busyWith = JSON.stringify(settings);
     const signal = progress.begin('Drawing routing decisions and playing the step …');
     try {
       const found = await worker.call('simulate', settings, { signal });
@@ -212,6 +214,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
       if (isInterrupted(error)) again.hidden = false;
       else fill(message, errorNotice(error));
     } finally {
+      if (busyWith === JSON.stringify(settings)) busyWith = '';
       if (JSON.stringify(settings) === asked) progress.end();
     }
   };
@@ -268,7 +271,8 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     }
     const begun = asked !== '';
     asked = key;
-    worker.end();
+    // A worker at rest keeps what it has drawn: another number of SMs needs the same routing.
+    if (busyWith !== '') worker.end();
     clearTimeout(waiting);
     // A slider on its way does not start a simulation at every step.
     waiting = setTimeout(() => void simulate(), begun ? 250 : 0);
