@@ -48,6 +48,7 @@ export type { Scenario } from './simulate/scenario.ts';
 export { type Simulation, type SimulationResult, simulate } from './simulate/simulate.ts';
 export { type SweepRow, sweep } from './simulate/sweep.ts';
 export { chromeTrace } from './simulate/trace.ts';
+export { simulateTraining, type TrainingPlan, type TrainingRun } from './simulate/training.ts';
 export { canonicalJson, specIdentity } from './specs/canonical.ts';
 export {
   type GateNormalize,

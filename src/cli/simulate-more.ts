@@ -137,13 +137,14 @@ export function validateCommand(options: { json?: boolean }, io: Io): number {
     ...published.profiledTraining(training),
     ...published.servedPrefill(),
     ...published.servedDecode(),
+    ...published.overlapGains(),
   ];
   const missed = [...published.profiledDispatch(), ...published.trained(training), ...published.averagePrefill()];
   const row = ({ what, unit, published: figure, simulated, error }: published.Comparison): string[] => [
     what,
     unit,
     String(figure),
-    simulated.toFixed(simulated < 100 ? 1 : 0),
+    simulated.toFixed(simulated < 10 ? 2 : simulated < 100 ? 1 : 0),
     `${error >= 0 ? '+' : ''}${(100 * error).toFixed(1)} %`,
   ];
   const head = ['figure', 'unit', 'published', 'simulated', 'error'];

@@ -66,7 +66,7 @@ function gantt(simulation: Simulation, scenario: Scenario, layers: number): stri
   const name = { prefill: 'Prefill', decode: 'Decode', training: 'A stage of training' }[scenario.phase];
   const micro = scenario.phase === 'training' ? 'forward, and backward paler' : 'two micro-batches, the second paler';
   return ganttPicture(graph, timeline, {
-    title: `${name} on ${scenario.nodes} nodes: ${(result.seconds * 1e3).toFixed(1)} ms a step, ${Math.round(result.tokensPerSecondPerNode)} tokens/s a node`,
+    title: `${name} on ${scenario.nodes} nodes: ${(result.seconds * 1e3).toFixed(1)} ms ${scenario.phase === 'training' ? 'a pair of chunks' : `a step, ${Math.round(result.tokensPerSecondPerNode)} tokens/s a node`}`,
     subtitle: `${scenario.hardware.name}; ${scenario.tokensPerGpu} tokens a GPU; ${scenario.overlap === 'two' ? micro : 'nothing beside the all-to-all'}; longest on the critical path: ${result.bottleneck}`,
     lanes,
     window: [from, Math.min(timeline.makespan, from + timeline.makespan * share)],

@@ -193,6 +193,26 @@ export function servedDecode(): Comparison[] {
   ];
 }
 
+/** What two micro-batches gain over one, as SGLang measured it; and what it decodes with them. */
+export function overlapGains(): Comparison[] {
+  const rate = (change: Partial<Scenario>): number =>
+    simulate(deepseekScenario({ hardware: hardwareOf('h100'), ...change })).result.tokensPerSecondPerNode;
+  const gain = (change: Partial<Scenario>): number => rate(change) / rate({ ...change, overlap: 'none' });
+  const decode = (tokensPerGpu: number): Partial<Scenario> => ({
+    phase: 'decode',
+    nodes: 9,
+    redundant: 32,
+    context: 2000,
+    tokensPerGpu,
+  });
+  return [
+    compare('two micro-batches, prefill, EP32, 8,192 tokens a GPU', 'times', 1.31, gain({ tokensPerGpu: 8192 }), lmsys),
+    compare('two micro-batches, decode, EP72, 32 requests a GPU', 'times', 0.73, gain(decode(32)), lmsys),
+    compare('two micro-batches, decode, EP72, 256 requests a GPU', 'times', 1.255, gain(decode(256)), lmsys),
+    compare('decode, EP72, 256 requests a GPU, cache 2,000', 'tokens/s a node', 22_282, rate(decode(256)), lmsys),
+  ];
+}
+
 /** Input tokens a second of a node, experts equally loaded. */
 export function servedPrefill(): Comparison[] {
   const rate = (change: Partial<Scenario>): number => simulate(deepseekScenario(change)).result.tokensPerSecondPerNode;

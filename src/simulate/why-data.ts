@@ -36,6 +36,8 @@ export function whyData(question: WhyQuestion, onPoint: (done: number, of: numbe
   return { question, points, ...conclude(points) };
 }
 
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
 interface Question {
   steps(): readonly (() => WhyPoint)[];
   conclude(points: readonly WhyPoint[]): Omit<WhyData, 'question' | 'points'>;
@@ -70,16 +72,16 @@ const twentySms: Question = {
   steps() {
     const values = [4, 8, 12, 14, 16, 18, 20, 22, 24, 28, 32, 40];
     return [
-      ...sweepPoints('training: a stage over 8 nodes (EP64)', trainingScenario(), 'comm-sms', values),
-      ...sweepPoints('prefill: 4 nodes (EP32)', deepseekScenario({}), 'comm-sms', values),
+      ...sweepPoints('prefill over 4 nodes (EP32)', deepseekScenario({}), 'comm-sms', values),
+      ...sweepPoints('training over 8 nodes (EP64)', trainingScenario(), 'comm-sms', values),
+      ...sweepPoints('training, loads of skew 0.4', trainingScenario({ skew: 0.4 }), 'comm-sms', values),
     ];
   },
   conclude(points) {
-    const [training, prefill] = Array.from(curvesOf(points).values());
-    const at = (curve: readonly WhyPoint[], sms: number): number =>
-      perNode(curve.find(({ value }) => value === sms)!) / perNode(best(curve));
-    const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-    const answer = `Prefill is fastest with ${best(prefill!).value} SMs for communication, training with ${best(training!).value} and at ${percent(at(training!, 20))} of that with 20; with 12 they are at ${percent(at(prefill!, 12))} and ${percent(at(training!, 12))}.`;
+    const [prefill, even, uneven] = Array.from(curvesOf(points).values());
+    const at = (curve: readonly WhyPoint[], sms: number): string =>
+      percent(perNode(curve.find(({ value }) => value === sms)!) / perNode(best(curve)));
+    const answer = `Fastest are ${best(prefill!).value} SMs in prefill, ${best(even!).value} in training with even loads, ${best(uneven!).value} with uneven ones. With 20 the three are at ${at(prefill!, 20)}, ${at(even!, 20)} and ${at(uneven!, 20)} of their best, with 12 at ${at(prefill!, 12)}, ${at(even!, 12)} and ${at(uneven!, 12)}.`;
     return {
       answer,
       columns: ['layout', 'SMs', 'tokens/s a node', 'of the best', 'compute busy', 'all-to-all busy', 'bottleneck'],

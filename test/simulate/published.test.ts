@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { whyQuestions } from '../../src/simulate/names.ts';
 import * as published from '../../src/simulate/published.ts';
+import { whyData } from '../../src/simulate/why-data.ts';
 
 const page = readFileSync('docs/simulation.md', 'utf8');
 
@@ -24,6 +26,7 @@ const held = [
   ['chunks of the training profile', () => published.profiledTraining(training())],
   ['prefill of equal loads', published.servedPrefill],
   ['served decode', published.servedDecode],
+  ['gains of two micro-batches', published.overlapGains],
 ] as const;
 
 const missed = [
@@ -61,5 +64,21 @@ describe('published figures', () => {
       }
     },
     240_000,
+  );
+});
+
+describe('why', () => {
+  it.each(whyQuestions)(
+    '%s: the page says what the command says, with its plot',
+    (question) => {
+      const { answer, points, rows } = whyData(question);
+      expect(page).toContain(`> ${answer}`);
+      expect(page).toContain(`(pictures/why-${question}.svg)`);
+      expect(rows).toHaveLength(points.length);
+      const picture = readFileSync(`docs/pictures/why-${question}.svg`, 'utf8');
+      // Long text is broken into lines.
+      expect(picture.replace(/<\/text>\s*<text[^>]*>/g, ' ')).toContain(answer);
+    },
+    120_000,
   );
 });

@@ -57,25 +57,37 @@ function keyLine(key: NonNullable<Panel['key']>, y: number): string {
     .join('');
 }
 
+/** Text in lines of at most so many letters, broken between words. */
+function wrapped(text: string, most: number): string[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1)!;
+    if (line !== '' && line.length + word.length >= most) lines.push(word);
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+  }
+  return lines;
+}
+
 /** Panels under a title, one below the other: a picture that stands by itself. */
 export function picture(title: string, subtitle: string, panels: readonly Panel[]): string {
-  let y = 96;
+  const lines = wrapped(subtitle, 150);
+  let y = 96 + 18 * (lines.length - 1);
   const down = (units: number): number => {
     y += units;
     return y;
   };
   const body = panels.map((panel) => {
-    const lines = [label(margin, y, panel.heading, 15, ink.text, 'font-weight="600"')];
-    if (panel.note !== undefined) lines.push(label(margin, down(19), panel.note, 12, ink.muted));
-    if (panel.key !== undefined) lines.push(keyLine(panel.key, down(20)));
-    lines.push(`<g transform="translate(${margin} ${down(10)})">${panel.chart}</g>`);
+    const parts = [label(margin, y, panel.heading, 15, ink.text, 'font-weight="600"')];
+    if (panel.note !== undefined) parts.push(label(margin, down(19), panel.note, 12, ink.muted));
+    if (panel.key !== undefined) parts.push(keyLine(panel.key, down(20)));
+    parts.push(`<g transform="translate(${margin} ${down(10)})">${panel.chart}</g>`);
     down(panel.height + 34);
-    return lines.join('\n');
+    return parts.join('\n');
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y}" width="${width}" height="${y}" font-family="system-ui, -apple-system, 'Segoe UI', 'Noto Sans', 'DejaVu Sans', sans-serif" role="img" aria-label="${escapeText(title)}">
 <rect width="100%" height="100%" fill="${ink.paper}"/>
 ${label(margin, 44, title, 20, ink.text, 'font-weight="600"')}
-${label(margin, 66, subtitle, 13, ink.muted)}
+${lines.map((line, i) => label(margin, 66 + 18 * i, line, 13, ink.muted)).join('\n')}
 ${body.join('\n')}
 </svg>
 `;
