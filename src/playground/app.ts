@@ -4,9 +4,9 @@ import { keepOffline } from './offline/keep.ts';
 import type { PageModule, PageView } from './page.ts';
 import { type PageEntry, pages } from './pages/index.ts';
 import type { Services } from './services/services.ts';
-import { readLink, readState, writeLink } from './state.ts';
+import { linkLimit, readLink, readState, writeLink } from './state.ts';
 import { createTour } from './tour.ts';
-import { errorNotice, notice, pageHead } from './ui/blocks.ts';
+import { errorNotice, notice, pageFoot, pageHead } from './ui/blocks.ts';
 import { button } from './ui/controls.ts';
 import { type Child, fill, h } from './ui/dom.ts';
 import { themeButton } from './ui/theme.ts';
@@ -45,19 +45,29 @@ export function startApp(root: HTMLElement, services: Services): void {
     );
   };
 
+  let told = '';
+  /** Says once that the address does not hold all of the state any more. */
+  const tellLeft = (left: readonly string[]) => {
+    const names = left.join(', ');
+    if (names !== '' && names !== told)
+      tell('info', h('p', {}, `A link holds ${linkLimit.toLocaleString('en')} characters: it leaves out ${names}.`));
+    told = names;
+  };
   const hashOf = (page: Shown) => writeLink(page.entry.name, page.module.fields, page.state).hash;
 
   const set = (page: Shown, change: Partial<State>) => {
     page.state = { ...page.state, ...change };
+    const { hash, left } = writeLink(page.entry.name, page.module.fields, page.state);
     // Replaced, not pushed: a slider must not fill the way back.
-    history.replaceState(null, '', hashOf(page));
+    history.replaceState(null, '', hash);
+    tellLeft(left);
     page.view.update(page.state);
   };
 
   const mount = (entry: PageEntry, module: PageModule<State>, state: State) => {
     const leave = new AbortController();
     const body = h('div', { class: 'stack' });
-    fill(content, pageHead(module.intro), body);
+    fill(content, pageHead(module.intro), body, pageFoot(module.intro));
     document.title = `${module.intro.title} · fp8lab`;
     const page = { entry, module, leave, state } as { -readonly [K in keyof Shown]: Shown[K] };
     shown = page;

@@ -9,6 +9,8 @@ export interface PageIntro {
   readonly matters: string;
   /** Where the paper says it. */
   readonly source: string;
+  /** Where one would go from here: what is there, and the link. */
+  readonly next: readonly { readonly text: string; readonly hash: string }[];
 }
 
 /** The head of a page: title, two sentences, the paper's section. */
@@ -19,6 +21,16 @@ export function pageHead({ title, sees, matters, source }: PageIntro): HTMLEleme
     h('p', { class: 'source' }, source),
     h('h1', { tabindex: '-1' }, title),
     h('p', { class: 'lead' }, sees, ' ', matters),
+  );
+}
+
+/** The foot of a page: where to go from here. */
+export function pageFoot({ next }: PageIntro): HTMLElement {
+  return h(
+    'nav',
+    { class: 'read-on', 'aria-label': 'From here' },
+    h('span', { class: 'quiet' }, 'From here'),
+    next.map(({ text, hash }) => h('a', { href: hash }, text)),
   );
 }
 

@@ -6,6 +6,7 @@ import { type Field, flag, integer, oneOf } from '../../state.ts';
 import { controls, errorNotice, panel } from '../../ui/blocks.ts';
 import { button, choice, segmented, slider, toggle } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
+import { pageHash } from '../../ui/links.ts';
 import { isInterrupted, task } from '../../ui/task.ts';
 import { blockText, type DeploymentView, type Settings, usualTokens } from './model.ts';
 import { busyView, exportsOf, factsOf, legendOf, pathTable, pipelineFacts } from './parts.ts';
@@ -288,6 +289,10 @@ export const page: PageModule<State> = {
     sees: 'One step of DeepSeek-V3 on up to 320 GPUs: what SMs, network cards and NVLink do in every microsecond, simulated here from measured kernels and links.',
     matters:
       'Half of an expert-parallel step is communication: it costs nothing where something else runs beside it, and this page shows when it does.',
+    next: [
+      { text: 'Where the tokens go, and the balance of experts', hash: pageHash('routing') },
+      { text: 'The kernels, held bit for bit', hash: pageHash('parity') },
+    ],
   },
   fields: {
     hardware: oneOf(hardwareNames, 'h800'),

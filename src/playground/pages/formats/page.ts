@@ -9,6 +9,7 @@ import { nodeCommand } from '../../ui/command.ts';
 import { button, choice, numberField } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
 import { exportBar } from '../../ui/export.ts';
+import { pageHash } from '../../ui/links.ts';
 import { sized } from '../../ui/sized.ts';
 import { bitStrip } from './bit-strip.ts';
 import { codeTable } from './code-table.ts';
@@ -210,6 +211,10 @@ export const page: PageModule<State> = {
     source: 'DeepSeek-V3 report, section 3.3; OCP OFP8 1.0',
     sees: 'One number in eight bits, or four, six, twelve: its fields, its neighbours, and where a value falls between two codes.',
     matters: 'Everything FP8 training does with scales and sums follows from how few these codes are.',
+    next: [
+      { text: 'What becomes of a whole matrix', hash: pageHash('quantize') },
+      { text: 'How products of such numbers are summed', hash: pageHash('tensor-core') },
+    ],
   },
   fields: {
     format: oneOf(encodeFormats, 'e4m3'),

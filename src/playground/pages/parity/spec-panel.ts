@@ -9,7 +9,9 @@ import { differenceFigure } from '../../ui/difference-figure.ts';
 import { type Child, fill, h } from '../../ui/dom.ts';
 import { exportBar } from '../../ui/export.ts';
 import type { JsonEditor } from '../../ui/json-editor.ts';
+import { pageHash } from '../../ui/links.ts';
 import { isInterrupted, task } from '../../ui/task.ts';
+import { mainFileOf } from '../workbench/main-file.ts';
 
 /** State of the panel: a shipped spec, and the text where the author has changed it. */
 export interface SpecState {
@@ -39,6 +41,7 @@ export function specPanel({ services, signal, link, set, say }: Context): {
   const progress = task(signal);
   const outcome = h('div', { class: 'stack', id: 'spec-outcome' });
   const run = button('Run on this adapter', () => void runSpec(), { kind: 'primary', id: 'spec-run', disabled: true });
+  const bench = h('a', { class: 'small page-link' }, 'Its shader in the workbench');
   const reset = button('Back to the shipped text', () => set({ text: '' }), { kind: 'quiet' });
   const element = panel(
     'One spec, here',
@@ -50,7 +53,7 @@ export function specPanel({ services, signal, link, set, say }: Context): {
     picker.element,
     editorHolder,
     verdict,
-    h('div', { class: 'row' }, run, reset),
+    h('div', { class: 'row' }, run, reset, bench),
     progress.element,
     outcome,
   );
@@ -178,6 +181,9 @@ export function specPanel({ services, signal, link, set, say }: Context): {
       const changed = next.spec !== state.spec;
       state = next;
       picker.show(state.spec);
+      const file = mainFileOf(state.spec);
+      bench.hidden = file === undefined;
+      if (file !== undefined) bench.href = pageHash('workbench', { spec: state.spec, file });
       if (changed) void loadShipped(state.spec);
       else showText();
     },

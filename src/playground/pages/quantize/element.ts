@@ -26,6 +26,13 @@ export function elementFacts(view: QuantizeView, row: number, column: number): r
   ];
 }
 
+/** State of the page Formats that shows an element's code. */
+export function codeState(view: QuantizeView, row: number, column: number): Readonly<Record<string, string | number>> {
+  const i = row * view.columns + column;
+  const scaled = Math.fround(view.values[i]! / view.factors[tileOf(view, i)]!);
+  return { format: view.scheme.format, x: Object.is(scaled, -0) ? '-0' : scaled, code: view.codes[i]! };
+}
+
 /** Every operation of an element's code, as text. */
 export async function traceOf(
   services: Services,

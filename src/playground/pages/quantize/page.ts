@@ -11,9 +11,10 @@ import { fill, h } from '../../ui/dom.ts';
 import { exportBar } from '../../ui/export.ts';
 import { figure, heatMap, legend } from '../../ui/heat-map.ts';
 import { latest } from '../../ui/latest.ts';
+import { pageHash, pageLink } from '../../ui/links.ts';
 import { isInterrupted } from '../../ui/task.ts';
 import { type CommandSource, quantizeCommand } from './command.ts';
-import { elementFacts, traceOf } from './element.ts';
+import { codeState, elementFacts, traceOf } from './element.ts';
 import { partShape } from './file-source.ts';
 import { landscape } from './landscape.ts';
 import { largestOf, type MatrixSource, magnitudeShares, type QuantizeView, tileOf } from './model.ts';
@@ -181,7 +182,12 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
       `Row ${row}, column ${column}: x = ${formatValue(views[0]!.values[row * views[0]!.columns + column]!)}. Click or Enter writes out every operation.`,
     );
     for (const [i, view] of views.entries())
-      fill(elementBody.children[i]!, h('h3', {}, view.preset), facts(elementFacts(view, row, column)));
+      fill(
+        elementBody.children[i]!,
+        h('h3', {}, view.preset),
+        facts(elementFacts(view, row, column)),
+        pageLink('Its code, bit by bit', 'formats', codeState(view, row, column)),
+      );
     for (const map of [matrixMap, left.errors, right.errors]) map.mark(row, column);
   }
 
@@ -367,6 +373,18 @@ export const page: PageModule<State> = {
     sees: 'A matrix in eight bits under two schemes side by side: what each loses, where, and why.',
     matters:
       'A few large channels set the scale for all that share it; the smaller the tile, the fewer neighbours they ruin.',
+    next: [
+      { text: 'One code, bit by bit', hash: pageHash('formats') },
+      {
+        text: 'The kernel on this adapter, as a spec',
+        hash: pageHash('parity', { spec: 'quantize/dsv3-activation-1x128-pow2' }),
+      },
+      {
+        text: 'Its shader, open to change',
+        hash: pageHash('workbench', { spec: 'quantize/dsv3-activation-1x128-pow2' }),
+      },
+      { text: 'The same over many shapes: granularity', hash: pageHash('studies', { study: 'granularity' }) },
+    ],
   },
   fields: {
     generate: oneOf(['normal', 'uniform', 'outlier-channels', 'outlier-tokens'], 'outlier-channels'),

@@ -8,6 +8,7 @@ import { button, slider } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
 import { exportBar } from '../../ui/export.ts';
 import { figure } from '../../ui/heat-map.ts';
+import { pageHash } from '../../ui/links.ts';
 import { sized } from '../../ui/sized.ts';
 import { barPicture } from './bars.ts';
 import { flowPicture } from './flow.ts';
@@ -379,6 +380,14 @@ export const page: PageModule<State> = {
     source: 'DeepSeek-V3 report, sections 2.1.2 (balancing), 3.2.2 (dispatch), 3.4 (redundant experts)',
     sees: 'Tokens on their way to groups, experts and GPUs, with the gate of DeepSeek-V3 choosing eight of 64 experts in at most four groups.',
     matters: 'All wait for the busiest GPU: a bias evens the choice out, copies of busy experts even out the rest.',
+    next: [
+      { text: 'What the traffic costs in a deployment', hash: pageHash('deployment') },
+      { text: 'The gate on this adapter, as a spec', hash: pageHash('parity', { spec: 'gate/dsv3' }) },
+      {
+        text: 'The shader that chooses the experts',
+        hash: pageHash('workbench', { spec: 'gate/dsv3', file: 'kernels/gate_choose' }),
+      },
+    ],
   },
   fields: {
     skew: integer(0, 30, 8),

@@ -7,6 +7,7 @@ import { errorNotice, notice, panel, table } from '../../ui/blocks.ts';
 import { button, choice } from '../../ui/controls.ts';
 import { type Child, fill, h } from '../../ui/dom.ts';
 import { exportBar, pictureButtons } from '../../ui/export.ts';
+import { pageHash } from '../../ui/links.ts';
 import { isInterrupted, task } from '../../ui/task.ts';
 import { splitCsv } from './results.ts';
 import type { StudyHead, StudyJobs, StudyOutcome } from './worker.ts';
@@ -226,6 +227,10 @@ export const page: PageModule<State> = {
     sees: 'The paper’s experiments, run here on small data or opened from files that the command line wrote.',
     matters:
       'Each choice of the recipe (tiles, formats, promotion) rests on a number; here the numbers can be made again.',
+    next: [
+      { text: 'Promotion, bit by bit', hash: pageHash('tensor-core', { operands: 'spread', at: 'curve' }) },
+      { text: 'Granularity on a matrix of your own', hash: pageHash('quantize') },
+    ],
   },
   fields: { study: text(40, 'promotion') },
   mount,

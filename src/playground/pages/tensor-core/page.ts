@@ -8,6 +8,7 @@ import { nodeCommand } from '../../ui/command.ts';
 import { choice, numberField, segmented, slider } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
 import { exportBar } from '../../ui/export.ts';
+import { pageHash, pageLink } from '../../ui/links.ts';
 import { alignmentLegend, alignmentPicture } from './alignment.ts';
 import { curvePanel } from './curve-panel.ts';
 import {
@@ -86,6 +87,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   const picture = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Aligned bits' });
   const outcome = h('div', { id: 'outcome', class: 'stack' });
   const models = h('div', { id: 'models' });
+  const termLinks = h('p', { class: 'row small' });
   const exports = h('div', {});
   const curve = curvePanel(context, intervals, (change) => context.set(change));
   const own = (pair: Pair): Partial<State> => ({ operands: 'custom', codes: Uint8Array.of(...pair.a, ...pair.b) });
@@ -97,7 +99,14 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   };
   root.append(
     controls(operands.element, seed.element, model.element, step.element),
-    panel('32 products, aligned', alignmentLegend(), picture, outcome, controls(term.element, a.element, b.element)),
+    panel(
+      '32 products, aligned',
+      alignmentLegend(),
+      picture,
+      outcome,
+      controls(term.element, a.element, b.element),
+      termLinks,
+    ),
     panel('The same sum elsewhere', models, exports),
     curve.element,
   );
@@ -120,6 +129,10 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     const { value } = operandTable('e4m3');
     a.show(value[pair.a[state.k]!]!);
     b.show(value[pair.b[state.k]!]!);
+    fill(
+      termLinks,
+      (['a', 'b'] as const).map((side) => pageLink(`${side}, bit by bit`, 'formats', { code: pair[side][state.k]! })),
+    );
     const alignment = alignmentOf(shown.steps[at]!, pair);
     const svg = alignment && alignmentPicture(alignment, state.k, (k) => context.set({ k }));
     fill(picture, svg ?? h('p', { class: 'quiet' }, shown.steps[at]!.note ?? 'Nothing to align.'));
@@ -203,6 +216,11 @@ export const page: PageModule<State> = {
     sees: 'One dot product as a tensor core adds it up: products lined up by exponent, the bits that are cut off, and the sum that comes out.',
     matters:
       'Hopper keeps 13 bits below the largest term, so a long sum loses what training needs unless it is moved to full precision in time.',
+    next: [
+      { text: 'A whole product of matrices, held against an H100', hash: pageHash('parity') },
+      { text: 'The study of the promotion interval', hash: pageHash('studies', { study: 'promotion' }) },
+      { text: 'The numbers that go in', hash: pageHash('formats') },
+    ],
   },
   fields: {
     operands: oneOf(['spread', 'normal', 'one-large', 'cancel', 'custom'], 'spread'),

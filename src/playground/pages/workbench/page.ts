@@ -8,8 +8,10 @@ import { controls, errorNotice, notice, panel } from '../../ui/blocks.ts';
 import { button, choice, slider, toggle } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
 import type { Editor } from '../../ui/editor.ts';
+import { pageHash } from '../../ui/links.ts';
 import { isInterrupted, task } from '../../ui/task.ts';
 import { guardedTurns } from './loop-guard.ts';
+import { mainFileOf } from './main-file.ts';
 import { type CompilerPlace, compilerPlaces, placeRanges } from './messages.ts';
 import { resultView } from './result.ts';
 import type { BenchJobs } from './worker.ts';
@@ -24,14 +26,6 @@ interface State {
   /** Seconds that a run may take. */
   readonly limit: number;
 }
-
-/** The shader that a kernel is best read from. */
-const mainFiles: Readonly<Record<string, string>> = {
-  quantize: 'kernels/quantize',
-  dequantize: 'kernels/dequantize',
-  requantize: 'kernels/quantize',
-  gemm: 'kernels/gemm_aligned',
-};
 
 const repeats = 10;
 
@@ -53,7 +47,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   const specs = choice({
     label: 'Spec that is run',
     choices: [] as string[],
-    onChange: (spec) => context.set({ spec, file: mainFiles[spec.split('/')[0]!] ?? state.file, source: '' }),
+    onChange: (spec) => context.set({ spec, file: mainFileOf(spec) ?? state.file, source: '' }),
   });
   const files = choice({
     label: 'Shader',
@@ -290,6 +284,10 @@ export const page: PageModule<State> = {
     sees: 'The shaders that compute all this, open to change: run one, and every bit of its result is held against the reference.',
     matters:
       'A kernel that is off by one bit in one element in a thousand passes a tolerance and fails here, with the element and the line.',
+    next: [
+      { text: 'Specs, and outputs of an H100', hash: pageHash('parity') },
+      { text: 'The sum that the gemm shaders imitate', hash: pageHash('tensor-core') },
+    ],
   },
   fields: {
     spec: text(80, 'quantize/dsv3-activation-1x128-pow2'),

@@ -6,6 +6,7 @@ import { facts, notice, table } from '../../ui/blocks.ts';
 import { differenceFigure } from '../../ui/difference-figure.ts';
 import { type Child, h, s } from '../../ui/dom.ts';
 import { exportBar } from '../../ui/export.ts';
+import { pageLink } from '../../ui/links.ts';
 import { medianOf } from './messages.ts';
 import type { BenchResult } from './worker.ts';
 
@@ -85,6 +86,7 @@ export function resultView(outcome: BenchOutcome, link: string): Child[] {
       ),
     exportBar(exportOf(outcome, times), link),
     h('p', { class: 'small quiet' }, `Dispatched: ${result.dispatched.join('; ')}.`),
+    h('p', { class: 'small' }, pageLink('This spec, and each element worked out', 'parity', { spec: outcome.label })),
   ];
 }
 
