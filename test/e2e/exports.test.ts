@@ -8,6 +8,7 @@ import { packageRoot } from '../../src/backends/machine.ts';
 import type { StaticServer } from '../../src/cli/static-server.ts';
 import { decode } from '../../src/index.ts';
 import { quantizeViews } from '../../src/playground/pages/quantize/model.ts';
+import { patchOf } from '../../src/playground/pages/workbench/edits.ts';
 import { ensureBuilt } from '../helpers/dist.ts';
 import { launch, open, press, servePage, textOf, waitFor, waitForText } from './browser.ts';
 
@@ -171,7 +172,8 @@ describe('what is taken away', () => {
     const sources = import.meta.glob('../../shaders/kernels/quantize.wgsl', { query: '?raw', import: 'default' });
     const shipped = (await sources['../../shaders/kernels/quantize.wgsl']!()) as string;
     const edited = shipped.replace('codes[word] = packed;', 'codes[word] = packed ^ 1u;');
-    const link = `${address}#/workbench?v=1&spec=quantize/edge-ragged&source=${encodeURIComponent(edited)}`;
+    const edits = JSON.stringify({ 'kernels/quantize': patchOf(shipped, edited) });
+    const link = `${address}#/workbench?v=1&spec=quantize/edge-ragged&edits=${encodeURIComponent(edits)}`;
     const { page } = await open(browser, link);
     await waitFor(page, '.editor[data-ready="true"]');
     await press(page, '#bench-run:not([disabled])');

@@ -1,6 +1,7 @@
 import type { Browser, Page } from 'puppeteer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StaticServer } from '../../src/cli/static-server.ts';
+import { patchOf } from '../../src/playground/pages/workbench/edits.ts';
 import { launch, open, press, servePage, textOf, waitFor, waitForText, waitWithoutFrames } from './browser.ts';
 
 let server: StaticServer;
@@ -26,8 +27,8 @@ async function withEdit(spec: string, file: string, from: string, to: string, mo
   const sources = import.meta.glob('../../shaders/**/*.wgsl', { query: '?raw', import: 'default' });
   const source = (await sources[`../../shaders/${file}.wgsl`]!()) as string;
   expect(source).toContain(from);
-  const edited = encodeURIComponent(source.replace(from, to));
-  const opened = await open(browser, `${address}#/workbench?v=1&spec=${spec}&file=${file}&source=${edited}${more}`);
+  const edits = encodeURIComponent(JSON.stringify({ [file]: patchOf(source, source.replace(from, to)) }));
+  const opened = await open(browser, `${address}#/workbench?v=1&spec=${spec}&file=${file}&edits=${edits}${more}`);
   await waitFor(opened.page, '.editor[data-ready="true"]');
   await press(opened.page, '#bench-run:not([disabled])');
   return opened;

@@ -42,7 +42,7 @@ export function applyPatch(shipped: string, { from, to, lines, of }: ShaderPatch
 export const editsOf = (edited: ReadonlyMap<string, string>, shipped: ShaderSources): ShaderEdits =>
   Object.fromEntries(
     [...edited]
-      .filter(([path, text]) => shipped[path] !== undefined && text !== shipped[path])
+      .filter(([path, text]) => Object.hasOwn(shipped, path) && text !== shipped[path])
       .map(([path, text]) => [path, patchOf(shipped[path]!, text)]),
   );
 
@@ -62,7 +62,8 @@ export function editsField(limit: number): Field<ShaderEdits> {
       if (text.length > limit) return undefined;
       try {
         const edits: unknown = JSON.parse(text);
-        if (typeof edits !== 'object' || edits === null || !Object.values(edits).every(isPatch)) return undefined;
+        if (typeof edits !== 'object' || edits === null || Array.isArray(edits) || !Object.values(edits).every(isPatch))
+          return undefined;
         return edits as ShaderEdits;
       } catch {
         return undefined;

@@ -10,6 +10,7 @@ import { fill, h } from '../../ui/dom.ts';
 import type { Editor } from '../../ui/editor.ts';
 import { pageHash } from '../../ui/links.ts';
 import { isInterrupted, task } from '../../ui/task.ts';
+import { applyPatch, editsField, editsOf, type ShaderEdits } from './edits.ts';
 import { guardedTurns } from './loop-guard.ts';
 import { mainFileOf } from './main-file.ts';
 import { type CompilerPlace, compilerPlaces, placeRanges } from './messages.ts';
@@ -20,8 +21,8 @@ interface State {
   readonly spec: string;
   /** Path of the shader in the editor. */
   readonly file: string;
-  /** Its text where it was changed. */
-  readonly source: string;
+  /** What was changed, in any shader. */
+  readonly edits: ShaderEdits;
   readonly guard: boolean;
   /** Seconds that a run may take. */
   readonly limit: number;
@@ -33,7 +34,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   const { services, signal } = context;
   let state = context.state;
   let shipped: ShaderSources = {};
-  /** Changed shaders by path; the one in the editor is also in the state. */
+  /** Changed shaders by path: what the state's edits make of the shipped ones. */
   const edits = new Map<string, string>();
   let editor: Editor | undefined;
   let places: readonly CompilerPlace[] = [];
@@ -47,12 +48,12 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   const specs = choice({
     label: 'Spec that is run',
     choices: [] as string[],
-    onChange: (spec) => context.set({ spec, file: mainFileOf(spec) ?? state.file, source: '' }),
+    onChange: (spec) => context.set({ spec, file: mainFileOf(spec) ?? state.file }),
   });
   const files = choice({
     label: 'Shader',
     choices: [] as string[],
-    onChange: (file) => context.set({ file, source: edits.get(file) ?? '' }),
+    onChange: (file) => context.set({ file }),
   });
   const limit = slider({
     label: 'Time limit',
@@ -71,8 +72,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   const reset = button(
     'Back to the shipped shaders',
     () => {
-      edits.clear();
-      context.set({ source: '' });
+      context.set({ edits: {} });
     },
     { kind: 'quiet', id: 'bench-reset' },
   );
@@ -97,6 +97,23 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     ),
   );
 
+  /** Lays a link's changes over the shipped shaders; those of another build's are told and left. */
+  const takeEdits = (wanted: ShaderEdits) => {
+    edits.clear();
+    for (const [path, patch] of Object.entries(wanted)) {
+      const changed = Object.hasOwn(shipped, path) ? applyPatch(shipped[path]!, patch) : undefined;
+      if (changed !== undefined) edits.set(path, changed);
+      else
+        context.tell(
+          'bad',
+          h(
+            'p',
+            {},
+            `The link changes ${path.slice(0, 80)}.wgsl of another build: the shipped one stands in its place.`,
+          ),
+        );
+    }
+  };
   const textOf = (path: string) => edits.get(path) ?? shipped[path] ?? '';
   const markPlaces = () => {
     const ranges = placeRanges(
@@ -123,14 +140,14 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     markPlaces();
   };
   const goTo = (path: string, line: number) => {
-    if (path !== state.file) context.set({ file: path, source: edits.get(path) ?? '' });
+    if (path !== state.file) context.set({ file: path });
     editor?.goTo(line);
     editor?.focus();
   };
   const onEdit = (changed: string) => {
     if (changed === shipped[state.file]) edits.delete(state.file);
     else edits.set(state.file, changed);
-    context.set({ source: edits.get(state.file) ?? '' });
+    context.set({ edits: editsOf(edits, shipped) });
   };
 
   const start = async () => {
@@ -236,7 +253,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     );
     editor = createEditor({ label: 'WGSL source', language: wgsl, onChange: onEdit, onRun: () => void start() });
     fill(holder, editor.element);
-    if (state.source !== '') edits.set(state.file, state.source);
+    takeEdits(state.edits);
     update(state);
     editor.element.dataset.ready = 'true';
     const { kind } = await services.known;
@@ -257,14 +274,13 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   void load().catch((error: unknown) => fill(holder, errorNotice(error)));
 
   function update(next: State): void {
-    const arrived = next.source !== state.source || next.file !== state.file;
     state = next;
-    if (arrived && state.source !== '') edits.set(state.file, state.source);
     specs.show(state.spec);
     files.show(state.file);
     limit.show(state.limit);
     guard.show(state.guard);
     if (editor === undefined) return;
+    if (JSON.stringify(state.edits) !== JSON.stringify(editsOf(edits, shipped))) takeEdits(state.edits);
     editor.show(textOf(state.file));
     reset.hidden = edits.size === 0;
     fill(
@@ -292,7 +308,7 @@ export const page: PageModule<State> = {
   fields: {
     spec: text(80, 'quantize/dsv3-activation-1x128-pow2'),
     file: text(80, 'kernels/quantize'),
-    source: text(7000),
+    edits: editsField(7000),
     guard: flag(true),
     limit: integer(1, 60, 20),
   },
