@@ -33,7 +33,7 @@ const views = [
   },
   {
     name: 'deployment-why',
-    hash: '#/deployment?v=1&nodes=1&tokens=1024&why=two-micro-batches',
+    hash: '#/deployment?v=1&nodes=1&tokens=1024&why=20-sms',
     ready: '#why-outcome[data-question] table',
     press: ['#why-run'],
   },

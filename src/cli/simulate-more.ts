@@ -131,6 +131,7 @@ export function validateCommand(options: { json?: boolean }, io: Io): number {
   const training = published.simulatedTraining();
   const held = [
     ...published.normalBandwidths(),
+    ...published.secondBandwidths(),
     ...published.lowLatencies(),
     ...published.profiledKernels(),
     ...published.profiledAllToAll(),

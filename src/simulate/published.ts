@@ -53,10 +53,11 @@ function allToAll(
   gpus: number,
   tokens: number,
   mode: 'normal' | 'low-latency',
-  overlap: Scenario['overlap'] = 'none',
+  change: Partial<Scenario> = {},
 ): { dispatch: number; combine: number; copies: number; bytes: { dispatch: number; combine: number } } {
   const nodes = gpus / 8;
-  const scenario = deepseekScenario({ nodes, overlap, phase: mode === 'normal' ? 'prefill' : 'decode' });
+  const phase = mode === 'normal' ? 'prefill' : 'decode';
+  const scenario = deepseekScenario({ nodes, phase, overlap: 'none', ...change });
   const cluster = { nodes, gpus };
   const each = Math.min(tokens, 128);
   // The tests of normal mode let a token choose from four nodes at most, those of low-latency mode from all.
@@ -91,6 +92,26 @@ export function normalBandwidths(): Comparison[] {
     return [
       compare(`EP${ep} dispatch`, 'GB/s', dispatch, rate('dispatch'), legacy),
       compare(`EP${ep} combine`, 'GB/s', combine, rate('combine'), legacy),
+    ];
+  });
+}
+
+const second = 'DeepEP README, second version';
+
+/** DeepEP's second version: 8,192 tokens. What of its SMs fill the links is in the node types; the wires are H100's and B200's. */
+export function secondBandwidths(): Comparison[] {
+  const rows = [
+    ['H100', 16, 'h100', 20, 90, 81],
+    ['H100', 32, 'h100', 20, 61, 61],
+    ['B200, 64 SMs', 8, 'b200', 64, 726, 740],
+    ['B200, 24 SMs', 8, 'b200', 24, 643, 675],
+  ] as const;
+  return rows.flatMap(([name, ep, hardware, commSms, dispatch, combine]) => {
+    const { bytes, copies, ...seconds } = allToAll(ep, 8192, 'normal', { hardware: hardwareOf(hardware), commSms });
+    const rate = (way: 'dispatch' | 'combine'): number => (copies * bytes[way]) / seconds[way] / 1e9;
+    return [
+      compare(`EP${ep} dispatch, ${name}`, 'GB/s', dispatch, rate('dispatch'), second),
+      compare(`EP${ep} combine, ${name}`, 'GB/s', combine, rate('combine'), second),
     ];
   });
 }
@@ -134,7 +155,7 @@ export function profiledKernels(): Comparison[] {
 
 /** All-to-alls of the same profile, beside running kernels. */
 export function profiledAllToAll(): Comparison[] {
-  const { dispatch, combine } = allToAll(64, 4096, 'normal', 'two');
+  const { dispatch, combine } = allToAll(64, 4096, 'normal', { overlap: 'two' });
   return [
     compare('dispatch beside attention, mean of four', 'us', 3405, dispatch * 1e6, trace),
     compare('combine, mean of eight', 'us', 6181, combine * 1e6, trace),
@@ -143,7 +164,7 @@ export function profiledAllToAll(): Comparison[] {
 
 /** Those that run beside the experts' gemms; they miss, see docs/simulation.md. */
 export function profiledDispatch(): Comparison[] {
-  const { dispatch } = allToAll(64, 4096, 'normal', 'two');
+  const { dispatch } = allToAll(64, 4096, 'normal', { overlap: 'two' });
   return [compare('dispatch beside the experts, mean of four', 'us', 4346, dispatch * 1e6, trace)];
 }
 

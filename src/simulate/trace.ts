@@ -8,7 +8,7 @@ export interface ChromeTrace {
 
 /**
  * A timeline in the Chrome trace format: a process a lane group, a thread a stream, times in microseconds.
- * @param lanes streams to write, with the process (a GPU, say) and the name of each
+ * @param lanes streams to write, with the process (the GPU) and the name of each
  */
 export function chromeTrace(
   graph: Graph,
@@ -23,6 +23,12 @@ export function chromeTrace(
     args: { name },
   }));
   const processes = new Map(lanes.map(({ stream, process }) => [stream, process]));
+  const groups = Array.from(new Set(processes.values()), (pid) => ({
+    ph: 'M',
+    name: 'process_name',
+    pid,
+    args: { name: `GPU ${pid}` },
+  }));
   const events = graph.stream.flatMap((stream, task) => {
     const pid = processes.get(stream);
     if (pid === undefined || end[task] === start[task]) return [];
@@ -42,5 +48,5 @@ export function chromeTrace(
       },
     ];
   });
-  return { displayTimeUnit: 'ms', traceEvents: [...names, ...events] };
+  return { displayTimeUnit: 'ms', traceEvents: [...groups, ...names, ...events] };
 }

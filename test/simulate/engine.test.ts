@@ -128,6 +128,7 @@ describe('the Chrome trace', () => {
     addTask(graph, { kind: 'z', stream: b, duration: 1 });
     const { traceEvents } = chromeTrace(graph, play(graph), [{ stream: a, process: 7, name: 'compute' }]);
     expect(traceEvents).toEqual([
+      { ph: 'M', name: 'process_name', pid: 7, args: { name: 'GPU 7' } },
       { ph: 'M', name: 'thread_name', pid: 7, tid: a, args: { name: 'compute' } },
       { ph: 'X', name: 'x', cat: 'x', pid: 7, tid: a, ts: 0, dur: 2, args: { microBatch: 0 } },
       { ph: 'X', name: 'y', cat: 'y', pid: 7, tid: a, ts: 2, dur: 3, args: { microBatch: 1 } },

@@ -20,6 +20,7 @@ const training = () => {
 
 const held = [
   ['normal all-to-all', published.normalBandwidths],
+  ['second version', published.secondBandwidths],
   ['low-latency all-to-all', published.lowLatencies],
   ['kernels of the training profile', published.profiledKernels],
   ['all-to-all of the training profile', published.profiledAllToAll],
