@@ -166,7 +166,7 @@ function skip(event: Event): void {
 function footer(startTour: () => void): HTMLElement {
   const kept = h('span', { id: 'offline', role: 'status' });
   void keepOffline().then((ready) => {
-    kept.dataset.ready = String(ready);
+    kept.dataset.kept = String(ready);
     if (ready) fill(kept, 'Kept on this machine: it opens without a network, too.');
   });
   return h(

@@ -63,7 +63,7 @@ describe('without a network', () => {
     const { server, address } = await host('visited');
     const context = await browser.createBrowserContext();
     const first = await visit(context, `${address}#/formats?v=1`);
-    await waitFor(first.page, '#offline[data-ready="true"]');
+    await waitFor(first.page, '#offline[data-kept="true"]');
     expect(await first.page.evaluate(() => navigator.serviceWorker.controller?.scriptURL)).toBe(
       `${address}${serviceWorkerName}`,
     );
@@ -85,7 +85,7 @@ describe('without a network', () => {
     const { server, folder, address } = await host('replaced');
     const context = await browser.createBrowserContext();
     const old = await visit(context, address);
-    await waitFor(old.page, '#offline[data-ready="true"]');
+    await waitFor(old.page, '#offline[data-kept="true"]');
     // The newer build: another text in the page, and chunks under other names.
     const index = join(folder, 'index.html');
     writeFileSync(index, readFileSync(index, 'utf8').replace('</noscript>', ' Newer.</noscript>'));
@@ -122,7 +122,7 @@ describe('without a network', () => {
     const { server, address } = await host('left');
     const context = await browser.createBrowserContext();
     const mine = await visit(context, address);
-    await waitFor(mine.page, '#offline[data-ready="true"]');
+    await waitFor(mine.page, '#offline[data-kept="true"]');
     await mine.page.close();
     await server.close();
     const other = join(root, 'other', 'some', 'folder');

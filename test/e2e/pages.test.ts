@@ -132,6 +132,14 @@ describe('quantize', () => {
     expect(left).toMatch(/codes\[1, 2\] of playground-quantize/);
     expect(left).toMatch(/recipe divide/);
     expect(right).toMatch(/recipe pow2/);
+    expect(await page.evaluate(() => location.hash)).toContain('row=1&column=2');
+    await page.reload();
+    await waitFor(page, '#traces pre');
+    expect(await page.$$eval('#traces pre', (traces) => traces.map((trace) => trace.textContent))).toEqual([
+      left,
+      right,
+    ]);
+    expect(await page.$eval('main a.page-link', (link) => link.getAttribute('href'))).toMatch(/^#\/formats\?.*code=\d/);
     await page.close();
   });
 
@@ -280,6 +288,14 @@ describe('routing', () => {
     await press(page, '#balance-play');
     await waitFor(page, '[data-batch="4"]');
     await press(page, '#balance-play');
+    // The address holds the batch: another tab comes to the same bias, step by step.
+    const there = await textOf(page, '#routing-facts');
+    const hash = await page.evaluate(() => location.hash);
+    expect(hash).toMatch(/batch=\d/);
+    const again = await open(browser, `${address}${hash}`);
+    await waitFor(again.page, `[data-batch="${new URLSearchParams(hash.split('?')[1]).get('batch')}"]`);
+    expect(await textOf(again.page, '#routing-facts')).toBe(there);
+    await again.page.close();
     expect(complaints).toEqual([]);
     await page.close();
   });

@@ -34,6 +34,9 @@ interface State {
   readonly right: string;
   readonly surface: 'magnitude' | 'scale' | 'error';
   readonly of: 'left' | 'right';
+  /** Row and column of the element that is written out; -1 where none is. */
+  readonly row: number;
+  readonly column: number;
 }
 
 const presets = Object.keys(schemePresets).filter(
@@ -191,13 +194,21 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     for (const map of [matrixMap, left.errors, right.errors]) map.mark(row, column);
   }
 
-  async function pick(row: number, column: number): Promise<void> {
+  const pick = (row: number, column: number): void => context.set({ row, column });
+
+  /** Writes the element of the address out, where the matrix has it. */
+  async function writeOut(): Promise<void> {
+    const { row, column } = state;
     const mine = views;
+    const [view] = mine;
+    fill(traces);
+    if (view === undefined || row < 0 || column < 0 || row >= view.rows || column >= view.columns) return;
+    point(row, column);
     try {
       const texts = await Promise.all(
         mine.map((view) => traceOf(context.services, specOf(state, view), view, row, column)),
       );
-      if (mine !== views) return;
+      if (mine !== views || row !== state.row || column !== state.column) return;
       fill(
         traces,
         texts.map((text) =>
@@ -281,8 +292,8 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
       if (context.signal.aborted) return;
       views = found;
       fill(failure);
-      fill(traces);
       showViews();
+      void writeOut();
       // A newer request is under way: this one was a step on the slider's way.
       if (mine !== run) return;
       root.dataset.ready = 'true';
@@ -293,6 +304,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   });
 
   function update(next: State): void {
+    const chosen = next.row !== state.row || next.column !== state.column;
     state = next;
     generate.show(state.generate);
     share.show(state.share);
@@ -316,7 +328,8 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     ]);
     if (key === asked) {
       // Only the look changed: theme or landscape.
-      showViews();
+      if (chosen) void writeOut();
+      else showViews();
       return;
     }
     asked = key;
@@ -395,6 +408,8 @@ export const page: PageModule<State> = {
     right: oneOf(presets, 'activation-1x128-pow2'),
     surface: oneOf(['magnitude', 'scale', 'error'], 'magnitude'),
     of: oneOf(['left', 'right'], 'left'),
+    row: integer(-1, partShape[0] - 1, -1),
+    column: integer(-1, partShape[1] - 1, -1),
   },
   mount,
 };

@@ -10,6 +10,7 @@ import { exportBar } from '../../ui/export.ts';
 import { figure } from '../../ui/heat-map.ts';
 import { pageHash } from '../../ui/links.ts';
 import { sized } from '../../ui/sized.ts';
+import { task } from '../../ui/task.ts';
 import { barPicture } from './bars.ts';
 import { flowPicture } from './flow.ts';
 import {
@@ -32,10 +33,15 @@ interface State extends RoutingSettings {
   readonly speed: number;
   /** Redundant experts a GPU. */
   readonly redundant: number;
+  /** Batches that the bias has learnt from. */
+  readonly batch: number;
 }
 
 /** Below this a choice hangs on the last bits of two scores. */
 const near = 2 ** -10;
+
+/** Past this the balancing stops by itself. */
+const mostBatches = 200;
 
 function mount(root: HTMLElement, context: PageContext<State>): PageView<State> {
   let state = context.state;
@@ -51,22 +57,22 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     min: 0,
     max: 30,
     text: (value) => (value / 10).toFixed(1),
-    onChange: (value) => context.set({ skew: value }),
+    onChange: (value) => context.set({ skew: value, batch: 0 }),
   });
   const temperature = slider({
     label: 'Temperature',
     min: 2,
     max: 40,
     text: (value) => (value / 10).toFixed(1),
-    onChange: (value) => context.set({ temperature: value }),
+    onChange: (value) => context.set({ temperature: value, batch: 0 }),
   });
-  const seed = slider({ label: 'Seed', min: 0, max: 31, onChange: (value) => context.set({ seed: value }) });
+  const seed = slider({ label: 'Seed', min: 0, max: 31, onChange: (value) => context.set({ seed: value, batch: 0 }) });
   const speed = slider({
     label: 'Step of the bias',
     min: 0,
     max: 50,
     text: (value) => (value / 1000).toFixed(3),
-    onChange: (value) => context.set({ speed: value }),
+    onChange: (value) => context.set({ speed: value, batch: 0 }),
   });
   const redundant = slider({
     label: 'Redundant experts a GPU',
@@ -82,15 +88,23 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   const ties = h('div', {});
   const placing = h('div', { class: 'stack', id: 'placement' });
   const gpu = checkLine({ id: 'gate-check' });
+  const progress = task(context.signal);
   const exports = h('div', {});
-  const play = button('Balance step by step', () => (timer === undefined ? start() : stop()), {
+  const play = button('Balance step by step', () => (timer === undefined ? start() : pause()), {
     kind: 'primary',
     id: 'balance-play',
   });
   const once = button('One step', () => advance(), { id: 'balance-step' });
   const clear = button('Bias back to zero', () => reset(), { kind: 'quiet' });
   root.append(
-    panel('Where tokens go', controls(skew.element, temperature.element, seed.element), numbers, gpu.element, flow),
+    panel(
+      'Where tokens go',
+      controls(skew.element, temperature.element, seed.element),
+      progress.element,
+      numbers,
+      gpu.element,
+      flow,
+    ),
     panel(
       'Balancing without an auxiliary loss',
       h(
@@ -127,6 +141,10 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     timer = undefined;
     fill(play, 'Balance step by step');
   };
+  const pause = () => {
+    stop();
+    if (gated !== undefined) void check(logitsOf(state, batch), gated.chosen);
+  };
   const start = () => {
     timer = setInterval(advance, 350);
     fill(play, 'Pause');
@@ -134,18 +152,43 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   context.signal.addEventListener('abort', stop);
 
   const advance = () => {
-    if (gated === undefined) return;
-    bias = nextBias(bias, gated.load, state.speed / 1000);
-    batch++;
-    compute();
-    if (batch >= 200) stop();
+    if (state.batch < mostBatches) context.set({ batch: state.batch + 1 });
+    else stop();
   };
   const reset = () => {
     stop();
+    context.set({ batch: 0 });
+  };
+
+  /** Routes the next batch with the bias that the last one asks for. */
+  const step = (last: Gated): Gated => {
+    bias = nextBias(bias, last.load, state.speed / 1000);
+    batch++;
+    return route();
+  };
+  const route = (): Gated => {
+    gated = routeBatch(logitsOf(state, batch), bias);
+    history = [...history.slice(-99), gated.imbalance];
+    return gated;
+  };
+  let newest = 0;
+  /** Comes to a batch from the first one on: a link holds its number, all else follows from it. The page answers meanwhile. */
+  const replay = async (to: number): Promise<void> => {
+    const mine = ++newest;
     bias = new Float32Array(layer.experts);
     batch = 0;
     history = [];
-    compute();
+    let now = route();
+    const cancelled = to > 0 ? progress.begin('Balancing …') : undefined;
+    while (batch < to) {
+      now = step(now);
+      progress.progress(batch / to, `Batch ${batch} of ${to}`);
+      await new Promise((done) => setTimeout(done));
+      if (mine !== newest || context.signal.aborted) return;
+      if (cancelled?.aborted) return context.set({ batch: 0 });
+    }
+    progress.end();
+    settle(now);
   };
 
   /** Holds the adapter's gate against the reference's, once the page is at rest. */
@@ -169,14 +212,11 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     }
   };
 
-  function compute(): void {
-    const logits = logitsOf(state, batch);
-    gated = routeBatch(logits, bias);
-    history = [...history.slice(-99), gated.imbalance];
-    show(gated);
+  function settle(now: Gated): void {
+    show(now);
     root.dataset.ready = 'true';
     root.dataset.batch = String(batch);
-    if (timer === undefined) void check(logits, gated.chosen);
+    if (timer === undefined) void check(logitsOf(state, batch), now.chosen);
   }
 
   function show(shown: Gated): void {
@@ -207,11 +247,16 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     seed.show(state.seed);
     speed.show(state.speed);
     redundant.show(state.redundant);
-    const key = JSON.stringify([state.skew, state.temperature, state.seed]);
-    if (key !== settings) {
-      settings = key;
-      reset();
-    } else if (gated !== undefined) show(gated);
+    const key = JSON.stringify([state.skew, state.temperature, state.seed, state.speed]);
+    if (key === settings && gated !== undefined && batch === state.batch) {
+      show(gated);
+      return;
+    }
+    const onward = key === settings && gated !== undefined && batch + 1 === state.batch;
+    settings = key;
+    if (!onward) return void replay(state.batch);
+    newest++;
+    settle(step(gated!));
   }
   return { update };
 }
@@ -395,6 +440,7 @@ export const page: PageModule<State> = {
     seed: integer(0, 31, 1),
     speed: integer(0, 50, 10),
     redundant: integer(0, 4, 2),
+    batch: integer(0, mostBatches, 0),
   },
   mount,
 };
