@@ -1,5 +1,6 @@
 // An operand's codes made ready for products: decoded once, four rows side by side, k in the order of the fused sums, zeros for padding.
 #include "kernels/input.wgsl"
+#include "kernels/gemm_panel.wgsl"
 #include "kernels/thread.wgsl"
 #include "numerics/decode.wgsl"
 #include "numerics/operand.wgsl"
@@ -19,7 +20,7 @@ struct Parameters {
 @group(0) @binding(1) var<storage, read> codes: array<u32>;
 @group(0) @binding(2) var<storage, read_write> operand: array<vec4<u32>>;
 
-// One thread writes the words of four rows at one k.
+// One thread writes the words of four rows at one k, or at two: their halves are then values as bf16, which the host knows to be exact.
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn pack_operand(
   @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -33,26 +34,38 @@ fn pack_operand(
     return;
   }
   let block = word / parameters.block_words;
-  let within = k_of(word - block * parameters.block_words);
+  let within = k_of(K_PER_WORD * (word - block * parameters.block_words));
   let start = block * parameters.block;
-  let inside = within < min(parameters.block, parameters.k - start);
+  let length = min(parameters.block, parameters.k - start);
   var words = vec4<u32>();
   var powers = vec4<u32>();
   for (var i = 0u; i < 4u; i++) {
     let row = 4u * group + i;
-    if (inside && row < parameters.rows) {
+    if (within < length && row < parameters.rows) {
       let element = row * parameters.k + start + within;
-      let code = input_lane(codes[element >> INPUT_LANE_SHIFT], element);
+      let code = code_at(element);
       words[i] = word_of(code);
       powers[i] = power_of(code);
+      if (K_PER_WORD == 2) {
+        words[i] = words[i] >> 16u;
+        if (within + 1u < length) {
+          words[i] |= word_of(code_at(element + 1u)) & 0xffff0000u;
+        }
+      }
     }
   }
+  let place = panel_start(group, parameters.row_groups, parameters.row_words, PANEL)
+    + word * panel_width(group, parameters.row_groups, PANEL);
   if (WITH_POWERS == 1) {
-    operand[2u * thread] = words;
-    operand[2u * thread + 1u] = powers;
+    operand[2u * place] = words;
+    operand[2u * place + 1u] = powers;
   } else {
-    operand[thread] = words;
+    operand[place] = words;
   }
+}
+
+fn code_at(element: u32) -> u32 {
+  return input_lane(codes[element >> INPUT_LANE_SHIFT], element);
 }
 
 // Bits of 2^exponent as f32, that of the least normal for subnormals; a zero has none. A special has marks in the low bits, and no value.

@@ -1,11 +1,14 @@
 import type { AdapterChoice, BackendIdentity, BackendName } from '../backends/backend.ts';
 import { availableBackends, createBackend, parseBackendName } from '../backends/registry.ts';
 import { createWebGpuBackend, type WebGpuBackend } from '../backends/webgpu/backend.ts';
-import type { BenchOptions, DispatchTime, SpecTimes } from '../backends/webgpu/bench.ts';
+import type { DispatchTime, SpecTimes } from '../backends/webgpu/bench.ts';
 import type { WebGpuName } from '../backends/webgpu/launches.ts';
 import type { Peaks } from '../backends/webgpu/peaks.ts';
+import type { BenchOptions } from '../backends/webgpu/timing.ts';
+import { families } from '../backends/webgpu/trial.ts';
 import { exitCodes, Fp8labError } from '../errors.ts';
 import type { Tier } from '../kernels/kernel.ts';
+import type { VariantChoices } from '../kernels/variants.ts';
 import { compareResults } from '../parity/compare.ts';
 import type { LoadedSpec } from '../specs/load.ts';
 import { loadSpecs } from '../specs/load.ts';
@@ -21,6 +24,7 @@ export interface BenchCommandOptions {
   readonly tier?: Tier;
   readonly samples?: number;
   readonly batch?: number;
+  readonly variant?: string;
   readonly json?: boolean;
 }
 
@@ -33,6 +37,24 @@ export interface BenchEntry {
   /** Multiply-adds of the spec's product; 0 for kernels without one. */
   readonly multiplyAdds: number;
   readonly times: SpecTimes;
+}
+
+/** Variants asked for: `gemm=streams-8x8`, several with commas between them. Throws `unknown-variant` (kind `usage`). */
+function parseVariants(text: string | undefined): VariantChoices {
+  const pairs = (text ?? '').split(',').filter((part) => part.trim() !== '');
+  return Object.fromEntries(pairs.map(parseVariant));
+}
+
+function parseVariant(text: string): [string, string] {
+  const [family = '', variant = ''] = text.split('=').map((part) => part.trim());
+  const known = families.find(({ name }) => name === family);
+  if (known?.variants.includes(variant)) return [family, variant];
+  throw new Fp8labError(`there is no variant ${text}`, {
+    kind: 'usage',
+    code: 'unknown-variant',
+    where: '--variant',
+    fix: `choose among ${families.flatMap(({ name, variants }) => variants.map((it) => `${name}=${it}`)).join(', ')}`,
+  });
 }
 
 /** Specs that are timed where none is named. */
@@ -108,9 +130,10 @@ async function timeBackend(
   expected: ReadonlyMap<string, Tensors>,
   options: Required<Pick<BenchCommandOptions, 'tier' | 'samples' | 'batch'>>,
   io: Io,
-): Promise<{ identity: BackendIdentity; peaks: Peaks; entries: BenchEntry[] }> {
+): Promise<{ identity: BackendIdentity; peaks: Peaks; variants: VariantChoices; entries: BenchEntry[] }> {
   const patience = { timeout: limit, signal: io.signal };
   const { identity } = await backend.start(patience);
+  const variants = options.tier === 'fast' ? await backend.variants(patience) : {};
   const measured: BenchOptions = { samples: options.samples, batch: options.batch };
   const { value: peaks } = await backend.request<Peaks>('peaks', { options: measured }, {}, patience);
   const entries: BenchEntry[] = [];
@@ -129,7 +152,7 @@ async function timeBackend(
       times,
     });
   }
-  return { identity, peaks, entries };
+  return { identity, peaks, variants, entries };
 }
 
 const milliseconds = (time: number): string =>
@@ -173,11 +196,12 @@ function entryText(entry: BenchEntry, peaks: Peaks): string {
 export async function benchCommand(names: readonly string[], options: BenchCommandOptions, io: Io): Promise<number> {
   const specs = await loadSpecs(names.length > 0 ? names : defaultSpecs, specFolder());
   const chosen = chooseBackends(options, io);
+  const variants = parseVariants(options.variant);
   const expected = await expectedResults(specs, io);
   const settings = { tier: options.tier ?? 'exact', samples: options.samples ?? 5, batch: options.batch ?? 50 };
   const runs = [];
   for (const name of chosen) {
-    const backend = createWebGpuBackend(name, { adapter: options.adapter ?? 'auto', env: io.env });
+    const backend = createWebGpuBackend(name, { adapter: options.adapter ?? 'auto', env: io.env, variants });
     try {
       const run = await timeBackend(backend, specs, expected, settings, io);
       runs.push(run);

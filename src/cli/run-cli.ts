@@ -98,6 +98,10 @@ function addBench(program: Command, io: Io, finish: Finish): void {
     .addOption(
       new Option('--batch <ms>', 'a batch lasts at least this long').argParser(positiveNumber('--batch')).default(50),
     )
+    .option(
+      '--variant <family=name>',
+      "take this variant of the fast tier's shaders, not the one that a trial finds fastest",
+    )
     .addOption(json())
     .addHelpText(
       'before',

@@ -32,7 +32,7 @@ export async function fusedSteps(
     gpu.dispatch({
       shader: 'kernels/gemm_operand',
       entryPoint: 'pack_operand',
-      constants: { ...formatConstants('INPUT', formats[i]!), ...packConstants(model, plan) },
+      constants: { ...formatConstants('INPUT', formats[i]!), ...packConstants(model, plan), PANEL: 1 },
       uniforms: [rows, k, layout.block, layout.blockWords, layout.rowWords, groups],
       buffers: [
         { buffer: gpu.upload(codes), access: 'read' },

@@ -35,6 +35,7 @@ function meddled(gpu: Gpu, { constants = {}, parameter }: Mutant): { gpu: Gpu; t
   };
   const wrapped: Gpu = {
     limits: gpu.limits,
+    variants: gpu.variants,
     has: (feature) => gpu.has(feature),
     upload: (lanes) => gpu.upload(lanes),
     allocate: (words, fill) => gpu.allocate(words, fill),

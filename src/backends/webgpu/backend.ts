@@ -1,12 +1,16 @@
 import { Fp8labError } from '../../errors.ts';
+import type { VariantChoices } from '../../kernels/variants.ts';
 import type { ResolvedSpec } from '../../specs/types.ts';
 import type { Tensors } from '../../tensors/tensor.ts';
 import type { Backend, BackendIdentity, RunOptions, RunResult } from '../backend.ts';
+import { distFile } from '../machine.ts';
 import { adapterName, type RunnerIdentity } from './identify.ts';
 import { type PlanOptions, planLaunches, type WebGpuName } from './launches.ts';
 import type { RunnerTimes } from './run-spec.ts';
 import { type Answer, type Patience, RunnerLink } from './runner-link.ts';
 import type { Launch } from './transport.ts';
+import type { Trial } from './trial.ts';
+import { openVariantCache } from './variant-cache.ts';
 
 /** Milliseconds a runner may take to start and name its adapter; a cold browser on a busy machine takes several seconds. */
 const startLimit = 60_000;
@@ -16,6 +20,8 @@ export interface WebGpuBackend extends Backend {
   readonly name: WebGpuName;
   /** Asks the runner for one of its jobs (`probe`, ...). Starts it where needed. Throws Fp8labError. */
   request<T>(kind: string, params: unknown, tensors?: Tensors, patience?: Patience): Promise<Answer<T>>;
+  /** Sees to it that the runner takes the variants wanted, those of an earlier trial, or those of a trial made now; names them. */
+  variants(patience?: Patience): Promise<VariantChoices>;
   /** Starts the runner and tells how: which way worked, its process, the milliseconds it took. */
   start(patience?: Patience): Promise<Started>;
 }
@@ -31,6 +37,14 @@ export interface Started {
 
 interface Running extends Started {
   readonly link: RunnerLink;
+  /** The variants of the fast tier, once the runner knows them. */
+  variants?: Promise<VariantChoices>;
+}
+
+/** How a backend is made. */
+export interface WebGpuOptions extends PlanOptions {
+  /** Variants of shaders by family, in place of those that a trial finds fastest. */
+  readonly variants?: VariantChoices;
 }
 
 function asIdentity(backend: WebGpuName, seen: RunnerIdentity, launch: string): BackendIdentity {
@@ -54,7 +68,7 @@ function noLaunchWorked(name: WebGpuName, tried: readonly string[]): Fp8labError
 }
 
 /** The backends `webgpu:node`, `webgpu:deno` and `webgpu:chromium`: the same but for how their runner is started. */
-export function createWebGpuBackend(name: WebGpuName, options: PlanOptions): WebGpuBackend {
+export function createWebGpuBackend(name: WebGpuName, options: WebGpuOptions): WebGpuBackend {
   let running: Running | undefined;
   let last: Promise<unknown> = Promise.resolve();
 
@@ -96,6 +110,25 @@ export function createWebGpuBackend(name: WebGpuName, options: PlanOptions): Web
     throw noLaunchWorked(name, tried);
   }
 
+  /** The variants of the fast tier, told to the runner once. */
+  async function ensureVariants(patience: Patience): Promise<VariantChoices> {
+    const runner = await ensureRunning(patience);
+    runner.variants ??= chooseVariants(runner, patience);
+    return runner.variants;
+  }
+
+  async function chooseVariants({ link, identity }: Running, patience: Patience): Promise<VariantChoices> {
+    const cache = openVariantCache(options.runnerFile ?? distFile('runner.js'), options.env ?? process.env);
+    let found = cache.get(identity);
+    if (found === undefined) {
+      found = (await link.request<Trial>('trial', {}, {}, patience)).value.choices;
+      cache.set(identity, found);
+    }
+    const variants = { ...found, ...options.variants };
+    await link.request('choose', { variants }, {}, patience);
+    return variants;
+  }
+
   async function request<T>(kind: string, params: unknown, tensors: Tensors, patience: Patience): Promise<Answer<T>> {
     const { link } = await ensureRunning({ signal: patience.signal });
     return link.request<T>(kind, params, tensors, patience);
@@ -104,11 +137,13 @@ export function createWebGpuBackend(name: WebGpuName, options: PlanOptions): Web
   return {
     name,
     start: (patience = {}) => inTurn(() => ensureRunning(patience)),
+    variants: (patience = {}) => inTurn(() => ensureVariants(patience)),
     identify: () => inTurn(async () => (await ensureRunning({})).identity),
     request: (kind, params, tensors = {}, patience = {}) => inTurn(() => request(kind, params, tensors, patience)),
     run(spec: ResolvedSpec, { tier = 'exact', inputs, timeout, signal }: RunOptions = {}): Promise<RunResult> {
       return inTurn(async () => {
         const { identity } = await ensureRunning({ signal });
+        if (tier === 'fast') await ensureVariants({ signal });
         const began = performance.now();
         const { value, tensors } = await request<RunnerTimes>('run', { spec, tier }, inputs ?? {}, { timeout, signal });
         return { spec: spec.name, identity, tensors, times: { total: performance.now() - began, ...value } };

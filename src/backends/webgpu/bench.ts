@@ -3,25 +3,9 @@ import { materializeInputs } from '../../kernels/inputs.ts';
 import type { Tier } from '../../kernels/kernel.ts';
 import type { ResolvedSpec } from '../../specs/types.ts';
 import type { Tensors } from '../../tensors/tensor.ts';
-import type { OwnedGpu } from './device.ts';
-import type { Dispatch, Gpu, GpuWords } from './gpu.ts';
+import type { Dispatch, Gpu } from './gpu.ts';
 import type { Session } from './session.ts';
-
-/** How long is measured. */
-export interface BenchOptions {
-  /** Batches timed of each dispatch. */
-  readonly samples: number;
-  /** Milliseconds a batch lasts at least: timers and submission cost little beside it. */
-  readonly batch: number;
-}
-
-/** Milliseconds of one of several equal things. */
-export interface Spread {
-  readonly median: number;
-  readonly min: number;
-  readonly max: number;
-  readonly samples: number;
-}
+import { type BenchOptions, recorder, type Spread, spreadOf, timeDispatches } from './timing.ts';
 
 /** A dispatch of a spec's plan, timed with its buffers resident. */
 export interface DispatchTime {
@@ -46,32 +30,6 @@ export interface SpecTimes {
   readonly whole: Spread;
 }
 
-/** Median, least and largest of some times. */
-export function spreadOf(times: readonly number[]): Spread {
-  const sorted = [...times].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const median = sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-  return { median, min: sorted[0]!, max: sorted.at(-1)!, samples: sorted.length };
-}
-
-/** A Gpu that remembers what was dispatched and keeps its buffers. */
-function recorder(gpu: OwnedGpu): { gpu: Gpu; dispatches: Dispatch[] } {
-  const dispatches: Dispatch[] = [];
-  const recording: Gpu = {
-    limits: gpu.limits,
-    has: (feature) => gpu.has(feature),
-    upload: (lanes) => gpu.upload(lanes),
-    allocate: (words, fill) => gpu.allocate(words, fill),
-    dispatch: (dispatch) => {
-      dispatches.push(dispatch);
-      gpu.dispatch(dispatch);
-    },
-    read: (buffer: GpuWords) => gpu.read(buffer),
-    release: () => undefined,
-  };
-  return { gpu: recording, dispatches };
-}
-
 /** Dispatches that differ only in their buffers' content and uniforms cost the same: one of each is timed. */
 function groupEqual(dispatches: readonly Dispatch[]): Map<string, Dispatch[]> {
   const groups = new Map<string, Dispatch[]>();
@@ -83,23 +41,6 @@ function groupEqual(dispatches: readonly Dispatch[]): Map<string, Dispatch[]> {
   return groups;
 }
 
-/**
- * Times one dispatch: two unmeasured ones, then batches long enough for the timer.
- * Repeating it may leave other values in its buffers than a run does; results are verified before anything is timed.
- */
-export async function timeDispatch(
-  gpu: OwnedGpu,
-  dispatch: Dispatch,
-  options: BenchOptions,
-): Promise<{ time: Spread; batch: number }> {
-  await gpu.time(dispatch, 1);
-  const once = await gpu.time(dispatch, 1);
-  const batch = Math.max(1, Math.min(Math.ceil(options.batch / Math.max(once, 0.01)), 1000));
-  const times: number[] = [];
-  for (let i = 0; i < options.samples; i++) times.push((await gpu.time(dispatch, batch)) / batch);
-  return { time: spreadOf(times), batch };
-}
-
 /** Runs a spec, gives its results for verification, and times it whole and dispatch by dispatch. */
 export async function benchSpec(
   session: Session,
@@ -109,7 +50,7 @@ export async function benchSpec(
 ): Promise<{ times: SpecTimes; tensors: Tensors }> {
   const kernel = kernelOf(spec);
   const inputs = materializeInputs(kernel.inputs(spec as never), {});
-  const { gpu } = await session.open();
+  const { gpu } = await session.open(tier);
   const wall = async (on: Gpu): Promise<{ tensors: Tensors; time: number }> => {
     const began = performance.now();
     const tensors = await kernel.webgpu(on, spec as never, inputs, tier);
@@ -129,7 +70,7 @@ export async function benchSpec(
         entryPoint: dispatch.entryPoint,
         threads: dispatch.threads,
         bytes: 4 * dispatch.buffers.reduce((sum, { buffer }) => sum + buffer.words, 0),
-        ...(await timeDispatch(gpu, dispatch, options)),
+        ...(await timeDispatches(gpu, [dispatch], options)),
         count: group.length,
       });
     }

@@ -1,6 +1,6 @@
 import { Fp8labError } from '../../errors.ts';
 import { CANARY_WORDS, canaryIntact, canaryPattern, fillWords, POISON } from './canary.ts';
-import type { Dispatch, Gpu, GpuWords } from './gpu.ts';
+import { type Dispatch, type Gpu, type GpuWords, workgroupSize } from './gpu.ts';
 import {
   type CompilerMessage,
   compileError,
@@ -9,9 +9,6 @@ import {
   type ShaderSources,
   shaderSources,
 } from './link.ts';
-
-/** Threads of a workgroup; the linker gives it to every shader as WORKGROUP_SIZE. */
-export const workgroupSize = 64;
 
 /** The standard's flag values: Node has no global GPUBufferUsage, GPUShaderStage and GPUMapMode. */
 const usage = { MAP_READ: 0x01, COPY_SRC: 0x04, COPY_DST: 0x08, UNIFORM: 0x40, STORAGE: 0x80 } as const;
@@ -27,6 +24,8 @@ export interface GpuOptions {
   readonly maxBindingBytes?: number;
   /** Sources that stand in for shipped ones, by path: the mutants of the tests, a reader's own variants. */
   readonly shaders?: ShaderSources;
+  /** Variants of shaders by family. */
+  readonly variants?: Readonly<Record<string, string>>;
 }
 
 /** A {@link Gpu} with the calls that only its owner makes. */
@@ -34,8 +33,8 @@ export interface OwnedGpu extends Gpu {
   readonly device: GPUDevice;
   /** Waits for all queued work; throws the first error there was. */
   finish(): Promise<void>;
-  /** Milliseconds of wall clock that `count` equal dispatches take in one submission, from an idle queue to an idle queue. */
-  time(dispatch: Dispatch, count: number): Promise<number>;
+  /** Milliseconds of wall clock that the dispatches, `count` times over, take in one submission, from an idle queue to an idle queue. */
+  time(dispatches: readonly Dispatch[], count: number): Promise<number>;
   /** Frees every buffer of the run and forgets its errors; the device and its pipelines stay. */
   destroyRun(): Promise<void>;
 }
@@ -51,6 +50,13 @@ export function createGpu(device: GPUDevice, options: GpuOptions = {}): OwnedGpu
   return new DeviceGpu(device, options);
 }
 
+/** A dispatch with what it runs on. */
+interface CompiledDispatch {
+  readonly dispatch: Dispatch;
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
 class DeviceBuffer implements GpuWords {
   constructor(
     readonly words: number,
@@ -61,6 +67,7 @@ class DeviceBuffer implements GpuWords {
 
 class DeviceGpu implements OwnedGpu {
   readonly limits: { maxBindingBytes: number };
+  readonly variants: Readonly<Record<string, string>>;
   readonly #sources: ShaderSources;
   readonly #lost: Promise<Fp8labError>;
   readonly #buffers = new Set<DeviceBuffer>();
@@ -77,6 +84,7 @@ class DeviceGpu implements OwnedGpu {
     const most = Math.min(maxStorageBufferBindingSize, maxBufferSize) - 4 * CANARY_WORDS;
     this.limits = { maxBindingBytes: Math.floor(Math.min(most, options.maxBindingBytes ?? most) / 4) * 4 };
     this.#sources = options.shaders === undefined ? shaderSources : { ...shaderSources, ...options.shaders };
+    this.variants = options.variants ?? {};
     this.#lost = lossOf(device);
     this.#lost.then((error) => this.#fail(error));
   }
@@ -147,11 +155,12 @@ class DeviceGpu implements OwnedGpu {
     await this.#settle();
   }
 
-  async time(dispatch: Dispatch, count: number): Promise<number> {
+  async time(dispatches: readonly Dispatch[], count: number): Promise<number> {
     await this.finish();
-    const { pipeline, layout } = await this.#orLost(this.#pipeline(dispatch));
+    const compiled: CompiledDispatch[] = [];
+    for (const dispatch of dispatches) compiled.push(await this.#compiled(dispatch));
     const began = performance.now();
-    this.#guard(`${dispatch.shader}:${dispatch.entryPoint}`, () => this.#encode(dispatch, pipeline, layout, count));
+    this.#guard('timed dispatches', () => this.#encode(compiled, count));
     await this.#orLost(this.device.queue.onSubmittedWorkDone());
     const elapsed = performance.now() - began;
     await this.#settle();
@@ -170,29 +179,48 @@ class DeviceGpu implements OwnedGpu {
   async #run(dispatch: Dispatch): Promise<void> {
     if (this.#failure !== undefined) return;
     try {
-      const { pipeline, layout } = await this.#orLost(this.#pipeline(dispatch));
-      this.#guard(`${dispatch.shader}:${dispatch.entryPoint}`, () => this.#encode(dispatch, pipeline, layout));
+      const compiled = await this.#compiled(dispatch);
+      this.#guard(`${dispatch.shader}:${dispatch.entryPoint}`, () => this.#encode([compiled]));
     } catch (error) {
       this.#fail(asDeviceError(error, `${dispatch.shader}:${dispatch.entryPoint}`));
     }
   }
 
-  #encode(dispatch: Dispatch, pipeline: GPUComputePipeline, layout: GPUBindGroupLayout, count = 1): void {
+  async #compiled(dispatch: Dispatch): Promise<CompiledDispatch> {
+    return { dispatch, ...(await this.#orLost(this.#pipeline(dispatch))) };
+  }
+
+  /** Submits dispatches as one pass, in their order, `count` times over. */
+  #encode(compiled: readonly CompiledDispatch[], count = 1): void {
+    const { device } = this;
+    const bound = compiled.map(({ dispatch, pipeline, layout }) => ({ pipeline, ...this.#bind(dispatch, layout) }));
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (let i = 0; i < count; i++) {
+      for (const { pipeline, group, workgroups } of bound) {
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, group);
+        pass.dispatchWorkgroups(...workgroups);
+      }
+    }
+    pass.end();
+    device.queue.submit([encoder.finish()]);
+    for (const { uniforms } of bound) uniforms.destroy();
+  }
+
+  #bind(dispatch: Dispatch, layout: GPUBindGroupLayout) {
     const { device } = this;
     const size = Math.max(16 * Math.ceil(dispatch.uniforms.length / 4), 16);
     const uniforms = device.createBuffer({ size, usage: usage.UNIFORM | usage.COPY_DST });
     device.queue.writeBuffer(uniforms, 0, Uint32Array.from(dispatch.uniforms));
     const resources = [uniforms, ...dispatch.buffers.map(({ buffer }) => deviceBuffer(buffer).buffer)];
     const entries = resources.map((buffer, binding) => ({ binding, resource: { buffer } }));
-    const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    pass.setPipeline(pipeline);
-    pass.setBindGroup(0, device.createBindGroup({ layout, entries }));
-    const [x, y] = workgroups(dispatch.threads, device.limits.maxComputeWorkgroupsPerDimension);
-    for (let i = 0; i < count; i++) pass.dispatchWorkgroups(x, y);
-    pass.end();
-    device.queue.submit([encoder.finish()]);
-    uniforms.destroy();
+    const group = device.createBindGroup({ layout, entries });
+    return {
+      uniforms,
+      group,
+      workgroups: workgroups(dispatch.threads, device.limits.maxComputeWorkgroupsPerDimension),
+    };
   }
 
   async #pipeline(dispatch: Dispatch): Promise<{ pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }> {

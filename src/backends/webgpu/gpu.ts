@@ -3,6 +3,9 @@
  * Implemented by `createGpu` in device.ts, the same in Node, Deno and the browser.
  */
 
+/** Threads of a workgroup; the linker gives it to every shader as WORKGROUP_SIZE. */
+export const workgroupSize = 64;
+
 /** A device buffer of u32 words. */
 export interface GpuWords {
   /** Length in 32-bit words that the kernel may use. */
@@ -35,6 +38,8 @@ export interface GpuLimits {
 /** A device with what kernels need of it. Buffers live until the run ends or `release` is called. */
 export interface Gpu {
   readonly limits: GpuLimits;
+  /** Which variant of a shader to take, by family; where none is named, the kernel's own first choice. */
+  readonly variants: Readonly<Record<string, string>>;
   /** Adapter has the feature (`subgroups`, `shader-f16`). */
   has(feature: string): boolean;
   /** Copies lanes to the device, little-endian, zero-padded to whole words. */

@@ -1,9 +1,10 @@
 import type { Tier } from '../../kernels/kernel.ts';
+import type { VariantChoices } from '../../kernels/variants.ts';
 import { type PinnedFunction, pinnedFunctions } from '../../numerics/exp.ts';
 import type { FormatName } from '../../numerics/formats.ts';
 import type { ResolvedSpec } from '../../specs/types.ts';
 import { dtypeOfFormat, type Tensors } from '../../tensors/tensor.ts';
-import { type BenchOptions, benchSpec } from './bench.ts';
+import { benchSpec } from './bench.ts';
 import { encodePatterns, functionOfPatterns } from './exhaustive.ts';
 import { identify } from './identify.ts';
 import { measurePeaks } from './peaks.ts';
@@ -11,6 +12,7 @@ import { probeAdapter } from './probe.ts';
 import { runSpec } from './run-spec.ts';
 import type { Jobs, Reply } from './serve.ts';
 import type { Session } from './session.ts';
+import type { BenchOptions } from './timing.ts';
 
 async function run(
   session: Session,
@@ -56,5 +58,16 @@ async function peaks(session: Session, { options }: { options: BenchOptions }): 
   return { value: await measurePeaks(session, options) };
 }
 
+/** Tries every variant of every family; the fastest are taken from then on. */
+async function trial(session: Session): Promise<Reply> {
+  return { value: await session.trial() };
+}
+
+/** Takes variants that an earlier trial found, or that somebody asks for. */
+async function choose(session: Session, { variants }: { variants: VariantChoices }): Promise<Reply> {
+  session.choose(variants);
+  return {};
+}
+
 /** What every runner can do. */
-export const standardJobs: Jobs = { identify, run, probe, patterns, bench, peaks };
+export const standardJobs: Jobs = { identify, run, probe, patterns, bench, peaks, trial, choose };

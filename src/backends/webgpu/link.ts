@@ -31,10 +31,14 @@ export interface LinkedShader {
 }
 
 const includePattern = /^\s*#include\s+"([^"]+)\.wgsl"\s*$/;
+const eachPattern = /^\s*#each\s+([a-z])\s+(\w+)\s*$/;
+const endPattern = /^\s*#end\s*$/;
 
 /**
  * Puts a shader together: one `const NAME = value;` a constant, then the source, each `#include "path.wgsl"` line (relative to shaders/)
  * replaced by that file (or by its substitute) the first time and by nothing afterwards. Constants are abstract integers: they fit u32 and i32 alike.
+ * The lines from `#each i COUNT` to its `#end` come COUNT times (a number or a constant), each `$i` in them the number of the turn: what
+ * a thread keeps in registers cannot be an array, for compilers leave those in memory.
  */
 export function linkShader(
   shader: string,
@@ -58,14 +62,61 @@ export function linkShader(
     included.add(path);
     const source = Object.hasOwn(sources, path) ? sources[path] : undefined;
     if (source === undefined) throw missingShader(path, from);
-    source.split('\n').forEach((text, i) => {
+    for (const { text, line } of unrolled(source, constants, path)) {
       const include = includePattern.exec(text);
-      if (include === null) emit(text, `${path}.wgsl`, i + 1);
-      else add(include[1]!, `${path}.wgsl:${i + 1}`);
-    });
+      if (include === null) emit(text, `${path}.wgsl`, line);
+      else add(include[1]!, `${path}.wgsl:${line}`);
+    }
   };
   add(shader, 'a dispatch');
   return { code: code.join('\n'), lines };
+}
+
+interface NumberedLine {
+  readonly text: string;
+  readonly line: number;
+}
+
+/** The lines of a source with its `#each` blocks written out. */
+function unrolled(source: string, constants: Readonly<Record<string, number>>, path: string): readonly NumberedLine[] {
+  const lines = source.split('\n').map((text, i) => ({ text, line: i + 1 }));
+  let at = 0;
+  const block = (outer: boolean): NumberedLine[] => {
+    const result: NumberedLine[] = [];
+    for (; at < lines.length; at++) {
+      const { text, line } = lines[at]!;
+      const each = eachPattern.exec(text);
+      if (each !== null) {
+        at++;
+        result.push(...repeat(block(false), each[1]!, turnsOf(each[2]!, constants, `${path}.wgsl:${line}`)));
+      } else if (endPattern.test(text) && !outer) return result;
+      else result.push({ text, line });
+    }
+    if (!outer) throw badBlock('#each has no #end', `${path}.wgsl`);
+    return result;
+  };
+  return block(true);
+}
+
+function repeat(body: readonly NumberedLine[], name: string, turns: number): NumberedLine[] {
+  return Array.from({ length: turns }, (_, turn) =>
+    body.map(({ text, line }) => ({ text: text.replaceAll(`$${name}`, String(turn)), line })),
+  ).flat();
+}
+
+function turnsOf(count: string, constants: Readonly<Record<string, number>>, where: string): number {
+  const turns = Object.hasOwn(constants, count) ? constants[count]! : Number(count);
+  if (!Number.isInteger(turns) || turns < 0) throw badBlock(`#each counts to ${count}, which is no constant`, where);
+  return turns;
+}
+
+function badBlock(message: string, where: string): Fp8labError {
+  return new Fp8labError(message, {
+    kind: 'device',
+    code: 'shader-block',
+    where: `shaders/${where}`,
+    fix: 'give the dispatch the constant, or close the block',
+  });
 }
 
 function missingShader(path: string, from: string): Fp8labError {

@@ -1,6 +1,6 @@
 import { bitsOf } from '../../numerics/f32.ts';
-import { type BenchOptions, type Spread, timeDispatch } from './bench.ts';
 import type { Session } from './session.ts';
+import { type BenchOptions, type Spread, timeDispatches } from './timing.ts';
 
 /** What an adapter reaches on kernels that do nothing else: the measure that times are held against. */
 export interface Peaks {
@@ -21,30 +21,34 @@ export async function measurePeaks(session: Session, options: BenchOptions): Pro
   const { gpu } = await session.open();
   try {
     const sums = gpu.allocate(4 * threads);
-    const multiplyAdd = await timeDispatch(
+    const multiplyAdd = await timeDispatches(
       gpu,
-      {
-        shader: 'bench/multiply_add_fast',
-        entryPoint: 'multiply_add',
-        uniforms: [turns, bitsOf(0.999), bitsOf(0.001)],
-        buffers: [{ buffer: sums, access: 'read_write' }],
-        threads,
-      },
+      [
+        {
+          shader: 'bench/multiply_add_fast',
+          entryPoint: 'multiply_add',
+          uniforms: [turns, bitsOf(0.999), bitsOf(0.001)],
+          buffers: [{ buffer: sums, access: 'read_write' }],
+          threads,
+        },
+      ],
       options,
     );
     const [from, to] = [gpu.allocate(copyWords), gpu.allocate(copyWords)];
-    const copy = await timeDispatch(
+    const copy = await timeDispatches(
       gpu,
-      {
-        shader: 'bench/copy',
-        entryPoint: 'copy',
-        uniforms: [copyWords / 4],
-        buffers: [
-          { buffer: from, access: 'read' },
-          { buffer: to, access: 'read_write' },
-        ],
-        threads: copyWords / 4,
-      },
+      [
+        {
+          shader: 'bench/copy',
+          entryPoint: 'copy',
+          uniforms: [copyWords / 4],
+          buffers: [
+            { buffer: from, access: 'read' },
+            { buffer: to, access: 'read_write' },
+          ],
+          threads: copyWords / 4,
+        },
+      ],
       options,
     );
     return {

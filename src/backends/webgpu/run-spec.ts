@@ -22,7 +22,7 @@ export async function runSpec(
   const started = performance.now();
   const inputs = materializeInputs(kernel.inputs(spec as never), given);
   const made = performance.now();
-  const { gpu } = await session.open();
+  const { gpu } = await session.open(tier);
   try {
     const tensors = await kernel.webgpu(gpu, spec as never, inputs, tier);
     return { tensors, times: { inputs: made - started, kernel: performance.now() - made } };

@@ -1,7 +1,10 @@
 import { Fp8labError } from '../../errors.ts';
+import type { Tier } from '../../kernels/kernel.ts';
+import type { VariantChoices } from '../../kernels/variants.ts';
 import type { AdapterChoice } from '../backend.ts';
 import { type AdapterIdentity, requestDevice } from './adapter.ts';
 import { createGpu, type OwnedGpu } from './device.ts';
+import { runTrial, type Trial } from './trial.ts';
 
 /** What a runner knows of the runtime it is in. */
 export interface Host {
@@ -12,10 +15,21 @@ export interface Host {
   readonly adapter: AdapterChoice;
 }
 
+/** A device, and who plays it. */
+export interface OpenDevice {
+  readonly gpu: OwnedGpu;
+  readonly adapter: AdapterIdentity;
+}
+
 /** A device that is requested at first use and again after it was lost. */
 export interface Session {
   readonly host: Host;
-  open(): Promise<{ gpu: OwnedGpu; adapter: AdapterIdentity }>;
+  /** For the fast tier, the Gpu has the variants that are fastest here: those it was told of, else those that a trial finds, once. */
+  open(tier?: Tier): Promise<OpenDevice>;
+  /** Tries every variant, and takes the fastest from now on. */
+  trial(): Promise<Trial>;
+  /** Takes these variants from now on. */
+  choose(variants: VariantChoices): void;
 }
 
 function noWebGpu(runtime: string): Fp8labError {
@@ -29,7 +43,8 @@ function noWebGpu(runtime: string): Fp8labError {
 
 /** Opens devices of a host: one at a time, a new one once the last was lost. */
 export function createSession(host: Host): Session {
-  let opened: Promise<{ gpu: OwnedGpu; adapter: AdapterIdentity }> | undefined;
+  let opened: Promise<OpenDevice> | undefined;
+  let chosen: Promise<VariantChoices> | undefined;
   const request = async () => {
     if (host.gpu === undefined) throw noWebGpu(host.runtime);
     const { device, adapter } = await requestDevice(host.gpu, host.adapter);
@@ -38,14 +53,30 @@ export function createSession(host: Host): Session {
     });
     return { gpu: createGpu(device), adapter };
   };
-  return {
+  const openExact = (): Promise<OpenDevice> => {
+    opened ??= request();
+    opened.catch(() => {
+      opened = undefined;
+    });
+    return opened;
+  };
+  const session: Session = {
     host,
-    open() {
-      opened ??= request();
-      opened.catch(() => {
-        opened = undefined;
-      });
-      return opened;
+    async open(tier = 'exact') {
+      const { gpu, adapter } = await openExact();
+      if (tier === 'exact') return { gpu, adapter };
+      chosen ??= runTrial(gpu).then(({ choices }) => choices);
+      return { gpu: createGpu(gpu.device, { variants: await chosen }), adapter };
+    },
+    async trial() {
+      const { gpu } = await openExact();
+      const result = await runTrial(gpu);
+      session.choose(result.choices);
+      return result;
+    },
+    choose(variants) {
+      chosen = Promise.resolve(variants);
     },
   };
+  return session;
 }

@@ -4,6 +4,7 @@ import { type FormatName, formats } from '../../numerics/formats.ts';
 import type { Constants } from '../constants.ts';
 import type { Tier } from '../kernel.ts';
 import type { ProductSpec } from './reference.ts';
+import { type GemmVariant, plain } from './variants.ts';
 
 /** How k is cut: blocks between promotions, each of whole fused sums, padded with zeros. */
 export interface BlockLayout {
@@ -20,8 +21,9 @@ export interface ProductPlan {
   readonly constants: Constants;
   /** Operand words are f32 bits rather than decoded fields. */
   readonly asValues: boolean;
-  /** Words an operand takes for each k: 2 where powers of two stand beside the values. */
+  /** Words an operand takes for each place of k: 2 where powers of two stand beside the values. */
   readonly operandWords: 1 | 2;
+  readonly variant: GemmVariant;
 }
 
 const combines: readonly Combine[] = ['scales-first', 'a-then-b', 'b-then-a'];
@@ -31,10 +33,10 @@ const outputs: readonly StepOutput[] = ['e8m13', 'f32-rz', 'f32-rne', 'f16-rne']
 const termsOf = (model: TensorCoreModel, tier: Tier): number =>
   tier === 'exact' && model.kind === 'aligned' ? model.terms : 1;
 
-/** Layout of k under an arithmetic. */
-export function blockLayout(arithmetic: Arithmetic, k: number, tier: Tier): BlockLayout {
+/** Layout of k under an arithmetic, with `kPerWord` values in a word. */
+export function blockLayout(arithmetic: Arithmetic, k: number, tier: Tier, kPerWord: 1 | 2 = 1): BlockLayout {
   const block = arithmetic.promoteEvery === 0 ? k : Math.min(arithmetic.promoteEvery, k);
-  const words = (count: number): number => wordsOf(arithmetic.model, count, tier);
+  const words = (count: number): number => Math.ceil(wordsOf(arithmetic.model, count, tier) / kPerWord);
   const whole = Math.floor(k / block);
   return { block, blockWords: words(block), rowWords: whole * words(block) + words(k - whole * block) };
 }
@@ -107,16 +109,17 @@ export function packConstants(model: TensorCoreModel, plan: ProductPlan): Consta
   const paired = !plan.asValues && model.kind === 'aligned' && model.order === 'p4';
   return {
     AS_VALUES: plan.asValues ? 1 : 0,
+    K_PER_WORD: plan.variant.kPerWord,
     WITH_POWERS: plan.operandWords === 2 ? 1 : 0,
     PAIRED: paired ? 1 : 0,
     TERMS: paired ? model.terms : 1,
   };
 }
 
-/** Which shader sums a spec's blocks, and with what constants. */
-export function productPlan(spec: ProductSpec, layout: BlockLayout, tier: Tier): ProductPlan {
+/** Which shader sums a spec's blocks, and with what constants. `variant` is the fast tier's. */
+export function productPlan(spec: ProductSpec, layout: BlockLayout, tier: Tier, variant = plain): ProductPlan {
   const { model } = spec.arithmetic;
-  if (tier === 'fast') return valuesPlan('kernels/gemm_fast', spec);
+  if (tier === 'fast') return fastPlan(spec, variant);
   if (model.kind === 'sequential') return valuesPlan('kernels/gemm_sequential', spec);
   const [a, b] = [spec.a.scheme.format, spec.b.scheme.format];
   if (model.kind === 'aligned') return alignedPlan(spec, isExactInFloats(model, a, b));
@@ -125,7 +128,14 @@ export function productPlan(spec: ProductSpec, layout: BlockLayout, tier: Tier):
     ...mantissaConstants(spec),
     ...accumulatorConstants(a, b, layout.block),
   };
-  return { shader: 'kernels/gemm_exact', constants, asValues: false, operandWords: 1 };
+  return { shader: 'kernels/gemm_exact', constants, asValues: false, operandWords: 1, variant: plain };
+}
+
+function fastPlan(spec: ProductSpec, variant: GemmVariant): ProductPlan {
+  const { rowGroups, columnGroups, panel } = variant;
+  const blocks = { ROW_GROUPS: rowGroups, COLUMN_GROUPS: columnGroups, PANEL: panel };
+  const plan = valuesPlan(variant.shader, spec);
+  return { ...plan, variant, constants: { ...plan.constants, ...(variant === plain ? {} : blocks) } };
 }
 
 const valuesPlan = (shader: string, spec: ProductSpec): ProductPlan => ({
@@ -133,6 +143,7 @@ const valuesPlan = (shader: string, spec: ProductSpec): ProductPlan => ({
   constants: promotionConstants(spec),
   asValues: true,
   operandWords: 1,
+  variant: plain,
 });
 
 const promotionConstants = ({ arithmetic: { combine, promote } }: ProductSpec): Constants => ({
@@ -159,6 +170,7 @@ export function alignedPlan(spec: ProductSpec, inFloats: boolean): ProductPlan {
     },
     asValues: false,
     operandWords: inFloats ? 2 : 1,
+    variant: plain,
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Gpu, GpuWords } from '../../backends/webgpu/gpu.ts';
+import { type Gpu, type GpuWords, workgroupSize } from '../../backends/webgpu/gpu.ts';
 import type { Scheme } from '../../numerics/scheme.ts';
 import type { GemmSpec } from '../../specs/types.ts';
 import { allocateCodes, type Codes, dtypeOfFormat, type Tensor, type Tensors } from '../../tensors/tensor.ts';
@@ -9,9 +9,11 @@ import type { Tier } from '../kernel.ts';
 import { formatOfTensor, type Quantized } from '../quantize/reference.ts';
 import { tierSubstitutes } from '../tiers.ts';
 import { requireShape, type TileGrid, tileGrid } from '../tiles.ts';
+import { chooseVariant } from '../variants.ts';
 import { type BlockLayout, blockLayout, type ProductPlan, packConstants, productPlan, wordSpans } from './plan.ts';
 import type { ProductSpec } from './reference.ts';
 import { cutProduct } from './split.ts';
+import { fittingVariants, plain } from './variants.ts';
 
 /** D = C + A * B^T on a device: operands quantized where they are not given, decoded once, multiplied piece by piece. */
 export async function gemmWebGpu(gpu: Gpu, spec: GemmSpec, inputs: Tensors, tier: Tier): Promise<Tensors> {
@@ -32,14 +34,15 @@ export async function productWebGpu(
 ): Promise<Tensor> {
   const { m, n, k } = spec.shape;
   if (c !== undefined) requireShape('c', c, [m, n]);
-  const layout = blockLayout(spec.arithmetic, k, tier);
-  const plan = productPlan(spec, layout, tier);
+  const variant = tier === 'fast' ? chooseVariant(gpu, 'gemm', fittingVariants(spec)) : plain;
+  const layout = blockLayout(spec.arithmetic, k, tier, variant.kPerWord);
+  const plan = productPlan(spec, layout, tier, variant);
   const dtype = dtypeOfFormat[spec.output];
   const d = allocateCodes(dtype, m * n);
   const sides = { a: side(gpu, a, spec.a.scheme, tier), b: side(gpu, b, spec.b.scheme, tier) };
   const run: Run = { gpu, spec, tier, layout, plan, ...sides, c, d };
   for (const { band, others } of cutProduct(gpu, m, n, plan.operandWords * layout.rowWords, laneBytes(spec.output))) {
-    const columns = pack(run, run.b, band);
+    const columns = pack(run, run.b, band, variant.panel);
     for (const rows of others) await multiplyPiece(run, rows, band, columns);
     gpu.release(columns);
   }
@@ -76,22 +79,28 @@ function side(gpu: Gpu, quantized: Quantized, scheme: Scheme, tier: Tier): Side 
 
 const groupsOf = (rows: number): number => Math.ceil(rows / 4);
 
-/** A band of an operand as words for products, four rows side by side. */
-function pack({ gpu, spec, layout, plan }: Run, { scheme, codes }: Side, band: Band): GpuWords {
+/** A band of an operand as words for products, four rows side by side, `panel` such groups side by side. */
+function pack({ gpu, spec, layout, plan }: Run, { scheme, codes }: Side, band: Band, panel = 1): GpuWords {
   const { k } = spec.shape;
   const source = uploadBand(gpu, codes, k, band);
   const groups = groupsOf(band.rows);
   const operand = gpu.allocate(4 * groups * layout.rowWords * plan.operandWords);
+  const whole = laneBytes(scheme.format) === 1 && k % 4 === 0 && layout.block % 4 === 0;
+  const byWords = plan.variant.kPerWord === 2 && whole;
   gpu.dispatch({
-    shader: 'kernels/gemm_operand',
-    entryPoint: 'pack_operand',
-    constants: { ...formatConstants('INPUT', scheme.format), ...packConstants(spec.arithmetic.model, plan) },
+    shader: byWords ? 'kernels/gemm_pairs' : 'kernels/gemm_operand',
+    entryPoint: byWords ? 'pack_pairs' : 'pack_operand',
+    constants: {
+      ...formatConstants('INPUT', scheme.format),
+      ...(byWords ? {} : packConstants(spec.arithmetic.model, plan)),
+      PANEL: panel,
+    },
     uniforms: [band.rows, k, layout.block, layout.blockWords, layout.rowWords, groups],
     buffers: [
       { buffer: source, access: 'read' },
       { buffer: operand, access: 'read_write' },
     ],
-    threads: groups * layout.rowWords,
+    threads: byWords ? (groups * k) / 4 : groups * layout.rowWords,
   });
   gpu.release(source);
   return operand;
@@ -128,17 +137,33 @@ async function multiplyPiece(run: Run, rows: Band, columns: Band, b: GpuWords): 
         { buffer: product, access: 'read_write' },
         { buffer: unfinished, access: 'read_write' },
       ],
-      threads: rowGroups * columnGroups,
+      threads: blockThreads(rowGroups, columnGroups, plan),
     });
   }
   await finishPiece(run, rows, columns, product, 4 * columnGroups);
   for (const buffer of [a, product, unfinished]) gpu.release(buffer);
 }
 
+/** Threads of a product: whole workgroups along each row of blocks, as the shaders take them apart. */
+function blockThreads(
+  rowGroups: number,
+  columnGroups: number,
+  { variant: { workgroup, ...variant } }: ProductPlan,
+): number {
+  const down = Math.ceil(rowGroups / (workgroup[0] * variant.rowGroups));
+  const across = Math.ceil(columnGroups / (workgroup[1] * variant.columnGroups));
+  return down * across * workgroupSize;
+}
+
 /** Adds C, rounds to the output format and puts the piece in its place in D. */
 async function finishPiece(run: Run, rows: Band, columns: Band, product: GpuWords, stride: number): Promise<void> {
   const { gpu, spec, tier } = run;
   const count = rows.rows * columns.rows;
+  // The product is the result already, with its rows side by side.
+  if (spec.output === 'f32' && run.c === undefined && stride === columns.rows) {
+    await placePiece(run, rows, columns, product);
+    return;
+  }
   const words = laneWords(spec.output, count);
   const c = gpu.upload(run.c === undefined ? new Uint32Array(1) : cutOut(run.c, rows, columns));
   const d = gpu.allocate(words);

@@ -31,6 +31,20 @@ describe('linked shaders', () => {
     expect(error.message).toContain('no such thing\n  b one\n    ^');
   });
 
+  it('write blocks out as often as a number or a constant says, one within the other, each line with its place', () => {
+    const source = '#each r ROWS\nlet x$r = $ru;\n#each c 2\n x$r$c\n#end\n#end\nlast';
+    const { code, lines } = linkShader('kernels/k', { ROWS: 2 }, { 'kernels/k': source });
+    expect(code).toBe('const ROWS = 2;\nlet x0 = 0u;\n x00\n x01\nlet x1 = 1u;\n x10\n x11\nlast');
+    expect(lines.map(({ line }) => line)).toEqual([1, 2, 4, 4, 2, 4, 4, 7]);
+  });
+
+  it.each([
+    ['#each r ROWS\nx\n#end', /#each counts to ROWS, which is no constant/],
+    ['#each r 2\nx', /#each has no #end/],
+  ])('refuse a block that does not say how often or where it ends: %j', (source, message) => {
+    expect(() => linkShader('kernels/k', {}, { 'kernels/k': source })).toThrow(message);
+  });
+
   it('refuse a file that is not there, naming who asked', () => {
     expect(() => linkShader('kernels/k', {}, { 'kernels/k': 'x\n#include "numerics/none.wgsl"' })).toThrow(
       /no shader shaders\/numerics\/none.wgsl, asked for by kernels\/k.wgsl:2/,
