@@ -1,6 +1,7 @@
 // The fast tier in registers: a thread makes 4 ROW_GROUPS rows of 4 COLUMN_GROUPS columns. An operand's word holds two k as bf16, exact for
-// every format of up to 8 mantissa bits: one load gives eight values, and taking them apart is a shift and a mask. No barriers, no shared
-// memory: on the software adapters that most machines without a GPU have, a barrier costs more than the loads that it saves.
+// every format of up to 8 mantissa bits: one load gives eight values, and taking them apart is a shift and a mask; a sum that no register holds
+// is fetched once for both. No barriers, no shared memory: on the software adapters that most machines without a GPU have, a barrier costs
+// more than the loads that it saves.
 #include "kernels/gemm_promote_fast.wgsl"
 #include "kernels/gemm_panel.wgsl"
 
@@ -20,14 +21,14 @@ fn multiply(
 ) {
   let place = block_place(workgroup, groups, parameters.column_groups, COLUMN_GROUPS);
   let row_group = place.row * ROW_GROUPS;
-  let first_column = place.first_column + local;
+  let first_column = place.first_column + local * COLUMN_GROUPS;
   if (row_group >= parameters.row_groups || first_column >= parameters.column_groups) {
     return;
   }
   let row_words = parameters.row_words;
   let stride = parameters.column_groups;
 #each c COLUMN_GROUPS
-  let column$c = first_column + $cu * WORKGROUP_SIZE;
+  let column$c = first_column + $cu;
   let read$c = min(column$c, stride - 1u);
   let start_b$c = panel_start(read$c, stride, row_words, PANEL);
   let step_b$c = panel_width(read$c, stride, PANEL);
@@ -70,15 +71,10 @@ fn multiply(
 #each g ROW_GROUPS
       let pair_a$g = a[start_a$g + word];
       let low_a$g = low_half(pair_a$g);
-#each r 4
-#each c COLUMN_GROUPS
-      part$g$r$c += low_a$g[$r] * low_b$c;
-#end
-#end
       let high_a$g = high_half(pair_a$g);
 #each r 4
 #each c COLUMN_GROUPS
-      part$g$r$c += high_a$g[$r] * high_b$c;
+      part$g$r$c = (part$g$r$c + low_a$g[$r] * low_b$c) + high_a$g[$r] * high_b$c;
 #end
 #end
 #end

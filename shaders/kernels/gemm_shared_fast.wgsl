@@ -100,8 +100,7 @@ fn multiply(
         let high_a$g = high_half(pair_a$g);
 #each r 4
 #each c COLUMN_GROUPS
-        part$g$r$c += low_a$g[$r] * low_b$c;
-        part$g$r$c += high_a$g[$r] * high_b$c;
+        part$g$r$c = (part$g$r$c + low_a$g[$r] * low_b$c) + high_a$g[$r] * high_b$c;
 #end
 #end
 #end

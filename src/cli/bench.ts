@@ -1,5 +1,5 @@
-import type { AdapterChoice, BackendIdentity, BackendName } from '../backends/backend.ts';
-import { availableBackends, createBackend, parseBackendName } from '../backends/registry.ts';
+import type { BackendIdentity, BackendName } from '../backends/backend.ts';
+import { availableBackends, parseBackendName } from '../backends/registry.ts';
 import { createWebGpuBackend, type WebGpuBackend } from '../backends/webgpu/backend.ts';
 import type { DispatchTime, SpecTimes } from '../backends/webgpu/bench.ts';
 import type { WebGpuName } from '../backends/webgpu/launches.ts';
@@ -9,24 +9,20 @@ import { families } from '../backends/webgpu/trial.ts';
 import { exitCodes, Fp8labError } from '../errors.ts';
 import type { Tier } from '../kernels/kernel.ts';
 import type { VariantChoices } from '../kernels/variants.ts';
-import { compareResults } from '../parity/compare.ts';
 import type { LoadedSpec } from '../specs/load.ts';
 import { loadSpecs } from '../specs/load.ts';
 import type { Tensors } from '../tensors/tensor.ts';
+import {
+  type BenchCommandOptions,
+  describeIdentity,
+  expectedResults,
+  limit,
+  milliseconds,
+  verify,
+} from './bench-parts.ts';
 import type { Io } from './io.ts';
 import { specFolder } from './specs.ts';
 import { table } from './table.ts';
-
-/** Options of `fp8lab bench`. */
-export interface BenchCommandOptions {
-  readonly backends?: string;
-  readonly adapter?: AdapterChoice;
-  readonly tier?: Tier;
-  readonly samples?: number;
-  readonly batch?: number;
-  readonly variant?: string;
-  readonly json?: boolean;
-}
 
 /** A spec timed on a backend. */
 export interface BenchEntry {
@@ -65,12 +61,6 @@ const defaultSpecs = [
   'requantize/bench-1024x7168',
 ];
 
-/** Milliseconds a spec may take, all its repetitions together. */
-const limit = 900_000;
-
-/** Decibels below which a fast result is taken for wrong: single precision keeps far more. */
-const leastSqnr = 40;
-
 /** The WebGPU backends asked for; without a list, all that this machine can run. */
 function chooseBackends(options: BenchCommandOptions, io: Io): WebGpuName[] {
   const availability = availableBackends({ adapter: options.adapter, env: io.env });
@@ -90,52 +80,18 @@ function chooseBackends(options: BenchCommandOptions, io: Io): WebGpuName[] {
 const productWork = ({ spec }: LoadedSpec): number =>
   spec.kernel === 'gemm' ? spec.shape.m * spec.shape.n * spec.shape.k : 0;
 
-/** What the results must be: from the native path where it is built, for it is fast and has the reference's bits. */
-async function expectedResults(specs: readonly LoadedSpec[], io: Io): Promise<Map<string, Tensors>> {
-  const name = availableBackends({ env: io.env }).some((it) => it.name === 'native:host' && it.missing === undefined)
-    ? 'native:host'
-    : 'reference';
-  const backend = createBackend(name, { env: io.env });
-  try {
-    const results = new Map<string, Tensors>();
-    for (const { label, spec } of specs) {
-      results.set(label, (await backend.run(spec, { timeout: limit, signal: io.signal })).tensors);
-    }
-    return results;
-  } finally {
-    await backend.close();
-  }
-}
-
-/** Refuses to time what is wrong. */
-function verify(spec: LoadedSpec, tier: Tier, backend: string, expected: Tensors, actual: Tensors): void {
-  const comparison = compareResults(spec.spec, expected, actual);
-  if (comparison.equal) return;
-  const sqnr = Math.min(
-    ...comparison.tensors.map(({ metrics, status }) => metrics?.sqnr ?? (status === 'equal' ? Infinity : 0)),
-  );
-  if (tier === 'fast' && sqnr >= leastSqnr) return;
-  throw new Fp8labError(`${comparison.mismatches} of ${comparison.elements} elements are wrong, so nothing was timed`, {
-    kind: 'mismatch',
-    code: 'wrong-result',
-    where: `${spec.label} on ${backend}`,
-    fix: `run \`fp8lab parity ${spec.label}\``,
-  });
-}
-
-/** Times specs on one backend, the peaks of its adapter first. */
+/** Times specs on one backend. */
 async function timeBackend(
   backend: WebGpuBackend,
   specs: readonly LoadedSpec[],
   expected: ReadonlyMap<string, Tensors>,
   options: Required<Pick<BenchCommandOptions, 'tier' | 'samples' | 'batch'>>,
   io: Io,
-): Promise<{ identity: BackendIdentity; peaks: Peaks; variants: VariantChoices; entries: BenchEntry[] }> {
+): Promise<{ identity: BackendIdentity; variants: VariantChoices; entries: BenchEntry[] }> {
   const patience = { timeout: limit, signal: io.signal };
   const { identity } = await backend.start(patience);
   const variants = options.tier === 'fast' ? await backend.variants(patience) : {};
   const measured: BenchOptions = { samples: options.samples, batch: options.batch };
-  const { value: peaks } = await backend.request<Peaks>('peaks', { options: measured }, {}, patience);
   const entries: BenchEntry[] = [];
   for (const spec of specs) {
     io.stderr(`${backend.name}: ${spec.label}\n`);
@@ -152,51 +108,49 @@ async function timeBackend(
       times,
     });
   }
-  return { identity, peaks, variants, entries };
+  return { identity, variants, entries };
 }
 
-const milliseconds = (time: number): string =>
-  time >= 100 ? time.toFixed(0) : time >= 1 ? time.toFixed(2) : time.toFixed(4);
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
 
 /** Sum of a plan's dispatches, each at its median. */
 const inShaders = ({ dispatches }: SpecTimes): number =>
   dispatches.reduce((sum, { time, count }) => sum + time.median * count, 0);
 
-/** The share of the adapter's own peak: of multiply-adds for the product's dispatches, of copy bandwidth for the others. */
-function shareOfPeak(entry: BenchEntry, dispatch: DispatchTime, peaks: Peaks): string {
-  const seconds = (dispatch.time.median * dispatch.count) / 1000;
+/** The share of what the adapter reaches: of multiply-adds for the product's dispatches, of copy bandwidth for the others. */
+function shareOfPeak({ multiplyAdds, times: { peaks } }: BenchEntry, dispatch: DispatchTime): string {
   if (dispatch.entryPoint === 'multiply') {
-    return `${(entry.multiplyAdds / seconds / 1e9).toFixed(3)} G multiply-adds/s, ${percent(entry.multiplyAdds / seconds / peaks.multiplyAdds)} of peak`;
+    const rate = multiplyAdds / ((dispatch.time.min * dispatch.count) / 1000);
+    return `${(rate / 1e9).toFixed(3)} G multiply-adds/s, ${percent(rate / peaks.outerProducts)} of sums in registers, ${percent(rate / peaks.multiplyAdds)} of peak`;
   }
-  const rate = dispatch.bytes / (dispatch.time.median / 1000);
+  const rate = dispatch.bytes / (dispatch.time.min / 1000);
   return `${(rate / 1e9).toFixed(2)} GB/s, ${percent(rate / peaks.copyBytes)} of copy`;
 }
 
-function describe(identity: BackendIdentity, peaks: Peaks): string {
-  const software = identity.software ? ' (software: a CPU plays the GPU; these are no GPU times)' : '';
-  return `${identity.backend}: ${identity.runtime}, ${identity.adapter}${software}
-peak ${(peaks.multiplyAdds / 1e9).toFixed(2)} G multiply-adds/s, copy ${(peaks.copyBytes / 1e9).toFixed(2)} GB/s, measured in this run
-`;
-}
+const peaksText = ({ multiplyAdds, outerProducts, copyBytes }: Peaks): string =>
+  `  peaks in the same rounds: ${(multiplyAdds / 1e9).toFixed(2)} G multiply-adds/s, ${(outerProducts / 1e9).toFixed(2)} into 8 x 8 sums, copy ${(copyBytes / 1e9).toFixed(2)} GB/s\n`;
 
-function entryText(entry: BenchEntry, peaks: Peaks): string {
+function entryText(entry: BenchEntry): string {
   const { times } = entry;
   const rows = times.dispatches.map((dispatch) => [
     `  ${dispatch.shader.replace('kernels/', '')}:${dispatch.entryPoint}${dispatch.count > 1 ? ` x ${dispatch.count}` : ''}`,
     `${milliseconds(dispatch.time.median)} ms`,
     `${milliseconds(dispatch.time.min)} to ${milliseconds(dispatch.time.max)}`,
-    shareOfPeak(entry, dispatch, peaks),
+    shareOfPeak(entry, dispatch),
   ]);
-  const whole = `  whole run ${milliseconds(times.whole.median)} ms, of it in shaders ${percent(inShaders(times) / times.whole.median)}; the first ${milliseconds(times.first)} ms`;
-  return `${entry.spec} (${entry.tier})\n${table(rows)}${whole}\n`;
+  const whole = `  whole run ${milliseconds(times.whole.median)} ms, of it in shaders ${percent(inShaders(times) / times.whole.median)}; the first ${milliseconds(times.first)} ms\n`;
+  return `${entry.spec} (${entry.tier})\n${table(rows)}${whole}${peaksText(times.peaks)}`;
 }
 
 /** `fp8lab bench`: what kernels cost on this machine's adapters, after their results are verified. */
 export async function benchCommand(names: readonly string[], options: BenchCommandOptions, io: Io): Promise<number> {
+  const variants = parseVariants(options.variant);
+  if (options.against !== undefined) {
+    const { benchAgainst } = await import('./bench-against.ts');
+    return benchAgainst(names, { ...options, against: options.against }, variants, io);
+  }
   const specs = await loadSpecs(names.length > 0 ? names : defaultSpecs, specFolder());
   const chosen = chooseBackends(options, io);
-  const variants = parseVariants(options.variant);
   const expected = await expectedResults(specs, io);
   const settings = { tier: options.tier ?? 'exact', samples: options.samples ?? 5, batch: options.batch ?? 50 };
   const runs = [];
@@ -205,10 +159,7 @@ export async function benchCommand(names: readonly string[], options: BenchComma
     try {
       const run = await timeBackend(backend, specs, expected, settings, io);
       runs.push(run);
-      if (!options.json)
-        io.stdout(
-          `${describe(run.identity, run.peaks)}${run.entries.map((entry) => entryText(entry, run.peaks)).join('')}\n`,
-        );
+      if (!options.json) io.stdout(`${describeIdentity(run.identity)}${run.entries.map(entryText).join('')}\n`);
     } finally {
       await backend.close();
     }

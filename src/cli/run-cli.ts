@@ -102,10 +102,16 @@ function addBench(program: Command, io: Io, finish: Finish): void {
       '--variant <family=name>',
       "take this variant of the fast tier's shaders, not the one that a trial finds fastest",
     )
+    .option('--against <list>', 'other libraries on the same page of Chromium, comma-separated: ort, jax-js, tfjs')
     .addOption(json())
     .addHelpText(
       'before',
-      examples(['bench', 'bench gemm/bench-1024 --tier fast --backends webgpu:chromium', 'bench --json']),
+      examples([
+        'bench',
+        'bench gemm/bench-1024 --tier fast --backends webgpu:chromium',
+        'bench --against ort,jax-js,tfjs',
+        'bench --json',
+      ]),
     )
     .action(async (names, options) => finish(await (await import('./bench.ts')).benchCommand(names, options, io)));
 }

@@ -4,19 +4,17 @@ import type { Tier } from '../../kernels/kernel.ts';
 import type { ResolvedSpec } from '../../specs/types.ts';
 import type { Tensors } from '../../tensors/tensor.ts';
 import type { Dispatch, Gpu } from './gpu.ts';
+import { type Peaks, yardsticks } from './peaks.ts';
 import type { Session } from './session.ts';
-import { type BenchOptions, recorder, type Spread, spreadOf, timeDispatches } from './timing.ts';
+import { type BenchOptions, recorder, type Spread, spreadOf, type Timed, timeInRounds } from './timing.ts';
 
-/** A dispatch of a spec's plan, timed with its buffers resident. */
-export interface DispatchTime {
+/** A dispatch of a spec's plan, timed with its buffers resident: milliseconds of one. */
+export interface DispatchTime extends Timed {
   readonly shader: string;
   readonly entryPoint: string;
   readonly threads: number;
   /** Bytes of its storage buffers, each counted once. */
   readonly bytes: number;
-  /** Milliseconds of one, and how many were in a batch. */
-  readonly time: Spread;
-  readonly batch: number;
   /** Equal dispatches of the plan that this stands for. */
   readonly count: number;
 }
@@ -28,6 +26,8 @@ export interface SpecTimes {
   readonly first: number;
   /** The whole plan again, pipelines cached. */
   readonly whole: Spread;
+  /** What the adapter reached in the same rounds. */
+  readonly peaks: Peaks;
 }
 
 /** Dispatches that differ only in their buffers' content and uniforms cost the same: one of each is timed. */
@@ -39,6 +39,12 @@ function groupEqual(dispatches: readonly Dispatch[]): Map<string, Dispatch[]> {
     groups.set(key, [...(groups.get(key) ?? []), dispatch]);
   }
   return groups;
+}
+
+function describeDispatch(group: readonly Dispatch[], timed: Timed): DispatchTime {
+  const { shader, entryPoint, threads, buffers } = group[0]!;
+  const bytes = 4 * buffers.reduce((sum, { buffer }) => sum + buffer.words, 0);
+  return { shader, entryPoint, threads, bytes, ...timed, count: group.length };
 }
 
 /** Runs a spec, gives its results for verification, and times it whole and dispatch by dispatch. */
@@ -62,19 +68,17 @@ export async function benchSpec(
     for (let i = 0; i < Math.min(options.samples, 3); i++) whole.push((await wall(gpu)).time);
     const recording = recorder(gpu);
     await wall(recording.gpu);
-    const dispatches: DispatchTime[] = [];
-    for (const group of groupEqual(recording.dispatches).values()) {
-      const [dispatch] = group as [Dispatch];
-      dispatches.push({
-        shader: dispatch.shader,
-        entryPoint: dispatch.entryPoint,
-        threads: dispatch.threads,
-        bytes: 4 * dispatch.buffers.reduce((sum, { buffer }) => sum + buffer.words, 0),
-        ...(await timeDispatches(gpu, [dispatch], options)),
-        count: group.length,
-      });
-    }
-    return { tensors, times: { dispatches, first, whole: spreadOf(whole) } };
+    const groups = [...groupEqual(recording.dispatches).values()];
+    const rods = yardsticks(gpu);
+    const runs = [...rods.map(({ dispatch }) => dispatch), ...groups.map((group) => group[0]!)];
+    const timed = await timeInRounds(
+      gpu,
+      runs.map((dispatch) => [dispatch]),
+      options,
+    );
+    const peaks = Object.fromEntries(rods.map(({ peak, work }, i) => [peak, work / (timed[i]!.time.min / 1000)]));
+    const dispatches = groups.map((group, i) => describeDispatch(group, timed[rods.length + i]!));
+    return { tensors, times: { dispatches, first, whole: spreadOf(whole), peaks: peaks as unknown as Peaks } };
   } finally {
     await gpu.destroyRun();
   }

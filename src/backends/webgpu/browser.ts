@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser } from 'puppeteer';
 import { Fp8labError } from '../../errors.ts';
-import { openLoopback } from './loopback.ts';
+import { openLoopback, type Packages } from './loopback.ts';
 import { onProcessExit, type Transport } from './transport.ts';
 
 /** How a browser is started as a runner. */
@@ -16,6 +16,8 @@ export interface BrowserLaunch {
   readonly runnerFile: string;
   /** The runner's arguments, as the page's query. */
   readonly query: string;
+  /** Packages that the page may load files of. */
+  readonly packages?: Packages;
 }
 
 /**
@@ -129,7 +131,7 @@ async function openPage(browser: Browser, address: string, say: (text: string) =
 export async function launchBrowser(launch: BrowserLaunch): Promise<Transport> {
   sweepProfiles();
   const profile = mkdtempSync(join(tmpdir(), `${profilePrefix}${process.pid}-`));
-  const loopback = await openLoopback(launch.runnerFile, launch.query);
+  const loopback = await openLoopback(launch.runnerFile, launch.query, launch.packages);
   const messages: string[] = [];
   let browser: Browser | undefined;
   const end = () => {

@@ -7,7 +7,7 @@ import { dtypeOfFormat, type Tensors } from '../../tensors/tensor.ts';
 import { benchSpec } from './bench.ts';
 import { encodePatterns, functionOfPatterns } from './exhaustive.ts';
 import { identify } from './identify.ts';
-import { measurePeaks } from './peaks.ts';
+import { type AgainstRequest, timeAgainst } from './peers/against.ts';
 import { probeAdapter } from './probe.ts';
 import { runSpec } from './run-spec.ts';
 import type { Jobs, Reply } from './serve.ts';
@@ -54,8 +54,10 @@ async function bench(
   return { value: times, tensors };
 }
 
-async function peaks(session: Session, { options }: { options: BenchOptions }): Promise<Reply> {
-  return { value: await measurePeaks(session, options) };
+/** Times a spec against other libraries, in a page that has them. */
+async function against(session: Session, request: AgainstRequest): Promise<Reply> {
+  const { times, tensors } = await timeAgainst(session, request);
+  return { value: times, tensors };
 }
 
 /** Tries every variant of every family; the fastest are taken from then on. */
@@ -70,4 +72,4 @@ async function choose(session: Session, { variants }: { variants: VariantChoices
 }
 
 /** What every runner can do. */
-export const standardJobs: Jobs = { identify, run, probe, patterns, bench, peaks, trial, choose };
+export const standardJobs: Jobs = { identify, run, probe, patterns, bench, against, trial, choose };

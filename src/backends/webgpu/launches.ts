@@ -6,6 +6,7 @@ import type { AdapterChoice, BackendName } from '../backend.ts';
 import { findMissing } from '../findings.ts';
 import { distFile, type Environment, inspectMachine, type Machine, type VulkanDriver } from '../machine.ts';
 import { launchBrowser } from './browser.ts';
+import type { Packages } from './loopback.ts';
 import { spawnTransport } from './process.ts';
 import type { Launch, LaunchPlan } from './transport.ts';
 
@@ -18,6 +19,8 @@ export interface PlanOptions {
   /** Another runner than dist/runner.js: tests add jobs with it. */
   readonly runnerFile?: string;
   readonly env?: Environment;
+  /** Packages that a browser's page may load files of, by name: their folders. */
+  readonly packages?: Packages;
 }
 
 interface PlanContext {
@@ -25,6 +28,7 @@ interface PlanContext {
   readonly adapter: AdapterChoice;
   readonly runnerFile: string;
   readonly env: Environment;
+  readonly packages?: Packages;
 }
 
 /** The software drivers in the order a runtime works best with: Debian 12's lavapipe is too old for Dawn and far faster under wgpu. */
@@ -111,10 +115,10 @@ function denoLaunches(context: PlanContext, deno: string): Launch[] {
   }));
 }
 
-function browserLaunches({ machine, adapter, runnerFile }: PlanContext, executable: string): Launch[] {
+function browserLaunches({ machine, adapter, runnerFile, packages }: PlanContext, executable: string): Launch[] {
   return browserFlags(machine, adapter).map((flags) => ({
     label: flags.join(' '),
-    start: () => launchBrowser({ executable, flags, runnerFile, query: `--adapter=${adapter}` }),
+    start: () => launchBrowser({ executable, flags, runnerFile, query: `--adapter=${adapter}`, packages }),
   }));
 }
 
@@ -134,7 +138,13 @@ function missing(name: WebGpuName, machine: Machine, what: string): LaunchPlan {
 export function planLaunches(name: WebGpuName, options: PlanOptions): LaunchPlan {
   const env = options.env ?? process.env;
   const machine = inspectMachine(env);
-  const context = { machine, env, adapter: options.adapter, runnerFile: options.runnerFile ?? distFile('runner.js') };
+  const context = {
+    machine,
+    env,
+    adapter: options.adapter,
+    runnerFile: options.runnerFile ?? distFile('runner.js'),
+    packages: options.packages,
+  };
   if (name === 'webgpu:node') {
     return machine.dawn === undefined
       ? missing(name, machine, 'dawn')

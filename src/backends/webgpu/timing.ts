@@ -44,19 +44,31 @@ export function recorder(gpu: OwnedGpu): { gpu: Gpu; dispatches: Dispatch[] } {
   return { gpu: recording, dispatches };
 }
 
+/** How long something took, each time, and how many were in a batch. */
+export interface Timed {
+  readonly time: Spread;
+  readonly batch: number;
+}
+
 /**
- * Times dispatches, one after the other in one submission: two unmeasured ones, then batches long enough for the timer.
- * Repeating them may leave other values in their buffers than a run does; results are verified before anything is timed.
+ * Times runs of dispatches against each other: two unmeasured ones of each, then in every round one batch of each, long enough for the
+ * timer, so that a busy moment of the machine hits all of them. Repeating dispatches may leave other values in their buffers than a run does;
+ * results are verified before anything is timed.
  */
-export async function timeDispatches(
+export async function timeInRounds(
   gpu: OwnedGpu,
-  dispatches: readonly Dispatch[],
+  runs: readonly (readonly Dispatch[])[],
   options: BenchOptions,
-): Promise<{ time: Spread; batch: number }> {
-  await gpu.time(dispatches, 1);
-  const once = await gpu.time(dispatches, 1);
-  const batch = Math.max(1, Math.min(Math.ceil(options.batch / Math.max(once, 0.01)), 1000));
-  const times: number[] = [];
-  for (let i = 0; i < options.samples; i++) times.push((await gpu.time(dispatches, batch)) / batch);
-  return { time: spreadOf(times), batch };
+): Promise<readonly Timed[]> {
+  const batches: number[] = [];
+  for (const run of runs) {
+    await gpu.time(run, 1);
+    const once = await gpu.time(run, 1);
+    batches.push(Math.max(1, Math.min(Math.ceil(options.batch / Math.max(once, 0.01)), 1000)));
+  }
+  const times: number[][] = runs.map(() => []);
+  for (let round = 0; round < options.samples; round++) {
+    for (const [i, run] of runs.entries()) times[i]!.push((await gpu.time(run, batches[i]!)) / batches[i]!);
+  }
+  return runs.map((_, i) => ({ time: spreadOf(times[i]!), batch: batches[i]! }));
 }

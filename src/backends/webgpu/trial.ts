@@ -7,6 +7,7 @@ import { resolveSpec } from '../../specs/resolve.ts';
 import type { ResolvedSpec } from '../../specs/types.ts';
 import type { Tensors } from '../../tensors/tensor.ts';
 import { createGpu, type OwnedGpu } from './device.ts';
+import type { ShaderSources } from './link.ts';
 import { recorder } from './timing.ts';
 
 /** A family of variants, and what they are tried on. */
@@ -65,12 +66,12 @@ const rounds = 4;
 /** Largest difference from the reference that a fast variant may have, over the largest value. */
 const tolerance = 2 ** -10;
 
-/** Verifies and times every variant, and chooses. Leaves nothing on the device. */
-export async function runTrial({ device }: OwnedGpu, tried = families): Promise<Trial> {
+/** Verifies and times every variant, and chooses. Leaves nothing on the device. `shaders` stand in for shipped ones. */
+export async function runTrial({ device }: OwnedGpu, tried = families, shaders?: ShaderSources): Promise<Trial> {
   const outcomes: Tried[] = [];
   const choices: Record<string, string> = {};
   for (const family of tried) {
-    const results = await tryFamily(device, family);
+    const results = await tryFamily(device, family, shaders);
     const [best] = results.filter(({ time }) => time !== undefined).sort((a, b) => a.time! - b.time!);
     if (best !== undefined) choices[family.name] = best.variant;
     outcomes.push(...results);
@@ -81,7 +82,7 @@ export async function runTrial({ device }: OwnedGpu, tried = families): Promise<
 /** Milliseconds that a variant takes, timed once. */
 type Stopwatch = () => Promise<number>;
 
-async function tryFamily(device: GPUDevice, family: Family): Promise<Tried[]> {
+async function tryFamily(device: GPUDevice, family: Family, shaders?: ShaderSources): Promise<Tried[]> {
   const { verified, timed } = family;
   const kernel = kernelOf(verified);
   const small = materializeInputs(kernel.inputs(verified as never), {});
@@ -91,7 +92,7 @@ async function tryFamily(device: GPUDevice, family: Family): Promise<Tried[]> {
   const refused: Tried[] = [];
   const gpus = family.variants.map((variant) => ({
     variant,
-    gpu: createGpu(device, { variants: { [family.name]: variant } }),
+    gpu: createGpu(device, { shaders, variants: { [family.name]: variant } }),
   }));
   try {
     for (const { variant, gpu } of gpus) {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { VariantChoices } from '../../kernels/variants.ts';
@@ -60,6 +60,6 @@ function replace(path: string, text: string): void {
     writeFileSync(draft, text);
     renameSync(draft, path);
   } catch {
-    rmSync(draft, { force: true });
+    // The next process finds the variants itself.
   }
 }

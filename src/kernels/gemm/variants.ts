@@ -43,6 +43,7 @@ export const fastVariants: readonly GemmVariant[] = [
   { name: 'panels-8x8', ...registers, rowGroups: 2, columnGroups: 2, panel: 64 },
   { name: 'streams-8x8', ...registers, rowGroups: 2, columnGroups: 2, panel: 1 },
   { name: 'streams-8x16', ...registers, rowGroups: 2, columnGroups: 4, panel: 1 },
+  { name: 'streams-16x16', ...registers, rowGroups: 4, columnGroups: 4, panel: 1 },
   {
     name: 'shared-64x64',
     shader: 'kernels/gemm_shared_fast',

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,6 +51,26 @@ describe('the loopback server', () => {
     loopback.send(Uint8Array.of(2));
     expect(new Uint8Array(await (await waiting).arrayBuffer())).toEqual(Uint8Array.of(1));
     expect(new Uint8Array(await (await fetch(at('next'))).arrayBuffer())).toEqual(Uint8Array.of(2));
+  });
+
+  it('serves files of the packages that a page is given, with their types, and nothing beside them', async () => {
+    const inside = join(folder, 'package');
+    mkdirSync(inside);
+    writeFileSync(join(inside, 'a.mjs'), '// a');
+    writeFileSync(join(inside, 'secret.txt'), 'secret');
+    const page = await openLoopback(join(folder, 'runner.js'), '', { '@of/some': inside });
+    try {
+      const get = (path: string) => fetch(new URL(path, page.address));
+      const found = await get('packages/@of/some/a.mjs');
+      expect(await found.text()).toBe('// a');
+      expect(found.headers.get('content-type')).toBe('text/javascript');
+      const others = ['packages/@of/some/secret.txt', 'packages/@of/some/%2e%2e/runner.js', 'packages/@of/other/a.mjs'];
+      const raw = 'packages/@of/some/..%2frunner.js';
+      for (const path of [...others, raw]) expect((await get(path)).status, path).toBe(404);
+      expect((await fetch(at('packages/@of/some/a.mjs'))).status).toBe(404);
+    } finally {
+      page.close();
+    }
   });
 
   it('passes on what is posted', async () => {
