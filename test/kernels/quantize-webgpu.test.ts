@@ -47,6 +47,14 @@ describeGpu('quantize on the device equals the reference', () => {
     expect(found).toEqual({});
   });
 
+  it.each(['e4m3', 'e5m2', 'e2m1'] as const)('%s: whole tiles of one row, any f32', async (format) => {
+    for (const content of ['bits', 'finite'] as const) {
+      const scheme = schemeOf({ format, tile: [1, 32], recipe: 'mx-floor', type: 'e8m0' });
+      const x = matrix(24, 256, 'f32', content);
+      expect(await againstReference(quantizeSpec(24, 256, scheme), { x }), content).toEqual([]);
+    }
+  });
+
   const dtypes: readonly FormatName[] = ['bf16', 'f16', 'f32', 'e4m3'];
   it.each(dtypes)('%s input, ragged shapes, any bit pattern', async (dtype) => {
     for (const [rows, columns] of [

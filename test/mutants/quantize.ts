@@ -4,6 +4,34 @@ import type { Mutant } from './mutant.ts';
 export const quantize: readonly Mutant[] = [
   {
     kernel: 'quantize',
+    name: 'four at a time, ties rounded up',
+    spec: 'quantize-rows',
+    file: 'numerics/encode4',
+    replace: [['((kept >> vec4(ENCODE4_DROP)) & vec4(1u))', 'vec4(1u)']],
+  },
+  {
+    kernel: 'quantize',
+    name: 'four at a time, no saturation',
+    spec: 'quantize-rows',
+    file: 'numerics/encode4',
+    replace: [['min(base + rounded, vec4(u32(OUTPUT_MAX_CODE)))', '(base + rounded)']],
+  },
+  {
+    kernel: 'quantize',
+    name: 'four at a time, subnormal codes read as normal',
+    spec: 'quantize-rows',
+    file: 'numerics/encode4',
+    replace: [['vec4(0), vec4(7)))', 'vec4(0), vec4(0)))']],
+  },
+  {
+    kernel: 'quantize',
+    name: 'four at a time, signed maximum instead of amax',
+    spec: 'quantize-rows',
+    file: 'kernels/quantize_rows',
+    replace: [['four_values(i) & vec4(MAGNITUDE)', 'four_values(i)']],
+  },
+  {
+    kernel: 'quantize',
     name: 'amax of a partial tile',
     spec: 'quantize-ragged',
     file: 'kernels/amax',

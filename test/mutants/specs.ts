@@ -186,12 +186,16 @@ function build() {
       inputs: { x: map(matrix(3, 200, 'bf16'), (code) => code & 0x8000) },
     },
     'quantize-outliers': {
-      spec: quantizeSpec(8, 256, ragged),
-      inputs: { x: map(matrix(8, 256, 'bf16'), (code, i) => (i % 64 === 0 ? 0x4f00 : code)) },
+      spec: quantizeSpec(8, 255, ragged),
+      inputs: { x: map(matrix(8, 255, 'bf16'), (code, i) => (i % 64 === 0 ? 0x4f00 : code)) },
     },
     'quantize-mx-floor': {
+      spec: quantizeSpec(64, 127, schemeOf({ tile: [1, 32], recipe: 'mx-floor', type: 'e8m0', overflow: 'saturate' })),
+      inputs: { x: matrix(64, 127, 'bf16') },
+    },
+    'quantize-rows': {
       spec: quantizeSpec(64, 128, schemeOf({ tile: [1, 32], recipe: 'mx-floor', type: 'e8m0', overflow: 'saturate' })),
-      inputs: { x: matrix(64, 128, 'bf16') },
+      inputs: { x: withPowers(matrix(64, 128, 'bf16')) },
     },
     'quantize-divide': {
       spec: quantizeSpec(128, 512, schemeOf({ recipe: 'divide' })),

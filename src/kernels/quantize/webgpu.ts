@@ -97,8 +97,12 @@ function wholeAmax(plan: Plan, amax: GpuWords): void {
 async function quantizeGroup(plan: Plan, group: Band, tensorAmax: GpuWords, tensorScale: GpuWords): Promise<void> {
   const { gpu, source, grid } = plan;
   const tiles = Math.ceil(group.rows / grid.tileRows) * grid.columns;
-  const amax = gpu.allocate(tiles, 'zero');
   const bands = rowBands(gpu, group.start, group.start + group.rows, plan.bytesPerRow);
+  if (bands.length === 1 && isByRows(plan)) {
+    await quantizeRows(plan, group, tiles);
+    return;
+  }
+  const amax = gpu.allocate(tiles, 'zero');
   const loaded = bands.map((band) => source.load(band));
   for (const [i, band] of bands.entries()) bandAmax(plan, loaded[i]!, band, grid, group.start, amax);
   const stored = gpu.allocate(tiles);
@@ -107,6 +111,47 @@ async function quantizeGroup(plan: Plan, group: Band, tensorAmax: GpuWords, tens
   for (const [i, band] of bands.entries()) await bandCodes(plan, loaded[i]!, band, group.start, factors);
   plan.scales.set(await gpu.read(stored), (group.start / grid.tileRows) * grid.columns);
   for (const buffer of [amax, stored, factors, ...loaded]) gpu.release(buffer);
+}
+
+const powersOfTwo: readonly string[] = ['pow2', 'mx-floor', 'mx-ceil', 'mx-even', 'mx-rceil'];
+
+/** Whether quantize_rows.wgsl does it: whole tiles of one row under powers of two, to codes that it rounds and packs four at a time. */
+function isByRows({ source, scheme, grid }: Plan): boolean {
+  const { bits, mantissaBits, specials } = formats[scheme.format];
+  const whole = grid.tileRows === 1 && grid.tileColumns % 4 === 0 && source.columns % grid.tileColumns === 0;
+  const small = bits <= 8 && mantissaBits <= 3 && specials !== 'scale' && laneBytes(source.format) >= 2;
+  const nearest = scheme.rounding === 'nearest-even' && scheme.overflow === 'saturate';
+  return whole && small && nearest && powersOfTwo.includes(scheme.scale.recipe);
+}
+
+/** Scales and codes of a band of whole tiles by one dispatch. */
+async function quantizeRows(plan: Plan, band: Band, tiles: number): Promise<void> {
+  const { gpu, source, scheme, grid, tier } = plan;
+  const count = band.rows * source.columns;
+  const x = source.load(band);
+  const codes = gpu.allocate(laneWords(scheme.format, count));
+  const stored = gpu.allocate(tiles);
+  const halves = laneBytes(source.format) === 2;
+  gpu.dispatch({
+    shader: 'kernels/quantize_rows',
+    entryPoint: 'quantize_rows',
+    constants: {
+      ...formatConstants('INPUT', source.format),
+      ...formatConstants('OUTPUT', scheme.format),
+      ...scaleConstants(scheme),
+    },
+    substitutes: { ...tierSubstitutes(tier), ...(halves ? { 'kernels/four_words': 'kernels/four_halves' } : {}) },
+    uniforms: [tiles, grid.tileColumns],
+    buffers: [
+      { buffer: x, access: 'read' },
+      { buffer: codes, access: 'read_write' },
+      { buffer: stored, access: 'read_write' },
+    ],
+    threads: tiles,
+  });
+  await readLanes(gpu, codes, scheme.format, plan.codes, band.start * source.columns, count);
+  plan.scales.set(await gpu.read(stored), band.start * grid.columns);
+  for (const buffer of [x, codes, stored]) gpu.release(buffer);
 }
 
 /** A thread takes a piece of a row; where tiles are narrow, a piece of a column. */
