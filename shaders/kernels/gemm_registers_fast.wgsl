@@ -85,9 +85,9 @@ fn multiply(
 #end
 #each g ROW_GROUPS
 #each r 4
-    let factor_a$g$r = vec4(a_factor(4u * (row_group + $gu) + $ru, k));
+    let factor_a$g$r = a_factor(4u * (row_group + $gu) + $ru, k);
 #each c COLUMN_GROUPS
-    sum$g$r$c = promote(sum$g$r$c, bitcast<vec4<u32>>(part$g$r$c), factor_a$g$r, factors_b$c);
+    sum$g$r$c = promote(sum$g$r$c, part$g$r$c, factor_a$g$r, factors_b$c);
 #end
 #end
 #end
