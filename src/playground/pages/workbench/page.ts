@@ -76,10 +76,12 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     },
     { kind: 'quiet', id: 'bench-reset' },
   );
+  const settings = controls(specs.element, files.element, limit.element, guard.element);
+  settings.classList.add('bench-controls');
   root.append(
     panel(
       'The kernel',
-      controls(specs.element, files.element, limit.element, guard.element),
+      settings,
       holder,
       edited,
       complaints,
