@@ -7,8 +7,9 @@ import type { DType, Tensors } from '../tensors/tensor.ts';
 import type { Convention, Deviation, Problem, Workings } from './convention.ts';
 import { specOf } from './express.ts';
 import { patternOf } from './remainder.ts';
-import { partOf, type Score } from './score.ts';
-import { type Candidate, type Found, missedElements } from './search.ts';
+import { missedElements, partOf, type Score } from './score.ts';
+import type { Found } from './search.ts';
+import type { Candidate } from './trials.ts';
 
 /** A convention that was held against the result, and how it did. */
 export interface RankedCandidate {

@@ -80,14 +80,23 @@ function refuse(code: string, where: string, message: string, fix: string): neve
   throw inputError(message, code, where, fix);
 }
 
-/** Somebody's codes and scales: takes every dtype and shape that a quantizer of this matrix may write, refuses the rest. */
-export function checkQuantized(scheme: Scheme, rows: number, columns: number, actual: Tensors): ActualQuantized {
+/**
+ * Somebody's codes and scales: takes every dtype and shape that a quantizer of this matrix may write, refuses the rest.
+ * @param zeros the matrix is all zeros: so are its codes
+ */
+export function checkQuantized(
+  scheme: Scheme,
+  rows: number,
+  columns: number,
+  actual: Tensors,
+  zeros = false,
+): ActualQuantized {
   const { codes, format } = codesOf(scheme, rows, columns, actualTensor(actual, 'codes'));
   const scales = actualTensor(actual, 'scales');
   const { scaleType, packed } = scaleTypeOf(scheme, scales);
   checkScaleCount(scheme, rows, columns, scales, packed);
-  checkContent('codes', codes);
-  if (!packed) checkContent('scales', { ...scales, dtype: dtypeOfFormat[scaleType] });
+  if (!zeros) checkContent('codes', codes);
+  if (!packed && !zeros) checkContent('scales', { ...scales, dtype: dtypeOfFormat[scaleType] });
   const tensorScale = scheme.scale.recipe === 'nvfp4' ? actual.tensor_scale : undefined;
   return {
     codes,

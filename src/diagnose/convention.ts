@@ -12,6 +12,8 @@ export type Move = Readonly<Record<string, string>>;
 /** An axis on which a convention leaves the spec. */
 export interface Deviation {
   readonly axis: string;
+  /** Every axis that takes part in it. */
+  readonly axes: readonly string[];
   /** The axis in the field's words: `promotion`. */
   readonly title: string;
   readonly value: string;
@@ -47,8 +49,8 @@ export interface Problem {
   readonly parts: readonly ResultPart[];
   /** Elements of all parts. */
   readonly count: number;
-  /** Elements that the search looks at first. */
-  readonly first: Int32Array;
+  /** Elements that the search looks at: a handful, more and more, and all that it looks at before it confirms. */
+  readonly sets: readonly [Int32Array, Int32Array, Int32Array, Int32Array];
   /** Elements on which candidates are confirmed: all, or a sample where all would take too long. */
   readonly confirmed: Int32Array;
   /** The same convention with axes that have no effect put back to the spec's. */
@@ -74,12 +76,11 @@ export interface Workings {
   readonly code: number;
 }
 
-/** A convention's identity. */
+/** A convention's identity: conventions of one problem have the same axes in the same order. */
 export function keyOf(convention: Convention): string {
-  return Object.keys(convention)
-    .sort()
-    .map((axis) => `${axis}=${convention[axis]}`)
-    .join(' ');
+  let key = '';
+  for (const axis in convention) key += `${axis}=${convention[axis]} `;
+  return key;
 }
 
 /** How far-fetched a convention is, against the spec. */

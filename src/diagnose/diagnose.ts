@@ -47,7 +47,7 @@ export function problemOf(spec: ResolvedSpec, inputs: Tensors, actual: Tensors):
         own: new AmaxGrids(bits, rows, columns),
         transposed: new AmaxGrids(turned(bits, rows, columns), rows, columns),
       };
-      return quantizeProblem(spec.scheme, sources, checkQuantized(spec.scheme, rows, columns, actual));
+      return quantizeProblem(spec.scheme, sources, checkQuantized(spec.scheme, rows, columns, actual, isZero(bits)));
     }
     case 'gate':
       return gateProblem(
@@ -84,6 +84,8 @@ function requantizeProblem(spec: RequantizeSpec, inputs: Tensors, actual: Tensor
   };
   return quantizeProblem(spec.to, sources, checkQuantized(spec.to, rows, columns, actual));
 }
+
+const isZero = (bits: Uint32Array): boolean => bits.every((word) => (word & 0x7fffffff) === 0);
 
 /** A matrix read as [columns, rows]. */
 function turned(bits: Uint32Array, rows: number, columns: number): Uint32Array {

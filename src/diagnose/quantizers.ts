@@ -134,7 +134,7 @@ const extras: readonly Extra[] = [
   [
     'pow2-above',
     'power-of-two scale, one exponent too high where amax/max is a power of two',
-    3,
+    2,
     (amax, max) => powerScale(powerOf.above(divBits(amax, max))),
   ],
   [
@@ -238,7 +238,7 @@ export function rulesFor(type: ScaleType, format: Format['name']): QuantizerRule
 export interface Encoding {
   readonly rounding: Rounding;
   readonly overflow: Overflow;
-  /** `flushed`: subnormal codes become zero. */
+  /** `flushed`: subnormal codes become zero; `flushed-first`: values below the least normal, before they are rounded. */
   readonly subnormals: string;
   /** `dropped`: zero has no sign. */
   readonly zeroSign: string;
@@ -258,6 +258,11 @@ export function codeOf(
   const code = quantizeBits(value, applied, format, encoding.rounding, encoding.overflow, random);
   const signBit = format.signBits === 0 ? 0 : 2 ** (format.bits - 1);
   const magnitude = code & (signBit - 1);
+  if (encoding.subnormals === 'flushed-first' && magnitude <= 2 ** format.mantissaBits) {
+    // Truncated, a value below the least normal is a subnormal: whatever it rounds to.
+    const cut = quantizeBits(value, applied, format, 'toward-zero', encoding.overflow, random) & (signBit - 1);
+    if (cut < 2 ** format.mantissaBits) return encoding.zeroSign === 'dropped' ? 0 : code - magnitude;
+  }
   if (encoding.subnormals === 'flushed' && magnitude < 2 ** format.mantissaBits)
     return encoding.zeroSign === 'dropped' ? 0 : code - magnitude;
   return encoding.zeroSign === 'dropped' && magnitude === 0 ? 0 : code;

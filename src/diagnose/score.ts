@@ -66,3 +66,16 @@ export function scoreOf(problem: Problem, elements: Int32Array, predicted: Uint3
   }
   return { elements: elements.length, differing, unexplained, bits };
 }
+
+/** Elements at which predicted codes differ from the actual ones. */
+export function missedElements(problem: Problem, elements: Int32Array, predicted: Uint32Array): number[] {
+  const missed: number[] = [];
+  let at = 0;
+  for (const part of problem.parts) {
+    const end = part.start + part.actual.length;
+    for (; at < elements.length && elements[at]! < end; at++) {
+      if (predicted[at] !== part.actual[elements[at]! - part.start]) missed.push(elements[at]!);
+    }
+  }
+  return missed;
+}

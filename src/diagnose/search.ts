@@ -1,13 +1,6 @@
-import { type Convention, costOf, keyOf, type Move, type Problem } from './convention.ts';
-import { type Score, scoreOf } from './score.ts';
-
-/** A convention with what it explains. */
-export interface Candidate {
-  readonly convention: Convention;
-  readonly key: string;
-  readonly cost: number;
-  readonly score: Score;
-}
+import type { Convention, Move, Problem } from './convention.ts';
+import { missedElements, scoreOf } from './score.ts';
+import { type Bar, better, type Candidate, exactly, type Trial, Trials } from './trials.ts';
 
 /** What a search found. */
 export interface Found {
@@ -30,12 +23,14 @@ export interface SearchOptions {
   readonly progress?: (tried: number, leftover: number) => void;
 }
 
-interface Trial extends Candidate {
-  /** Of the predicted codes: conventions with equal prints cannot be told apart on the elements looked at. */
-  readonly print: string;
-}
-
-const beamWidth = 12;
+const beamWidth = 16;
+/** Of conventions that leave the spec on the same axes, so many stay. */
+const alikeKept = 2;
+/** Deviations that are looked for one upon another, each with every move, before the search only climbs. */
+const mostDeviations = 3;
+/** Members of the beam that every move of a group is tried from: few where the group is large. */
+const basesOf = (group: readonly Move[]): number => (group.length > 1000 ? 4 : group.length > 200 ? 8 : beamWidth);
+const largeGroup = 1000;
 /** Members of the beam that a group of moves starts from: few where the group is large. */
 const moversOf = (group: readonly Move[]): number =>
   group.length > 1000 ? 1 : group.length > 200 ? 2 : group.length > 60 ? 4 : 6;
@@ -43,15 +38,20 @@ const moversOf = (group: readonly Move[]): number =>
 const costShare = 0.04;
 /** Climbs in a row that may bring nothing before a tier is given up. */
 const patience = 2;
-/** Every so many elements are looked at first; a trial that is far behind on them goes no further. */
-const probeStep = 6;
+/** A trial may be behind the beam's last by so much on the small sets, and by so many bits more. */
+const slack: readonly (readonly [factor: number, bits: number])[] = [
+  [1.3, 5],
+  [1.12, 2],
+  [1.03, 1],
+  [1, 0],
+];
 const confirmedAtOnce = 6;
-const newElements = 48;
-const mostEquals = 16;
+const mostEquals = 48;
+/** Elements that rule out most of what is not equal. */
+const shortStretch = 400;
 const maxRounds = 12;
-
-const better = (a: Candidate, b: Candidate): number =>
-  a.score.unexplained - b.score.unexplained || a.cost - b.cost || (a.key < b.key ? -1 : 1);
+/** Share of the budget for finding a rule; the rest is for simpler ones and those that cannot be told apart. */
+const findingShare = 0.75;
 
 /**
  * Finds the convention that reproduces a result. A beam of conventions climbs, group of axes by group, on a few elements; the best are
@@ -60,42 +60,94 @@ const better = (a: Candidate, b: Candidate): number =>
 export class Search {
   private readonly problem: Problem;
   private readonly options: SearchOptions;
-  private readonly deadline: number;
-  private elements: Int32Array;
-  private probe: Int32Array;
-  private hopeless = new Set<string>();
-  private trials = new Map<string, Trial>();
+  private readonly trials: Trials;
+  private deadline: number;
+  /** The time when it was last looked at, and how often that was asked for: a look is dear beside a trial. */
+  private now = Date.now();
+  private asked = 0;
+  private readonly end: number;
   private readonly confirmed = new Map<string, Candidate>();
-  private readonly costs = new Map<string, number>();
-  private tried = 0;
+  /** The elements that candidates are confirmed on, in stretches. */
+  private readonly stretches: readonly Int32Array[];
 
   constructor(problem: Problem, options: SearchOptions = {}) {
+    const budget = options.budget ?? 15_000;
     this.problem = problem;
     this.options = options;
-    this.deadline = Date.now() + (options.budget ?? 15_000);
-    this.elements = problem.first;
-    this.probe = probeOf(this.elements);
+    this.trials = new Trials(problem);
+    this.stretches = stretchesOf(problem.confirmed);
+    this.deadline = Date.now() + findingShare * budget;
+    this.end = Date.now() + budget;
   }
 
   /** Runs the search to its end. */
   run(): Found {
-    const { problem } = this;
-    const spec = this.confirm(this.trial(problem.spec));
-    if (spec.score.differing > 0) this.explain();
-    if (this.ranked()[0]!.score.differing === 0) this.seekCheaper(this.ranked()[0]!);
-    const winner = this.simplify(this.ranked()[0]!);
-    const equals = winner.score.differing === 0 ? this.equals(winner) : [];
-    return { ranked: this.ranked(), equals, tried: this.tried, cut: Date.now() > this.deadline };
+    const spec = this.confirm(this.trials.of(this.problem.spec));
+    if (spec.score.differing > 0) this.explain(spec);
+    const cut = this.isOver();
+    this.deadline = this.end;
+    const equals = this.settle();
+    return { ranked: this.ranked(), equals, tried: this.trials.count, cut: cut || this.isOver() };
   }
 
   private ranked(): Candidate[] {
     return [...this.confirmed.values()].sort(better);
   }
 
-  /** Climbs tier by tier until a convention reproduces everything. */
-  private explain(): void {
-    const { starts, tiers, spec } = this.problem;
-    let beam = [spec, ...starts.map((move) => ({ ...spec, ...move }))];
+  /**
+   * Looks for a convention that reproduces everything: every move from the spec, then every move from the best of what that gave, and so on; at
+   * last a climb, group by group, from the best there is.
+   */
+  private explain(own: Candidate): void {
+    const { spec, starts, tiers } = this.problem;
+    // Where the spec's own rule is nearly right, the elements that it misses tell the most.
+    if (own.score.differing < own.score.elements / 2) this.learnFrom(own);
+    let beam: Convention[] = [spec];
+    for (let depth = 1; depth <= mostDeviations; depth++) {
+      const groups = depth === 1 ? tiers.flat() : tiers[0]!;
+      const advanced = this.advance(beam, groups, depth === 1 ? starts : []);
+      if (this.isExplained() || this.isOver()) return;
+      this.confirmSome(advanced);
+      if (this.isExplained()) return;
+      const best = this.ranked()[0]!;
+      this.options.progress?.(this.trials.count, best.score.differing / best.score.elements);
+      this.learnFrom(best);
+      beam = [...new Set([best, ...advanced].map(({ convention }) => convention))];
+    }
+    this.climbOn(beam);
+  }
+
+  private isExplained(): boolean {
+    return this.ranked()[0]!.score.differing === 0;
+  }
+
+  /** Every move of every group from every convention of a beam; gives the best that came of it, and stops where one explains everything. */
+  private advance(from: readonly Convention[], groups: readonly (readonly Move[])[], starts: readonly Move[]): Trial[] {
+    const beam = this.keep(from.map((convention) => this.trials.of(convention)));
+    let pool = [...beam];
+    for (const group of [starts, ...groups]) {
+      for (const base of beam.slice(0, basesOf(group))) {
+        const bar = barOf(pool, base);
+        for (const move of group) {
+          if (this.isOver()) return this.keep(pool);
+          const trial = this.trials.under({ ...base.convention, ...move }, bar, base.levels);
+          if (trial === undefined) continue;
+          pool.push(trial);
+          if (trial.score.differing === 0 && this.reproducesAll(trial)) {
+            this.confirm(trial);
+            return [trial];
+          }
+        }
+        pool = this.keep(pool);
+      }
+    }
+    return pool;
+  }
+
+  /** Climbs tier by tier until a convention reproduces everything, or nothing helps. */
+  private climbOn(from: readonly Convention[]): void {
+    const { tiers } = this.problem;
+    let beam = from;
     for (let tier = 0; tier < tiers.length; tier++) {
       const groups = tiers.slice(0, tier + 1).flat();
       let idle = 0;
@@ -104,7 +156,7 @@ export class Search {
         const before = this.ranked()[0]!.score.unexplained;
         this.confirmSome(climbed);
         const best = this.ranked()[0]!;
-        this.options.progress?.(this.tried, best.score.differing / best.score.elements);
+        this.options.progress?.(this.trials.count, best.score.differing / best.score.elements);
         if (best.score.differing === 0 || this.isOver()) return;
         beam = [best, ...climbed].map(({ convention }) => convention);
         const plausible = climbed[0]!.score.differing === 0;
@@ -121,17 +173,16 @@ export class Search {
 
   /** A beam that goes through the groups of moves as long as that helps. */
   private climb(from: readonly Convention[], groups: readonly (readonly Move[])[]): Trial[] {
-    let beam = this.keep(from.map((convention) => this.trial(convention)));
+    let beam = this.keep(from.map((convention) => this.trials.of(convention)));
     for (;;) {
       const before = beam[0]!;
       for (const group of groups) {
-        const movers = beam.slice(0, moversOf(group));
         const trials: Trial[] = [...beam];
-        const bar = shareOf(beam.at(-1)!.score);
-        for (const { convention } of movers) {
+        const bar = barOf(beam);
+        for (const { convention } of beam.slice(0, moversOf(group))) {
           for (const move of group) {
             if (this.isOver()) return this.keep(trials);
-            const trial = this.trialUnder({ ...convention, ...move }, bar);
+            const trial = this.trials.under({ ...convention, ...move }, bar);
             if (trial !== undefined) trials.push(trial);
           }
         }
@@ -142,70 +193,27 @@ export class Search {
     }
   }
 
-  /** The best trials: one of each prediction, and one of each set of axes that leave the spec, so that no axis is lost to its rivals. */
+  /** The best trials: one of each prediction, and few of each set of axes that leave the spec, so that no axis is lost to its rivals. */
   private keep(trials: readonly Trial[]): Trial[] {
     const kept: Trial[] = [];
-    const seen = new Set<string>();
+    const prints = new Set<string>();
+    const axesKept = new Map<string, number>();
     const rank = ({ score, cost }: Trial): number => score.unexplained * (1 + costShare * cost);
     for (const trial of [...trials].sort((a, b) => rank(a) - rank(b) || better(a, b))) {
-      const axes = `axes ${this.axes(trial.convention)}`;
-      if (seen.has(trial.print) || (seen.has(axes) && trial.score.differing > 0)) continue;
-      seen.add(trial.print).add(axes);
+      const axes = this.changedAxes(trial.convention).join(' ');
+      const alike = axesKept.get(axes) ?? 0;
+      if (prints.has(trial.print) || (alike >= alikeKept && trial.score.differing > 0)) continue;
+      prints.add(trial.print);
+      axesKept.set(axes, alike + 1);
       kept.push(trial);
       if (kept.length === beamWidth) break;
     }
     return kept;
   }
 
-  private axes(convention: Convention): string {
+  private changedAxes(convention: Convention): string[] {
     const { spec } = this.problem;
-    let axes = '';
-    for (const axis in spec) if (convention[axis] !== spec[axis]) axes += `${axis} `;
-    return axes;
-  }
-
-  /** The trial of a convention, unless a few elements show that it is far behind `bar`, a share of bits left unexplained. */
-  private trialUnder(convention: Convention, bar: number): Trial | undefined {
-    const canonical = this.problem.canonical(convention);
-    const key = keyOf(canonical);
-    const known = this.trials.get(key);
-    if (known !== undefined) return known;
-    if (this.hopeless.has(key)) return undefined;
-    const predicted = this.problem.predict(canonical, this.probe);
-    this.count();
-    if (shareOf(scoreOf(this.problem, this.probe, predicted)) > 1.3 * bar + 0.01) {
-      this.hopeless.add(key);
-      return undefined;
-    }
-    return this.trial(canonical, key);
-  }
-
-  private trial(convention: Convention, known?: string): Trial {
-    const canonical = known === undefined ? this.problem.canonical(convention) : convention;
-    const key = known ?? keyOf(canonical);
-    let trial = this.trials.get(key);
-    if (trial === undefined) {
-      const predicted = this.problem.predict(canonical, this.elements);
-      const score = scoreOf(this.problem, this.elements, predicted);
-      trial = { convention: canonical, key, cost: this.cost(key, canonical), score, print: printOf(predicted) };
-      this.trials.set(key, trial);
-      if (known === undefined) this.count();
-    }
-    return trial;
-  }
-
-  private count(): void {
-    this.tried++;
-    if (this.tried % 64 === 0) this.checkInterrupted();
-  }
-
-  private cost(key: string, convention: Convention): number {
-    let cost = this.costs.get(key);
-    if (cost === undefined) {
-      cost = costOf(this.problem, convention);
-      this.costs.set(key, cost);
-    }
-    return cost;
+    return Object.keys(spec).filter((axis) => convention[axis] !== spec[axis]);
   }
 
   private confirm(trial: Candidate): Candidate {
@@ -222,28 +230,21 @@ export class Search {
   /** Takes elements that a candidate misses into those looked at; false where there are no new ones. */
   private learnFrom({ convention }: Candidate): boolean {
     const { confirmed } = this.problem;
-    const known = new Set(this.elements);
-    const missed = missedElements(this.problem, confirmed, this.problem.predict(convention, confirmed)).filter(
-      (element) => !known.has(element),
-    );
-    if (missed.length === 0) return false;
-    const step = Math.max(missed.length / newElements, 1);
-    for (let at = 0; at < missed.length; at += step) known.add(missed[Math.floor(at)]!);
-    this.elements = Int32Array.from(known).sort();
-    this.probe = probeOf(this.elements);
-    this.trials = new Map();
-    this.hopeless = new Set();
-    return true;
+    return this.trials.learn(missedElements(this.problem, confirmed, this.problem.predict(convention, confirmed)));
   }
 
-  /** One deviation from the spec is a better answer than two: the climb may have come upon the two first. */
-  private seekCheaper(winner: Candidate): void {
-    const { spec, tiers } = this.problem;
-    for (const move of tiers[0]!.flat()) {
-      const convention = this.problem.canonical({ ...spec, ...move });
-      if (this.cost(keyOf(convention), convention) >= winner.cost) continue;
-      const trial = this.trialUnder(convention, 0);
-      if (trial !== undefined && trial.score.differing === 0) this.confirm(trial);
+  /**
+   * The simplest rule that does what the best does, and those that do the same: the climb may have come upon a far-fetched one first. From each
+   * new best on, rules that lie one move away, or that take a move in place of one of its deviations.
+   */
+  private settle(): Candidate[] {
+    let best = this.simplify(this.ranked()[0]!);
+    if (best.score.differing > 0) return [];
+    for (;;) {
+      const equals = this.equals(best);
+      const first = this.ranked()[0]!;
+      if (first.key === best.key || this.isOver()) return equals;
+      best = this.simplify(first);
     }
   }
 
@@ -253,74 +254,87 @@ export class Search {
     let best = candidate;
     for (let changed = true; changed; ) {
       changed = false;
-      for (const axis of Object.keys(spec)) {
-        if (best.convention[axis] === spec[axis]) continue;
-        const simpler = this.trial({ ...best.convention, [axis]: spec[axis]! });
-        if (simpler.cost >= best.cost || simpler.score.unexplained > this.trial(best.convention).score.unexplained)
-          continue;
+      for (const axis of this.changedAxes(best.convention)) {
+        const bar = best.score.differing === 0 ? exactly : undefined;
+        const simpler = this.trials.under({ ...best.convention, [axis]: spec[axis]! }, bar);
+        if (simpler === undefined || simpler.cost >= best.cost) continue;
+        if (simpler.score.unexplained > this.trials.of(best.convention).score.unexplained) continue;
         const confirmed = this.confirm(simpler);
         if (confirmed.score.unexplained > best.score.unexplained) continue;
         best = confirmed;
         changed = true;
+        break;
       }
     }
     return best;
   }
 
-  /** Conventions one move away that reproduce everything too, the least far-fetched first. */
+  /** Conventions near one that reproduces everything which do so too, the least far-fetched first. */
   private equals(winner: Candidate): Candidate[] {
+    const alike = new Map<string, Trial>();
+    for (const [i, base] of this.around(winner).entries()) {
+      for (const move of this.everyMove(i < 2)) {
+        if (this.isOver()) break;
+        const trial = this.trials.under({ ...base, ...move }, exactly);
+        if (trial !== undefined && trial.key !== winner.key) alike.set(trial.key, trial);
+      }
+    }
+    const found: Candidate[] = [];
+    for (const trial of [...alike.values()].sort(better)) {
+      if (found.length >= mostEquals || this.isOver()) break;
+      if (this.reproducesAll(trial)) found.push(this.confirm(trial));
+    }
+    return found;
+  }
+
+  /** Whether a convention gives every bit; the first stretch of elements that it does not ends it. */
+  private reproducesAll({ convention, key }: Candidate): boolean {
+    const known = this.confirmed.get(key);
+    if (known !== undefined) return known.score.differing === 0;
+    return this.stretches.every(
+      (elements) => missedElements(this.problem, elements, this.problem.predict(convention, elements)).length === 0,
+    );
+  }
+
+  /** A convention, the spec's, and the convention without each of its deviations. */
+  private around({ convention }: Candidate): Convention[] {
+    const { spec } = this.problem;
+    const deviations = this.problem.describe(convention);
+    const without = deviations.map(
+      ({ axes }): Convention => ({
+        ...convention,
+        ...Object.fromEntries(axes.map((axis) => [axis, spec[axis]!])),
+      }),
+    );
+    return without.length === 1 ? [convention, spec] : [convention, spec, ...without];
+  }
+
+  /** Every move; without the largest groups where `whole` is not asked for. */
+  private everyMove(whole: boolean): Move[] {
     const { spec, tiers, starts } = this.problem;
-    const moves = [...tiers.flat(2), ...starts];
-    const found = new Map<string, Candidate>();
-    const alike: Trial[] = [];
-    for (const move of [...Object.keys(spec).map((axis) => ({ [axis]: spec[axis]! })), ...moves]) {
-      if (this.isOver()) break;
-      const trial = this.trialUnder({ ...winner.convention, ...move }, 0);
-      if (trial === undefined || trial.key === winner.key || trial.score.differing > 0) continue;
-      alike.push(trial);
-    }
-    for (const trial of alike.sort(better)) {
-      if (found.size >= mostEquals || this.isOver()) break;
-      const candidate = this.confirm(trial);
-      if (candidate.score.differing === 0) found.set(candidate.key, candidate);
-    }
-    return [...found.values()].sort(better);
+    const groups = tiers.flat().filter((group) => whole || group.length <= largeGroup);
+    return [...Object.keys(spec).map((axis): Move => ({ [axis]: spec[axis]! })), ...groups.flat(), ...starts];
   }
 
   private isOver(): boolean {
-    this.checkInterrupted();
-    return Date.now() > this.deadline;
-  }
-
-  private checkInterrupted(): void {
-    this.options.signal?.throwIfAborted();
-  }
-}
-
-const shareOf = ({ unexplained, bits }: Score): number => unexplained / bits;
-
-const probeOf = (elements: Int32Array): Int32Array => elements.filter((_, i) => i % probeStep === 0);
-
-/** Elements at which predicted codes differ from the actual ones. */
-export function missedElements(problem: Problem, elements: Int32Array, predicted: Uint32Array): number[] {
-  const missed: number[] = [];
-  let at = 0;
-  for (const part of problem.parts) {
-    const end = part.start + part.actual.length;
-    for (; at < elements.length && elements[at]! < end; at++) {
-      if (predicted[at] !== part.actual[elements[at]! - part.start]) missed.push(elements[at]!);
+    if (++this.asked % 16 === 0) {
+      this.options.signal?.throwIfAborted();
+      this.now = Date.now();
     }
+    return this.now > this.deadline;
   }
-  return missed;
 }
 
-/** FNV-1a over the words, twice with other offsets. */
-function printOf(codes: Uint32Array): string {
-  let low = 0x811c9dc5;
-  let high = 0x01000193;
-  for (const code of codes) {
-    low = Math.imul(low ^ code, 0x01000193);
-    high = Math.imul(high ^ code ^ (code >>> 16), 0x85ebca6b);
-  }
-  return `${low >>> 0} ${high >>> 0}`;
+/** What a trial may leave over to join a beam: little more than the last of it, and than what it was made from. */
+function barOf(beam: readonly Trial[], base?: Trial): Bar {
+  return slack.map(([factor, bits], level) => {
+    const last = Math.max(...beam.map(({ levels }) => levels[level]!));
+    return factor * Math.min(last, base?.levels[level] ?? last) + bits;
+  });
+}
+
+/** The first stretch is short and spread over all, the second is the whole. */
+function stretchesOf(elements: Int32Array): Int32Array[] {
+  const step = Math.ceil(elements.length / shortStretch);
+  return step < 4 ? [elements] : [elements.filter((_, i) => i % step === step >> 1), elements];
 }

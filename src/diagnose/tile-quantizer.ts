@@ -1,8 +1,10 @@
-import { fromBits } from '../numerics/f32.ts';
+import { encoder } from '../numerics/codec.ts';
+import { bitsOf, fromBits } from '../numerics/f32.ts';
 import { type FormatName, formats, type Overflow, type Rounding } from '../numerics/formats.ts';
 import { philoxWord, streams } from '../numerics/philox.ts';
-import { tensorScaleBits } from '../numerics/scale.ts';
+import { type Factor, tensorScaleBits } from '../numerics/scale.ts';
 import type { ScaleType, Scheme } from '../numerics/scheme.ts';
+import type { Codes } from '../tensors/tensor.ts';
 import { codeOf, floorAmax, quantizerRule, type TileOutcome } from './quantizers.ts';
 
 /** How a matrix is quantized, with the slips that a kernel may make. */
@@ -34,6 +36,7 @@ export const amaxRules = {
   signed: 'the largest value, sign included',
   pattern: 'the largest bit pattern, sign bit included',
   short: 'the last column of each tile left out',
+  'short-rows': 'the last row of each tile left out',
   previous: 'the amax of the tile before',
   next: 'the amax of the tile after',
 } as const;
@@ -59,6 +62,8 @@ export function parseTile(text: string): [number, number] {
 /** Largest magnitudes of all tiles of a matrix, by tile and rule, made once for each. */
 export class AmaxGrids {
   readonly bits: Uint32Array;
+  /** The same as numbers. */
+  readonly values: Float32Array;
   readonly rows: number;
   readonly columns: number;
   private readonly grids = new Map<string, Uint32Array>();
@@ -66,6 +71,7 @@ export class AmaxGrids {
 
   constructor(bits: Uint32Array, rows: number, columns: number) {
     this.bits = bits;
+    this.values = new Float32Array(bits.buffer, bits.byteOffset, bits.length);
     this.rows = rows;
     this.columns = columns;
   }
@@ -103,6 +109,7 @@ export class AmaxGrids {
     const measure = rule === 'signed' ? positivePart : rule === 'pattern' ? pattern : magnitude;
     for (let row = 0; row < rows; row++) {
       const first = Math.floor(row / tileRows) * across;
+      if (rule === 'short-rows' && (row % tileRows === tileRows - 1 || row === rows - 1)) continue;
       for (let column = 0; column < columns; column++) {
         const last = column % tileColumns === tileColumns - 1 || column === columns - 1;
         if (rule === 'short' && last) continue;
@@ -121,6 +128,12 @@ const unmarked = (amax: number): number => Math.min(amax, 0x7f7fffff);
 const magnitude = (bits: number): number => bits & 0x7fffffff;
 const pattern = (bits: number): number => bits;
 const positivePart = (bits: number): number => (bits >>> 31 === 1 ? 0 : bits);
+
+/** What values are multiplied or divided by. */
+function amountOf(factor: Factor): number {
+  if (factor.kind === 'shift') return 2 ** factor.exponent;
+  return factor.kind === 'divide' || factor.kind === 'multiply' ? fromBits(factor.bits) : 1;
+}
 
 /** Quantizes elements of a matrix one at a time: only what is asked for is made. */
 export class TileQuantizer {
@@ -178,6 +191,38 @@ export class TileQuantizer {
     const outcome = this.outcome(Math.min(tile, this.down * this.across - 1));
     const random = settings.rounding === 'stochastic' ? philoxWord(settings.seed, i, streams.rounding) : 0;
     return codeOf(this.grids.bits[i]!, outcome, formats[settings.format], settings, random);
+  }
+
+  /** The codes of a row. */
+  row(row: number): Codes {
+    const { columns } = this.grids;
+    const codes = formats[this.settings.format].bits > 8 ? new Uint16Array(columns) : new Uint8Array(columns);
+    for (let first = 0; first < columns; first += this.tile[1]) {
+      const last = Math.min(first + this.tile[1], columns);
+      if (this.fillPlainly(codes, row, first, last)) continue;
+      for (let column = first; column < last; column++) codes[column] = this.code(row, column);
+    }
+    return codes;
+  }
+
+  /** Codes of a tile's row by one product or quotient and a table, where a rule is no more than that; false where it is. */
+  private fillPlainly(codes: Codes, row: number, first: number, last: number): boolean {
+    const { rounding, overflow, factor: whose, subnormals, zeroSign } = this.settings;
+    if (rounding === 'stochastic' || whose !== 'own' || subnormals !== 'kept' || zeroSign !== 'kept') return false;
+    const { factor, throughBf16 } = this.outcome(this.tileOf(row, first));
+    if (throughBf16 === true || factor.kind === 'nan') return false;
+    const encode = encoder(formats[this.settings.format], rounding, overflow);
+    const at = row * this.grids.columns;
+    const { values } = this.grids;
+    const by = amountOf(factor);
+    for (let column = first; column < last; column++) {
+      const x = values[at + column]!;
+      const scaled = Math.fround(factor.kind === 'divide' ? x / by : x * by);
+      // A shift rounds once, in the format; past the range of f32 it is not this product.
+      if (factor.kind === 'shift' && Math.abs(scaled) !== Math.abs(x * by)) return false;
+      codes[column] = encode(bitsOf(scaled));
+    }
+    return true;
   }
 
   /** The value that a tile's scale dequantizes with. */

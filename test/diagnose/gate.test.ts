@@ -4,6 +4,7 @@ import { diagnose } from '../../src/diagnose/index.ts';
 import { gateReference } from '../../src/kernels/gate/reference.ts';
 import { kernelOf } from '../../src/kernels/index.ts';
 import { materializeInputs } from '../../src/kernels/inputs.ts';
+import { widen } from '../../src/kernels/quantize/reference.ts';
 import { sigmoidBits } from '../../src/numerics/exp.ts';
 import { addF32, bitsOf, divF32, fromBits, mulF32 } from '../../src/numerics/f32.ts';
 import { resolveSpec } from '../../src/specs/resolve.ts';
@@ -102,17 +103,18 @@ describe('diagnose gate', { timeout: 300_000 }, () => {
       bias: { ...inputs.bias!, codes: inputs.bias!.codes.map(() => bitsOf(-4)) as Tensor['codes'] },
     };
     const own = gateReference(spec, low);
+    const logits = widen(low.logits!);
     const { experts } = spec.shape;
     const slots = spec.gate.topk;
     const size = experts / spec.gate.groups;
     const indices = own.topk_idx!.codes.slice() as Uint32Array;
     const weights = own.topk_weights!.codes.slice() as Uint32Array;
     for (let at = 0; at < indices.length; at += slots) {
-      const kept = keptGroups(low.logits!.codes, (at / slots) * experts, size, spec.gate.groups, spec.gate.topkGroups);
+      const kept = keptGroups(logits, (at / slots) * experts, size, spec.gate.groups, spec.gate.topkGroups);
       const outside = Array.from({ length: experts }, (_, i) => i).filter((i) => !kept.has(Math.floor(i / size)));
       const scores = outside
         .slice(0, slots)
-        .map((expert) => fromBits(sigmoidBits(low.logits!.codes[(at / slots) * experts + expert]!)));
+        .map((expert) => fromBits(sigmoidBits(logits[(at / slots) * experts + expert]!)));
       const sum = scores.reduce(addF32, Math.fround(1e-20));
       for (let slot = 0; slot < slots; slot++) {
         indices[at + slot] = outside[slot]!;
@@ -123,7 +125,9 @@ describe('diagnose gate', { timeout: 300_000 }, () => {
       topk_idx: { ...own.topk_idx!, codes: indices },
       topk_weights: { ...own.topk_weights!, codes: weights },
     };
-    const best = diagnose(spec, low, actual, { budget: 120_000 }).candidates[0]!;
+    const answer = diagnose(spec, low, actual, { budget: 120_000 });
+    const best = answer.candidates[0]!;
+    expect(answer.verdict).toBe('explained');
     expect(best.convention).toMatchObject({ outside: 'zero' });
   });
 });

@@ -6,7 +6,7 @@ import type { GemmSpec } from '../../src/specs/types.ts';
 import type { Tensors } from '../../src/tensors/tensor.ts';
 import { gemmSpec, matrix, models, schemeOf } from '../helpers/specs.ts';
 
-const shape = { m: 24, n: 32, k: 512 };
+const shape = { m: 16, n: 24, k: 256 };
 const budget = 120_000;
 
 const specOf = (
@@ -72,7 +72,7 @@ describe('diagnose gemm', { timeout: 300_000 }, () => {
     const [element] = answer.derivations;
     expect(element!.found).toEqual(element!.actual);
     expect(element!.specified).not.toEqual(element!.actual);
-    expect(element!.blocks!.found).toHaveLength(4);
+    expect(element!.blocks!.found).toHaveLength(2);
     expect(element!.trace.result.code).toBe(element!.actual.code);
   });
 
@@ -80,7 +80,7 @@ describe('diagnose gemm', { timeout: 300_000 }, () => {
     const d = gemmReference(specOf(), inputs);
     const codes = d.codes.slice() as Uint32Array;
     for (let row = 0; row < shape.m; row++) codes[row * shape.n + 5] = (codes[row * shape.n + 5]! ^ 0x155500) >>> 0;
-    const answer = diagnose(specOf(), inputs, { d: { ...d, codes } }, { budget: 30_000 });
+    const answer = diagnose(specOf(), inputs, { d: { ...d, codes } }, { budget: 5000 });
     expect(answer.verdict).toBe('partly');
     expect(answer.candidates[0]!.differing).toBe(shape.m);
     expect(answer.leftover[0]!.pattern.join()).toContain('column 5');
@@ -91,9 +91,9 @@ describe('diagnose gemm', { timeout: 300_000 }, () => {
     const spec = specOf();
     const given: Tensors = {
       a: matrix(shape.m, shape.k, 'e4m3', 'finite', 3),
-      a_scales: matrix(shape.m, 4, 'f32', 'normal', 4),
+      a_scales: matrix(shape.m, 2, 'f32', 'normal', 4),
       b: matrix(shape.n, shape.k, 'e4m3', 'finite', 5),
-      b_scales: matrix(1, 4, 'f32', 'normal', 6),
+      b_scales: matrix(1, 2, 'f32', 'normal', 6),
     };
     const answer = diagnose(spec, given, { d: gemmReference(specOf({ model: models.ada }), given) }, { budget });
     expect(answer.candidates[0]!.convention).toMatchObject({ terms: '16' });

@@ -75,7 +75,12 @@ export function dequantizeProblem(spec: DequantizeSpec, inputs: Tensors, x: Tens
       { name: 'x', start: 0, shape: x.shape, actual: x.codes, distance: distanceOf(x.dtype), bits: widthOf(x.dtype) },
     ],
     count: rows * columns,
-    first: spread(rows, columns, 512),
+    sets: [
+      spread(rows, columns, 16),
+      spread(rows, columns, 48),
+      spread(rows, columns, 160),
+      spread(rows, columns, 512),
+    ],
     confirmed: spread(rows, columns, confirmElements),
     canonical: (convention) => convention,
     predict: (convention, elements) => predict(spec, reader, convention, elements),
@@ -161,6 +166,7 @@ function describe(spec: Convention, convention: Convention): Deviation[] {
       const cost = kind === 'recipe' ? quantizerRule(value).cost : kind === 'output' ? 1 : 2;
       return {
         axis,
+        axes: [axis],
         title: own[axis]?.[0] ?? titles[kind] ?? kind,
         value,
         words: tell(value),

@@ -16,9 +16,23 @@ const words: Readonly<
   precision: [
     'scores',
     1.5,
-    { pinned: "the contract's pinned f32", rounded: 'f32, correctly rounded', bf16: 'rounded to bf16' },
+    {
+      pinned: "the contract's pinned f32",
+      rounded: 'f32, correctly rounded',
+      steps: 'f32, each operation rounded (NumPy, torch)',
+      f64: 'in f64, weights rounded at the end',
+      bf16: 'rounded to bf16',
+    },
   ],
-  ranking: ['ranking', 1, { biased: 'by score plus bias', unbiased: 'by score, the bias left out' }],
+  ranking: [
+    'ranking',
+    1,
+    {
+      biased: 'by score plus bias',
+      unbiased: 'by score, the bias left out',
+      pattern: 'by bit patterns: negative scores turned around',
+    },
+  ],
   groups: [
     'group score',
     1,
@@ -30,6 +44,11 @@ const words: Readonly<
     { 'minus-infinity': 'left out (minus infinity)', zero: 'set to 0, not to minus infinity' },
   ],
   ties: ['ties', 1, { lower: 'to the lower index', higher: 'to the higher index' }],
+  groupTies: [
+    'ties of groups',
+    1.2,
+    { lower: 'to the lower index', higher: 'to the higher index', all: 'all take part: a group too many' },
+  ],
   weights: [
     'weights',
     1,
@@ -50,12 +69,25 @@ const words: Readonly<
       all: 'divided by the sum over all experts',
     },
   ],
+  sumStart: [
+    'sum of weights',
+    1.5,
+    {
+      '1e-20': 'from 1e-20',
+      '0': 'from 0',
+      '1e-12': 'from 1e-12',
+      '1e-9': 'from 1e-9',
+      '1e-6': 'from 1e-6',
+    },
+  ],
   scale: ['route scale', 1, { applied: 'applied', 'left-out': 'left out' }],
   slots: [
     'slots',
-    1,
+    1.2,
     { descending: 'the largest first', ascending: 'the smallest first', 'by-index': 'by index of the expert' },
   ],
+  shared: ['shared experts', 1.5, { one: 'weigh 1', zero: 'weigh nothing' }],
+  mask: ['masked tokens', 1.5, { kept: 'go nowhere', ignored: 'are routed all the same' }],
 };
 
 /** Where a gate leaves the spec. */
@@ -65,6 +97,14 @@ export function describeGate(spec: Convention, convention: Convention): Deviatio
     .map((axis) => {
       const [title, cost, values] = words[axis]!;
       const value = convention[axis]!;
-      return { axis, title, value, words: values[value] ?? value, spec: values[spec[axis]!] ?? spec[axis]!, cost };
+      return {
+        axis,
+        axes: [axis],
+        title,
+        value,
+        words: values[value] ?? value,
+        spec: values[spec[axis]!] ?? spec[axis]!,
+        cost,
+      };
     });
 }

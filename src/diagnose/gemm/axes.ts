@@ -28,28 +28,31 @@ const aligned = (
 export interface NamedModel {
   readonly words: string;
   readonly cost: number;
+  /** What it multiplies: FP8 codes, or bf16 and wider. It is less likely with the other. */
+  readonly operands?: 'codes' | 'wide' | 'any';
   readonly move: Move;
 }
 
-const preset = (name: keyof typeof modelPresets, words: string): NamedModel => ({
-  words,
-  cost: 1,
-  move: modelMove(modelPresets[name]),
-});
+const preset = (
+  name: keyof typeof modelPresets,
+  words: string,
+  operands: NamedModel['operands'] = 'any',
+): NamedModel => ({ words, cost: 1, operands, move: modelMove(modelPresets[name]) });
 
 /** Models that somebody's hardware, or somebody's reference, has. */
 export const namedModels: readonly NamedModel[] = [
-  preset('hopper-wgmma-fp8', 'Hopper wgmma FP8 (13 fraction bits, sums of 32)'),
+  preset('hopper-wgmma-fp8', 'Hopper wgmma FP8 (13 fraction bits, sums of 32)', 'codes'),
+  preset('ada-mma-fp8', 'Ada mma.sync FP8 (13 fraction bits, sums of 16)', 'codes'),
+  preset('blackwell-fp8', 'Blackwell FP8 (25 fraction bits, sums of 32)', 'codes'),
   preset('exact', 'exact sum of each block, rounded once'),
   preset('f32-sequential', 'f32 sums, k ascending'),
-  preset('ada-mma-fp8', 'Ada mma.sync FP8 (13 fraction bits, sums of 16)'),
-  preset('blackwell-fp8', 'Blackwell FP8 (25 fraction bits, sums of 32)'),
   preset(
     'hopper-mma-sync-fp8',
     'Hopper mma.sync FP8, emulated on FP16 units (25 fraction bits, sums of 16, k in pairs)',
+    'codes',
   ),
-  preset('hopper-bf16', 'Hopper bf16 tensor core (25 fraction bits, sums of 16)'),
-  preset('ampere-bf16', 'Ampere or Ada bf16 tensor core (24 fraction bits, sums of 8)'),
+  preset('hopper-bf16', 'Hopper bf16 tensor core (25 fraction bits, sums of 16)', 'wide'),
+  preset('ampere-bf16', 'Ampere or Ada bf16 tensor core (24 fraction bits, sums of 8)', 'wide'),
   { words: 'Volta tensor core (23 fraction bits, sums of 4)', cost: 2, move: aligned(23, 4, 'f32-rz') },
   { words: 'Ampere TF32 tensor core (24 fraction bits, sums of 4)', cost: 2, move: aligned(24, 4, 'f32-rz') },
   { words: 'Hopper TF32 tensor core (25 fraction bits, sums of 8)', cost: 2, move: aligned(25, 8, 'f32-rz') },
@@ -73,6 +76,9 @@ export const namedModels: readonly NamedModel[] = [
 
 /** Axes that together are the model. */
 export const modelAxes = ['model', 'fraction', 'terms', 'step', 'order', 'align', 'products', 'zeros'] as const;
+
+/** Axes that together are a split of k. */
+export const splitAxes = ['split', 'split.cut', 'split.partials', 'split.add', 'split.sum'] as const;
 
 function operandConvention(name: 'a' | 'b', { scheme }: Operand): Convention {
   const axes = {
@@ -221,7 +227,13 @@ const words: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'last-k32': 'the last 32 k',
     'block-end': 'the last k of each block',
   },
-  blank: { nothing: 'whole', all: 'all zeros', 'last-row': 'last row zero', 'last-column': 'last column zero' },
+  blank: {
+    nothing: 'whole',
+    all: 'all zeros',
+    'last-row': 'last row zero',
+    'last-column': 'last column zero',
+    'last-edges': 'last row and last column zero',
+  },
   'd.transposed': { no: 'as it is', yes: 'written transposed' },
   c: { added: 'added before the rounding', 'left-out': 'left out', 'after-rounding': 'added to the rounded product' },
   output: {

@@ -8,8 +8,10 @@ export interface Cut {
   readonly parts: readonly (readonly Block[])[];
   /** All blocks in the order of the parts. */
   readonly blocks: readonly Block[];
-  /** The cut as text: conventions with equal keys have the same partial sums. */
+  /** The blocks as text: conventions with equal keys have the same partial sums. */
   readonly key: string;
+  /** Blocks of each part as well: conventions with equal texts cut alike. */
+  readonly whole: string;
 }
 
 /** Cuts k by a convention's split and promotion interval. `finest` bounds the interval from above where scales change sooner; 0 for not at all. */
@@ -22,7 +24,8 @@ export function cutOf(convention: Convention, k: number, finest: number): Cut {
     return dropped(blocksOf(kept, interval), drop!, k);
   });
   const blocks = parts.flat();
-  return { parts, blocks, key: `${blocks.map((block) => block.map((range) => range.join('-')).join('+')).join(' ')}` };
+  const key = blocks.map((block) => block.map((range) => range.join('-')).join('+')).join(' ');
+  return { parts, blocks, key, whole: `${parts.map(({ length }) => length).join(' ')}: ${key}` };
 }
 
 /** The k of each part of a split. */

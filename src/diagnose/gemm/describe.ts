@@ -1,7 +1,7 @@
 import type { Convention, Deviation } from '../convention.ts';
 import { quantizerRule, quantizerRules } from '../quantizers.ts';
 import { amaxRules, usualTiles } from '../tile-quantizer.ts';
-import { modelAxes, namedModels, splitAxis, titles, wordsOf } from './axes.ts';
+import { modelAxes, type NamedModel, namedModels, splitAxes, splitAxis, titles, wordsOf } from './axes.ts';
 
 /** Costs of axes whose deviations are not equally far-fetched; 2 where nothing is said. */
 const costs: Readonly<Record<string, number>> = {
@@ -27,9 +27,8 @@ export function describeGemm(
   const found: Deviation[] = [];
   const differs = (axis: string): boolean => convention[axis] !== spec[axis];
   if (modelAxes.some(differs)) found.push(modelDeviation(spec, convention));
-  if (['split', 'split.cut', 'split.partials', 'split.add', 'split.sum'].some(differs))
-    found.push(splitDeviation(convention, splitOf(convention)));
-  const told = new Set<string>([...modelAxes, 'split', 'split.cut', 'split.partials', 'split.add', 'split.sum']);
+  if (splitAxes.some(differs)) found.push(splitDeviation(convention, splitOf(convention)));
+  const told = new Set<string>([...modelAxes, ...splitAxes]);
   for (const axis of Object.keys(convention)) {
     if (told.has(axis) || !differs(axis) || isRulesOwnFloor(convention, axis)) continue;
     found.push(axisDeviation(spec, convention, axis));
@@ -52,6 +51,7 @@ function axisDeviation(spec: Convention, convention: Convention, axis: string): 
   const value = convention[axis]!;
   return {
     axis,
+    axes: kind === 'recipe' && isRulesOwnFloor(convention, `${operand}.floor`) ? [axis, `${operand}.floor`] : [axis],
     title,
     value,
     words: valueWords(axis, value),
@@ -66,6 +66,8 @@ function costOfAxis(axis: string, kind: string, value: string): number {
   if (axis === 'output' && !['toward-zero', 'via-bf16', 'via-f16'].includes(value)) return 2;
   if (axis === 'interval' && !['0', '32', '64', '128', '256', '512'].includes(value)) return 2;
   if (axis === 'combine' && value === 'f64') return 2;
+  // A promotion that is left out takes one scale for the whole chain.
+  if (axis === 'scales') return value === 'final' ? 1.5 : 0.8;
   return costs[kind] ?? 2;
 }
 
@@ -85,12 +87,23 @@ function modelDeviation(spec: Convention, convention: Convention): Deviation {
   const steps = modelAxes.filter((axis) => convention[axis] !== spec[axis]).length;
   return {
     axis: 'model',
+    axes: modelAxes,
     title: 'model',
     value: modelAxes.map((axis) => convention[axis]).join(' '),
     words: named?.words ?? modelWords(convention),
     spec: nameOfModel(spec),
-    cost: named?.cost ?? 2 + steps / 4 + (convention.step === 'f32-rne' ? 0.5 : 0),
+    cost:
+      named === undefined
+        ? 2 + steps / 4 + (convention.step === 'f32-rne' ? 0.5 : 0)
+        : named.cost + unlikely(named, convention),
   };
+}
+
+/** Models do the same on some inputs: the one that is made for the operands is named first, and of those the more usual one. */
+function unlikely(model: NamedModel, convention: Convention): number {
+  const operands = convention['a.form'] === 'quantized' && convention['b.form'] === 'quantized' ? 'codes' : 'wide';
+  const fits = model.operands === undefined || model.operands === 'any' || model.operands === operands;
+  return namedModels.indexOf(model) / 200 + (fits ? 0 : 0.4);
 }
 
 /** A model by its name, or by its parts. */
@@ -147,6 +160,7 @@ function splitDeviation(convention: Convention, split: SplitWords): Deviation {
     (add === '' ? 0 : 0.5);
   return {
     axis: 'split',
+    axes: splitAxes,
     title: 'split-k',
     value: `${count} ${convention['split.cut']}`,
     words: `${parts} parts, ${ways[kind!]}${comes}${partials}${add}${order}`,

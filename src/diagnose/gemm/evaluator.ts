@@ -10,7 +10,7 @@ import { parseTile } from '../tile-quantizer.ts';
 import { type Block, type Cut, cutOf } from './blocks.ts';
 import { combinerOf, rounder } from './combine.ts';
 import { OperandReader, type OperandRows } from './operand.ts';
-import { multiply, type Products, summerOf } from './sums.ts';
+import { multiply, type ProductRule, type Products, summerOf } from './sums.ts';
 
 /** Elements of D by the rows of A and B that they meet. */
 interface View {
@@ -26,6 +26,8 @@ interface View {
 /** Partial sums kept for the next convention; where there are more, elements are worked through in stretches. */
 const keptPartials = 2 ** 20;
 const stretch = 128;
+/** Products kept for the next convention; where there are more, they are made element by element. */
+const keptProducts = 2 ** 18;
 const keptBytes = 256 * 2 ** 20;
 
 /** A block of one element as it was summed. Numbers are f32. */
@@ -41,6 +43,9 @@ export interface Working {
 /** Axes that decide a block's sum. */
 const modelAxes = ['model', 'fraction', 'terms', 'step', 'order', 'align', 'products', 'zeros', 'clear'] as const;
 
+/** Axes that decide how k is cut. */
+const cutAxes = ['interval', 'split', 'split.cut', 'drop'] as const;
+
 /** Computes elements of D under any convention: operands, products, partial sums and promotions, each kept for the next convention that shares it. */
 export class GemmEvaluator {
   readonly spec: GemmSpec;
@@ -49,6 +54,7 @@ export class GemmEvaluator {
   private readonly c: Uint32Array | undefined;
   private readonly views = new Map<string, WeakMap<Int32Array, View>>();
   private viewCount = 0;
+  private readonly cuts = new Map<string, Cut>();
   private readonly kept = new Map<string, { readonly bytes: number; readonly content: unknown }>();
   private bytes = 0;
   /** Products of the element at hand. */
@@ -72,9 +78,14 @@ export class GemmEvaluator {
 
   /** How k is cut under a convention. */
   cut(convention: Convention): Cut {
-    const { k } = this.spec.shape;
-    const atScales = convention.scales === 'block';
-    return cutOf(convention, k, atScales ? this.finest(convention) : 0);
+    const finest = convention.scales === 'block' ? this.finest(convention) : 0;
+    const key = [...cutAxes.map((axis) => convention[axis]), finest].join(' ');
+    let cut = this.cuts.get(key);
+    if (cut === undefined) {
+      cut = cutOf(convention, this.spec.shape.k, finest);
+      this.cuts.set(key, cut);
+    }
+    return cut;
   }
 
   /** k that share their scales in both operands; 0 where they never change along k. */
@@ -150,20 +161,43 @@ export class GemmEvaluator {
     to: number,
   ): Float64Array {
     const sum = summerOf(convention);
-    const rounded = convention.product === 'rounded';
-    const products: Products = { ...this.scratch, wide: !rounded && a.wide && b.wide };
+    const { k } = this.spec.shape;
+    const all = view.rowAt.length * k <= keptProducts ? this.products(convention, view, a, b) : undefined;
+    const rule = productRule(convention);
+    const products = all ?? { ...this.scratch, wide: isWide(convention, a, b) };
     const partials = new Float64Array((to - from) * blocks.length);
     const clear = convention.clear === 'each';
     for (let i = from; i < to; i++) {
-      multiply(products, a, b, view.rowAt[i]!, view.columnAt[i]!, rounded);
+      const at = all === undefined ? 0 : i * k;
+      if (all === undefined) multiply(products, 0, a, b, view.rowAt[i]!, view.columnAt[i]!, rule);
       let running = 0;
       for (let j = 0; j < blocks.length; j++) {
         if (clear) running = 0;
-        for (const [start, end] of blocks[j]!) if (end > start) running = sum(products, start, end, running);
+        for (const [start, end] of blocks[j]!) if (end > start) running = sum(products, at + start, at + end, running);
         partials[(i - from) * blocks.length + j] = running;
       }
     }
     return partials;
+  }
+
+  /** Products of all the elements of a small view. */
+  private products(convention: Convention, view: View, a: OperandRows, b: OperandRows): Products {
+    const { k } = this.spec.shape;
+    const count = view.rowAt.length;
+    const rule = productRule(convention);
+    return this.keep(
+      `products ${view.id} ${operandsKey(convention, this)} ${rule.zeros}`,
+      ({ value }) => 10 * value.length,
+      () => {
+        const made: Products = {
+          value: new Float64Array(count * k),
+          exponent: new Int16Array(count * k),
+          wide: isWide(convention, a, b),
+        };
+        for (let i = 0; i < count; i++) multiply(made, i * k, a, b, view.rowAt[i]!, view.columnAt[i]!, rule);
+        return made;
+      },
+    );
   }
 
   private rowsOf(name: 'a' | 'b', convention: Convention, view: View): OperandRows {
@@ -238,6 +272,7 @@ export class GemmEvaluator {
     return (sum, element) => {
       if (blank === 'all' || (blank === 'last-row' && element >= (m - 1) * n)) return 0;
       if (blank === 'last-column' && element % n === n - 1) return 0;
+      if (blank === 'last-edges' && (element >= (m - 1) * n || element % n === n - 1)) return 0;
       if (!useC) return encode(sum);
       const addend = fromBits(c[element]!);
       if (rounded)
@@ -256,11 +291,22 @@ const valueBits = (code: number, name: string): number => (name === 'bf16' ? (co
 
 const bytesOf = (array: Float64Array): number => 8 * array.length;
 
-/** What partial sums depend on: codes, not scales, where the product reads codes. */
-function partialsKey(convention: Convention, view: View, cut: Cut, { a, b }: GemmEvaluator): string {
+const productRule = ({ product, zeros }: Convention): ProductRule => ({
+  rounded: product === 'rounded',
+  zeros: zeros === 'in',
+});
+
+const isWide = ({ product }: Convention, a: OperandRows, b: OperandRows): boolean =>
+  product !== 'rounded' && a.wide && b.wide;
+
+/** What products depend on: codes, not scales, where the product reads codes. */
+const operandsKey = (convention: Convention, { a, b }: GemmEvaluator): string =>
+  `${a.codesKey(convention)} | ${b.codesKey(convention)} ${convention.product}`;
+
+/** What partial sums depend on. */
+function partialsKey(convention: Convention, view: View, cut: Cut, evaluator: GemmEvaluator): string {
   const model = modelAxes.map((axis) => convention[axis]).join(' ');
-  const operands = `${a.codesKey(convention)} | ${b.codesKey(convention)} ${convention.product}`;
-  return `partials ${view.id} ${operands} ${model} ${cut.key}`;
+  return `partials ${view.id} ${operandsKey(convention, evaluator)} ${model} ${cut.key}`;
 }
 
 /** Rounds an f32 (or a double, where sums were kept in one) to the output's code. */

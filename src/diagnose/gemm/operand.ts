@@ -26,6 +26,9 @@ export interface OperandRows {
   readonly wide: boolean;
 }
 
+/** Axes that decide the codes in memory and their scales. */
+const sourceAxes = ['memory', 'format', 'tile', 'recipe', 'floor', 'amax', 'rounding', 'overflow', 'factor'];
+
 /** Which tile's scale a kernel takes: from the tile's place among `down` x `across`. Flat places past either end stay at the end. */
 export const scalePlaces: Readonly<
   Record<string, (row: number, column: number, down: number, across: number) => number>
@@ -68,9 +71,11 @@ export class OperandReader {
   private readonly name: string;
   private readonly given: { codes: Codes; factors: Float32Array; grid: TileGrid } | undefined;
   private readonly sources = new Map<string, Source>();
+  private readonly sourceAxes: readonly string[];
 
   constructor(name: string, operand: Operand, inputs: Tensors, rows: number, k: number) {
     this.name = name;
+    this.sourceAxes = sourceAxes.map((axis) => `${name}.${axis}`);
     this.operand = operand;
     this.rows = rows;
     this.k = k;
@@ -86,19 +91,30 @@ export class OperandReader {
     }
   }
 
+  /** Tiles down and across, where tiles are of a size; of the codes that are given where the inputs hold codes. */
+  tilesOf([tileRows, tileColumns]: readonly [number, number]): { readonly down: number; readonly across: number } {
+    if (this.given !== undefined) return { down: this.given.grid.rows, across: this.given.grid.columns };
+    const [down, across] = [tileRows || this.rows, tileColumns || this.k];
+    return { down: Math.ceil(this.rows / down), across: Math.ceil(this.k / across) };
+  }
+
   /** The axes of a convention that concern this operand, as a key. */
   key(convention: Convention): string {
-    const prefix = `${this.name}.`;
-    let key = '';
-    for (const axis in convention) if (axis.startsWith(prefix)) key += `${convention[axis]} `;
-    return key;
+    return `${this.codesKey(convention)}${convention[`${this.name}.scale`]}`;
   }
 
   /** The same without what changes scales alone, where the product reads codes. */
   codesKey(convention: Convention): string {
-    const own =
-      convention[`${this.name}.form`] === 'quantized' ? { ...convention, [`${this.name}.scale`]: '' } : convention;
-    return this.key(own);
+    const form = convention[`${this.name}.form`];
+    const scale = form === 'quantized' ? '' : convention[`${this.name}.scale`];
+    return `${this.sourceKey(convention)}${form} ${convention[`${this.name}.decode`]} ${scale} `;
+  }
+
+  /** What the codes in memory depend on. */
+  private sourceKey(convention: Convention): string {
+    let key = '';
+    for (const axis of this.sourceAxes) key += `${convention[axis]} `;
+    return key;
   }
 
   /** Rows `wanted` under a convention; their scales may be taken from elsewhere: see {@link scaled}. */
@@ -172,12 +188,7 @@ export class OperandReader {
   }
 
   private source(convention: Convention, of: (axis: string) => string): Source {
-    const key = this.key({
-      ...convention,
-      [`${this.name}.scale`]: '',
-      [`${this.name}.form`]: '',
-      [`${this.name}.decode`]: '',
-    });
+    const key = this.sourceKey(convention);
     let source = this.sources.get(key);
     if (source === undefined) {
       source = this.given === undefined ? this.quantized(of) : this.asGiven();
@@ -223,8 +234,7 @@ export class OperandReader {
     const row = (at: number): Codes => {
       let codes = kept.get(at);
       if (codes === undefined) {
-        codes = formats[format].bits > 8 ? new Uint16Array(this.k) : new Uint8Array(this.k);
-        for (let k = 0; k < this.k; k++) codes[k] = quantizer.code(at, k);
+        codes = quantizer.row(at);
         kept.set(at, codes);
       }
       return codes;

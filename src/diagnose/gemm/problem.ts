@@ -1,12 +1,15 @@
+import type { Arithmetic } from '../../numerics/arithmetic.ts';
 import { type FormatName, formats } from '../../numerics/formats.ts';
 import { formatValue } from '../../parity/lanes.ts';
+import { arithmeticPresets, modelPresets } from '../../specs/presets.ts';
 import type { GemmSpec } from '../../specs/types.ts';
 import { dtypeOfFormat, type Tensor, type Tensors } from '../../tensors/tensor.ts';
 import { along, type Convention, type Move, type Problem, pairs, type Workings } from '../convention.ts';
 import { quantizerRules, rulesFor } from '../quantizers.ts';
 import { distanceOf, widthOf } from '../score.ts';
 import { amaxRules } from '../tile-quantizer.ts';
-import { gemmConvention, modelAxes, namedModels } from './axes.ts';
+import { gemmConvention, modelMove, namedModels } from './axes.ts';
+import { drops, GemmCanon, splitCounts, splitCuts, termCounts } from './canonical.ts';
 import { describeGemm, type SplitWords } from './describe.ts';
 import { GemmEvaluator, type Working } from './evaluator.ts';
 import type { OperandReader } from './operand.ts';
@@ -15,13 +18,13 @@ import { scalePlaces } from './operand.ts';
 /** Multiply-adds that a confirmation may take; past it a sample is confirmed. */
 const confirmWork = 2 ** 26;
 /** Multiply-adds of the elements looked at first. */
-const firstWork = 2 ** 17;
+const firstWork = 2 ** 16;
+/** Columns of D that they lie in: as few rows of both operands as can be must be quantized for them. */
+const firstAcross = 8;
 
 const intervals = ['32', '64', '128', '256', '512', '0', '16', '1024', '2048'];
-const splits = Array.from({ length: 15 }, (_, i) => String(i + 2));
 const steps = ['e8m13', 'f32-rz', 'f32-rne', 'f16-rne'];
 const fractions = Array.from({ length: 23 }, (_, i) => String(i + 8));
-const termCounts = ['2', '4', '8', '16', '32', '64', '128'];
 const outputs = [
   'nearest-even',
   'toward-zero',
@@ -40,6 +43,7 @@ const outputs = [
 export function gemmProblem(spec: GemmSpec, inputs: Tensors, d: Tensor): Problem {
   const evaluator = new GemmEvaluator(spec, inputs);
   const base = gemmConvention(spec);
+  const canon = new GemmCanon(evaluator, base);
   const { m, n, k } = spec.shape;
   const count = m * n;
   const dtype = dtypeOfFormat[spec.output];
@@ -49,12 +53,17 @@ export function gemmProblem(spec: GemmSpec, inputs: Tensors, d: Tensor): Problem
     tiers: tiersOf(spec, evaluator, base),
     parts: [{ name: 'd', start: 0, shape: [m, n], actual: d.codes, distance: distanceOf(dtype), bits: widthOf(dtype) }],
     count,
-    first: sample(m, n, Math.max(Math.floor(firstWork / k), 48), 6),
+    sets: [
+      sample(m, n, 2, 1),
+      sample(m, n, 9, 3),
+      sample(m, n, 25, 5),
+      sample(m, n, Math.max(Math.floor(firstWork / k), 64), firstAcross),
+    ],
     confirmed:
       count * k <= confirmWork
         ? Int32Array.from({ length: count }, (_, i) => i)
         : sample(m, n, Math.max(Math.floor(confirmWork / k), 256), 64),
-    canonical: (convention) => canonical(evaluator, base, convention),
+    canonical: (convention) => canon.of(convention),
     predict: (convention, elements) => evaluator.predict(convention, elements),
     describe: (convention) => describeGemm(base, convention, (of) => splitWords(evaluator, of)),
     workings: (convention, element) => {
@@ -67,8 +76,8 @@ export function gemmProblem(spec: GemmSpec, inputs: Tensors, d: Tensor): Problem
 /** The parts that a split comes to, and the counts that ask for the same parts. */
 function splitWords(evaluator: GemmEvaluator, convention: Convention): SplitWords {
   const own = evaluator.cut(convention);
-  const same = splits.filter(
-    (split) => split === convention.split || evaluator.cut({ ...convention, split }).key === own.key,
+  const same = splitCounts.filter(
+    (split) => split === convention.split || evaluator.cut({ ...convention, split }).whole === own.whole,
   );
   return { parts: own.parts.length, requests: same.map(Number) };
 }
@@ -109,15 +118,29 @@ const both = (moves: readonly Move[]): Move[] =>
 const each = (moves: readonly Move[], name: 'a' | 'b'): Move[] =>
   moves.map((move) => Object.fromEntries(Object.entries(move).map(([axis, value]) => [`${name}.${axis}`, value])));
 
+/** Rules that leave a spec on several axes at once: the presets of arithmetic, products of wider operands, MX tiles. */
 function startMoves(evaluator: GemmEvaluator): Move[] {
-  const starts: Move[] = both(along('form', ['bf16', 'f32'])).flatMap((move) => [
-    { ...move, model: 'sequential', interval: '0' },
-    { ...move, ...namedModels.find(({ words }) => words.startsWith('Hopper bf16'))!.move, interval: '0' },
-  ]);
-  if (evaluator.a.grids !== undefined && evaluator.b.grids !== undefined) {
-    starts.push({ ...both([{ form: 'unquantized' }])[0]!, model: 'sequential', interval: '0' });
-  }
-  return starts;
+  const quantizes = evaluator.a.grids !== undefined && evaluator.b.grids !== undefined;
+  const wide = [...both(along('form', ['bf16', 'f32'])), ...(quantizes ? both([{ form: 'unquantized' }]) : [])];
+  const cores = ['sequential', 'exact', 'hopper-bf16'].map((name) => ({ ...wideModels[name]!, interval: '0' }));
+  return [
+    ...Object.values(arithmeticPresets).map(presetMove),
+    ...pairs(wide, cores),
+    ...(quantizes ? both(mxRecipes.map((recipe) => ({ tile: '1x32', recipe, floor: '0' }))) : []),
+  ];
+}
+
+const mxRecipes = ['mx-floor', 'mx-rceil', 'pow2'];
+
+const wideModels: Readonly<Record<string, Move>> = {
+  sequential: modelMove(modelPresets['f32-sequential']),
+  exact: modelMove(modelPresets.exact),
+  'hopper-bf16': modelMove(modelPresets['hopper-bf16']),
+};
+
+function presetMove({ model, promoteEvery, combine, promote }: Arithmetic): Move {
+  const scales = promoteEvery === 0 ? 'start' : 'block';
+  return { ...modelMove(model), interval: String(promoteEvery), combine, promote, scales };
 }
 
 function recipeMoves(reader: OperandReader, format: FormatName): Move[] {
@@ -156,30 +179,13 @@ function tiersOf(spec: GemmSpec, evaluator: GemmEvaluator, base: Convention): Mo
     along('combine', ['scales-first', 'a-then-b', 'b-then-a']),
     along('promote', ['fused', 'unfused']),
   );
-  const parts = pairs(along('split', ['1', ...splits]), [
+  const parts = pairs(along('split', ['1', ...splitCounts]), [
     { 'split.partials': 'f32', 'split.add': 'f32' },
     { 'split.partials': 'bf16', 'split.add': 'f32' },
     { 'split.partials': 'f16', 'split.add': 'f32' },
     { 'split.partials': 'bf16', 'split.add': 'bf16' },
     { 'split.partials': 'f16', 'split.add': 'f16' },
   ]);
-  const splitCuts = pairs(
-    along('split.cut', [
-      'ceil-128',
-      'balanced-128',
-      'interleaved-128',
-      'ceil-64',
-      'ceil-32',
-      'ceil-16',
-      'balanced-64',
-      'balanced-32',
-      'balanced-1',
-      'ceil-1',
-      'interleaved-64',
-      'interleaved-32',
-    ]),
-    [{}],
-  );
   const likely: Move[][] = [
     [
       ...either(scaleFaults, false),
@@ -187,17 +193,8 @@ function tiersOf(spec: GemmSpec, evaluator: GemmEvaluator, base: Convention): Mo
       ...either(along('memory', ['own', 'codes-transposed']), false),
       ...either(along('memory', ['input-transposed'])),
       ...either(along('decode', ['own', 'unsigned', 'subnormals-normal', 'subnormals-zero', 'no-specials']), false),
-      ...along('drop', [
-        'nothing',
-        'last-block',
-        'last-step',
-        'ragged-block',
-        'first-block',
-        'last-k',
-        'last-k32',
-        'block-end',
-      ]),
-      ...along('blank', ['nothing', 'all', 'last-row', 'last-column']),
+      ...along('drop', drops),
+      ...along('blank', ['nothing', 'all', 'last-row', 'last-column', 'last-edges']),
       ...along('clear', ['each', 'never']),
       ...(spec.shape.m === spec.shape.n ? along('d.transposed', ['no', 'yes']) : []),
       ...(evaluator.hasC ? along('c', ['added', 'left-out', 'after-rounding']) : []),
@@ -227,10 +224,12 @@ function tiersOf(spec: GemmSpec, evaluator: GemmEvaluator, base: Convention): Mo
       ...along('product', ['exact', 'rounded']),
     ],
     parts,
-    [...splitCuts, ...along('split.sum', ['ascending', 'descending', 'tree', 'pairs'])],
+    [...along('split.cut', splitCuts), ...along('split.sum', ['ascending', 'descending', 'tree', 'pairs'])],
     fineModels(),
     [
-      ...either(along('floor', ['0', '1e-12', '1e-10', '1e-8', '1e-6', '1e-4', '1e-3', '+1e-4', '+1e-6', '+1e-8'])),
+      ...either(
+        along('floor', ['0', '1e-12', '1e-10', '1e-8', '0.000001', '0.0001', '0.001', '+1e-4', '+1e-6', '+1e-8']),
+      ),
       ...either(
         along('rounding', [
           'nearest-even',
@@ -291,43 +290,6 @@ function jointTier(
     ),
     jointly ? pairs(each(recipes.slice(0, 24), 'a'), each(recipes.slice(0, 24), 'b')) : [],
   ].filter((group) => group.length > 0);
-}
-
-const splitAxes = ['split.cut', 'split.partials', 'split.add', 'split.sum'];
-
-/** Axes without effect go back to the spec's value. */
-function canonical(evaluator: GemmEvaluator, base: Convention, convention: Convention): Convention {
-  const made: Record<string, string> = { ...convention };
-  const reset = (axes: readonly string[]): void => {
-    for (const axis of axes) made[axis] = base[axis]!;
-  };
-  if (made.model !== 'aligned') reset(modelAxes.filter((axis) => axis !== 'model' && axis !== 'order'));
-  if (made.model !== 'aligned' && made.model !== 'sequential') made.order = 'linear';
-  if (made.model === 'sequential' && made.order === 'p4') made.order = 'linear';
-  if (made.split === '1') reset(splitAxes);
-  if (made.output === `via-${evaluator.spec.output}`) made.output = 'nearest-even';
-  for (const name of ['a', 'b'] as const) {
-    if (made[`${name}.form`] === 'unquantized') {
-      reset(
-        ['format', 'tile', 'recipe', 'floor', 'amax', 'rounding', 'overflow', 'factor', 'scale', 'decode'].map(
-          (axis) => `${name}.${axis}`,
-        ),
-      );
-      if (made[`${name}.memory`] === 'codes-transposed') made[`${name}.memory`] = 'input-transposed';
-    }
-  }
-  const scaleless = made['a.form'] !== 'quantized' && made['b.form'] !== 'quantized';
-  if (scaleless) {
-    made.scales = 'block';
-    if (made.combine !== 'f64') reset(['combine', 'promote']);
-  }
-  if (made.scales === 'block') {
-    const finest = evaluator.finest(made);
-    const effective = (interval: string): number =>
-      finest === 0 ? Number(interval) : Number(interval) === 0 ? finest : Math.min(Number(interval), finest);
-    if (effective(made.interval!) === effective(base.interval!)) made.interval = base.interval!;
-  }
-  return made;
 }
 
 /** Rules known to a gemm's operands; exported for tests of coverage. */

@@ -6,7 +6,10 @@ import { roundStep, stepIndices } from '../../numerics/tensor-core.ts';
 import type { Convention } from '../convention.ts';
 import type { OperandRows } from './operand.ts';
 
-/** Products of one element along k: exact values and the exponents that they are aligned by. Made anew in the same place for each element. */
+/** Exponent of what takes no part in the largest: zero, where a model leaves zeros out. */
+const none = -20000;
+
+/** Products of elements along k, one element after another: exact values and the exponents that they are aligned by. */
 export interface Products {
   readonly value: Float64Array;
   readonly exponent: Int16Array;
@@ -14,24 +17,34 @@ export interface Products {
   readonly wide: boolean;
 }
 
-/** Fills `products` with row `left` of a times row `right` of b. */
+/** How products are made. */
+export interface ProductRule {
+  /** Rounded to f32. */
+  readonly rounded: boolean;
+  /** Zero products have an exponent like others. */
+  readonly zeros: boolean;
+}
+
+/** Puts row `left` of a times row `right` of b in place of the products from `at` on. */
 export function multiply(
   products: Products,
+  at: number,
   a: OperandRows,
   b: OperandRows,
   left: number,
   right: number,
-  rounded: boolean,
+  { rounded, zeros }: ProductRule,
 ): void {
   const { k } = a;
   const { value, exponent } = products;
   const [x, y, ex, ey] = [a.value, b.value, a.exponent, b.exponent];
   const [l, r] = [left * k, right * k];
   for (let j = 0; j < k; j++) {
-    value[j] = x[l + j]! * y[r + j]!;
-    exponent[j] = ex[l + j]! + ey[r + j]!;
+    const product = x[l + j]! * y[r + j]!;
+    value[at + j] = product;
+    exponent[at + j] = product === 0 && !zeros ? none : ex[l + j]! + ey[r + j]!;
   }
-  if (rounded) for (let j = 0; j < k; j++) value[j] = Math.fround(value[j]!);
+  if (rounded) for (let j = at; j < at + k; j++) value[j] = Math.fround(value[j]!);
 }
 
 /** Sums the products `start` to `end` on top of `c`; gives an f32. */
@@ -40,8 +53,6 @@ export type Summer = (products: Products, start: number, end: number, c: number)
 const powers = Float64Array.from({ length: 2048 }, (_, i) => 2 ** (i - 1024));
 const power = (exponent: number): number =>
   exponent >= -1024 && exponent < 1024 ? powers[exponent + 1024]! : 2 ** exponent;
-
-const none = -100000;
 
 /** The sum of a block as a convention's model does it. */
 export function summerOf(convention: Convention): Summer {
@@ -72,7 +83,7 @@ function alignedSummer(convention: Convention): Summer {
     const groups = stepIndices(model, end - start);
     for (let g = 0; g < groups.length; g++) {
       const indices = groups[order === 'descending' ? groups.length - 1 - g : g]!;
-      sum = generalStep(p, start, indices, sum, { fraction, output, cut, zeros, normal });
+      sum = generalStep(p, start, indices, sum, { fraction, output, cut, normal });
     }
     return sum;
   };
@@ -86,7 +97,7 @@ function plainSummer(fraction: number, terms: number, output: StepOutput): Summe
     for (let first = start; first < end; first += terms) {
       const last = Math.min(first + terms, end);
       let largest = sum === 0 ? none : exponentOf(sum);
-      for (let i = first; i < last; i++) if (exponent[i]! > largest && value[i] !== 0) largest = exponent[i]!;
+      for (let i = first; i < last; i++) if (exponent[i]! > largest) largest = exponent[i]!;
       if (largest === none) {
         sum = 0;
         continue;
@@ -118,7 +129,6 @@ interface StepRule {
   readonly fraction: number;
   readonly output: StepOutput;
   readonly cut: (x: number) => number;
-  readonly zeros: boolean;
   readonly normal: boolean;
 }
 
@@ -126,7 +136,6 @@ function generalStep(p: Products, at: number, indices: Int32Array, c: number, ru
   let largest = c === 0 ? none : exponentOf(c);
   for (let i = 0; i < indices.length; i++) {
     const value = p.value[at + indices[i]!]!;
-    if (value === 0 && !rule.zeros) continue;
     const exponent = rule.normal && value !== 0 ? exponentOf(value) : p.exponent[at + indices[i]!]!;
     if (exponent > largest) largest = exponent;
   }

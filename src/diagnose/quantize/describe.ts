@@ -42,7 +42,11 @@ const words: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   order: { 'row-major': 'row-major', 'column-major': 'transposed (column-major)' },
   nibbles: { 'low-first': 'the low nibble first', 'high-first': 'the high nibble first' },
   specials: { kept: 'mark their tile', ignored: 'do not mark their tile' },
-  subnormals: { kept: 'kept', flushed: 'flushed to zero' },
+  subnormals: {
+    kept: 'kept',
+    flushed: 'flushed to zero',
+    'flushed-first': 'values below the least normal flushed before they are rounded',
+  },
   zeroSign: { kept: 'kept', dropped: 'dropped' },
   padding: { zero: 'zeros', one: 'ones (2^0)', edge: 'the last scale again' },
 };
@@ -55,7 +59,7 @@ function wordsOf(axis: string, value: string): string {
 function costOf(axis: string, value: string): number {
   if (axis === 'recipe') return quantizerRule(value).cost;
   if (axis === 'layout') return layoutOf(value).cost;
-  if (axis === 'floor' && value.startsWith('+')) return 2;
+  if (axis === 'floor' && value.startsWith('+')) return 2.5;
   if (axis === 'tile') return usualTiles.has(value) ? 1 : 1.2;
   return ['tile', 'format', 'rounding', 'overflow', 'nibbles', 'order', 'floor'].includes(axis) ? 1 : 2;
 }
@@ -68,6 +72,7 @@ export function describeQuantize(spec: Convention, convention: Convention): Devi
     .filter((axis) => axis !== 'floor' || convention.recipe === spec.recipe || String(rule?.floor) !== convention.floor)
     .map((axis) => ({
       axis,
+      axes: axis === 'recipe' && String(rule?.floor) === convention.floor ? [axis, 'floor'] : [axis],
       title: titles[axis]!,
       value: convention[axis]!,
       words: wordsOf(axis, convention[axis]!),

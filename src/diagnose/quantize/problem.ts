@@ -38,7 +38,20 @@ const tileNames = [
   '0x1',
   '0x0',
 ];
-const floors = ['0', '1e-12', '1e-10', '1e-8', '1e-6', '1e-5', '1e-4', '1e-3', '+1e-4', '+1e-6', '+1e-8', '+1e-12'];
+const floors = [
+  '0',
+  '1e-12',
+  '1e-10',
+  '1e-8',
+  '0.000001',
+  '0.00001',
+  '0.0001',
+  '0.001',
+  '+1e-4',
+  '+1e-6',
+  '+1e-8',
+  '+1e-12',
+];
 const confirmElements = 2 ** 20;
 const firstElements = 640;
 /** Stands for a lane that a convention does not have: no code is so. */
@@ -90,7 +103,7 @@ export function quantizeProblem(
     tiers: [groupsOf(scheme, sources, actual, shapes)],
     parts,
     count,
-    first: chosen(parts, firstElements),
+    sets: [chosen(parts, 24), chosen(parts, 80), chosen(parts, 240), chosen(parts, firstElements)],
     confirmed: chosen(parts, confirmElements),
     canonical: (convention) => canonical(base, convention),
     predict: (convention, elements) => evaluator.predict(convention, elements),
@@ -145,7 +158,7 @@ function groupsOf(
     [
       ...along('overflow', ['saturate', 'ieee']),
       ...along('specials', ['kept', 'ignored']),
-      ...along('subnormals', ['kept', 'flushed']),
+      ...along('subnormals', ['kept', 'flushed', 'flushed-first']),
       ...along('zeroSign', ['kept', 'dropped']),
       ...along('amax', Object.keys(amaxRules)),
       ...along('factor', ['own', 'next']),

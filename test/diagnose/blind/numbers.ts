@@ -5,6 +5,8 @@
 
 const f32 = new Float32Array(1);
 const u32 = new Uint32Array(f32.buffer);
+const f64 = new Float64Array(1);
+const u64 = new Uint32Array(f64.buffer);
 
 export const bitsOf = (x: number): number => {
   f32[0] = x;
@@ -30,23 +32,25 @@ export interface Small {
   readonly values: readonly number[];
   readonly mantissaBits: number;
   readonly bias: number;
+  readonly signBit: number;
 }
 
-const small = (values: number[], mantissaBits: number, bias: number): Small => ({
+const small = (values: number[], mantissaBits: number, bias: number, signBit: number): Small => ({
   values,
   max: values.at(-1)!,
   mantissaBits,
   bias,
+  signBit,
 });
 
-export const e4m3 = small(magnitudes(3, 7, 127), 3, 7);
-export const e5m2 = small(magnitudes(2, 15, 124), 2, 15);
-export const e2m1 = small(magnitudes(1, 1, 8), 1, 1);
+export const e4m3 = small(magnitudes(3, 7, 127), 3, 7, 0x80);
+export const e5m2 = small(magnitudes(2, 15, 124), 2, 15, 0x80);
+export const e2m1 = small(magnitudes(1, 1, 8), 1, 1, 0x8);
 
 export type Way = 'even' | 'zero' | 'away' | 'up' | 'down' | 'odd';
 
 /** Code (with sign at `signBit`) of x: saturating. */
-export function encode(x: number, format: Small, way: Way = 'even', signBit = 0x80): number {
+export function encode(x: number, format: Small, way: Way, signBit: number): number {
   const sign = Object.is(Math.sign(x), -1) || Object.is(x, -0) ? signBit : 0;
   const magnitude = Math.abs(x);
   const { values, max } = format;
@@ -72,46 +76,64 @@ function goesUp(share: number, low: number, way: Way, negative: boolean): boolea
   return way === 'down' && negative;
 }
 
-export const decode = (code: number, format: Small, signBit = 0x80): number => {
+export const decode = (code: number, format: Small, signBit: number): number => {
   const value = format.values[code & (signBit - 1)]!;
   return code & signBit ? -value : value;
 };
 
-/** f32 to bf16 bits and f16 bits, by a rounding. */
-export function toBf16(x: number, way: 'even' | 'zero' | 'away' = 'even'): number {
-  const bits = bitsOf(x);
-  const low = bits & 0xffff;
-  let high = bits >>> 16;
-  if (way === 'even' && (low > 0x8000 || (low === 0x8000 && (high & 1) === 1))) high++;
-  if (way === 'away' && low >= 0x8000) high++;
-  return high;
+/** Ways to round to a wider format. */
+export type WideWay = 'even' | 'zero' | 'away' | 'up' | 'down' | 'odd';
+
+/** floor(log2 |x|) of a finite x other than zero, from a double's own exponent. */
+export function exponentOf(x: number): number {
+  f64[0] = x;
+  const field = (u64[1]! >>> 20) & 0x7ff;
+  return field === 0 ? exponentOf(x * 2 ** 60) - 60 : field - 1023;
 }
+
+/** Rounds to `bits` significant bits; `least` is the exponent of the last bit of subnormals. */
+export function roundSignificant(x: number, bits: number, least: number, way: WideWay = 'even'): number {
+  if (x === 0 || !Number.isFinite(x)) return x;
+  const unit = 2 ** Math.max(exponentOf(x) - bits + 1, least);
+  const scaled = Math.abs(x) / unit;
+  const low = Math.floor(scaled);
+  const rest = scaled - low;
+  const magnitude = rest === 0 ? low : low + (stepsUp(rest, low, way, x < 0) ? 1 : 0);
+  return (x < 0 ? -magnitude : magnitude) * unit;
+}
+
+function stepsUp(rest: number, low: number, way: WideWay, negative: boolean): boolean {
+  if (way === 'even') return rest > 0.5 || (rest === 0.5 && low % 2 !== 0);
+  if (way === 'away') return rest >= 0.5;
+  if (way === 'odd') return low % 2 === 0;
+  return (way === 'up' && !negative) || (way === 'down' && negative);
+}
+
+/** bf16 bits of an f32. */
+export const toBf16 = (x: number, way: WideWay = 'even'): number => bitsOf(roundSignificant(x, 8, -133, way)) >>> 16;
 
 export const fromBf16 = (bits: number): number => f32Of((bits << 16) >>> 0);
 
-/** Rounds to `bits` significant bits, nearest even; `least` is the exponent of the last bit of subnormals. */
-export function roundSignificant(x: number, bits: number, least: number): number {
-  if (x === 0 || !Number.isFinite(x)) return x;
-  let exponent = Math.floor(Math.log2(Math.abs(x)));
-  if (2 ** exponent > Math.abs(x)) exponent--;
-  if (2 ** (exponent + 1) <= Math.abs(x)) exponent++;
-  const unit = 2 ** Math.max(exponent - bits + 1, least);
-  const scaled = x / unit;
-  const low = Math.floor(scaled);
-  const rest = scaled - low;
-  return (rest > 0.5 || (rest === 0.5 && low % 2 !== 0) ? low + 1 : low) * unit;
-}
-
-export const f16 = (x: number): number => roundSignificant(Math.fround(x), 11, -24);
 export const bf16 = (x: number): number => fromBf16(toBf16(x));
 
-export function f16Bits(x: number): number {
-  const value = f16(x);
+const largestF16 = 65504;
+
+/** An f32 rounded to f16; past its range infinity, or its largest value where the way does not reach further. */
+export function f16(x: number, way: WideWay = 'even'): number {
+  const value = roundSignificant(Math.fround(x), 11, -24, way);
+  if (Math.abs(value) <= largestF16 || !Number.isFinite(x)) return value;
+  const stays = way === 'zero' || way === 'odd' || way === (x > 0 ? 'down' : 'up');
+  return Math.sign(x) * (stays ? largestF16 : Number.POSITIVE_INFINITY);
+}
+
+/** f16 bits of an f32. */
+export function f16Bits(x: number, way: WideWay = 'even'): number {
+  const value = f16(x, way);
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
   const magnitude = Math.abs(value);
   if (magnitude === 0) return sign;
-  if (magnitude > 65504) return sign | 0x7c00;
-  const exponent = Math.max(Math.floor(Math.log2(magnitude)), -14);
+  if (magnitude > largestF16) return sign | 0x7c00;
+  const exponent = Math.max(exponentOf(magnitude), -14);
   const mantissa = magnitude / 2 ** (exponent - 10);
   return sign | (mantissa >= 1024 ? ((exponent + 15) << 10) + mantissa - 1024 : mantissa);
 }
