@@ -19,6 +19,8 @@ export interface SearchOptions {
   /** Milliseconds after which the search settles for what it has. Default 15 s. */
   readonly budget?: number;
   readonly signal?: AbortSignal;
+  /** False where any rule that reproduces the result will do: no simpler ones and none that do the same are looked for. Default true. */
+  readonly ties?: boolean;
   /** Told now and then: conventions tried, and the least share of elements left over. */
   readonly progress?: (tried: number, leftover: number) => void;
 }
@@ -239,7 +241,7 @@ export class Search {
    */
   private settle(): Candidate[] {
     let best = this.simplify(this.ranked()[0]!);
-    if (best.score.differing > 0) return [];
+    if (best.score.differing > 0 || this.options.ties === false) return [];
     for (;;) {
       const equals = this.equals(best);
       const first = this.ranked()[0]!;

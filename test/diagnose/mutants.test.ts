@@ -10,10 +10,13 @@ const diagnosed = mutants.filter(({ kernel }) => (diagnosedKernels as readonly s
 const told = (kind: string): [string, Mutant][] =>
   diagnosed.flatMap((mutant) => (kind in mutantDiagnoses[nameOf(mutant)]! ? [[nameOf(mutant), mutant]] : []));
 
-/** What a mutant of a shader computed, diagnosed. */
+/** What a mutant of a shader computed, diagnosed; of a gemm the first rule that gives it is enough, for its ties take long. */
 async function answerOf(mutant: Mutant, budget: number) {
   const { spec, inputs } = specOf(mutant.spec);
-  return diagnose(spec, inputs, await resultOf(mutant.spec, mutant), { budget });
+  return diagnose(spec, inputs, await resultOf(mutant.spec, mutant), {
+    budget,
+    ties: mutant.kernel !== 'gemm',
+  });
 }
 
 it('every mutant of a kernel that can be diagnosed has a name, or a reason why it has none', () => {
@@ -23,7 +26,7 @@ it('every mutant of a kernel that can be diagnosed has a name, or a reason why i
 describeGpu('diagnose of a deliberately wrong shader', () => {
   it.each(told('axes'))('names %s', { timeout: 100_000 }, async (name, mutant) => {
     const diagnosis = mutantDiagnoses[name] as { axes: object; leaves?: string };
-    const { verdict, candidates } = await answerOf(mutant, 4000);
+    const { verdict, candidates } = await answerOf(mutant, 10_000);
     expect(candidates[0]!.convention).toMatchObject(diagnosis.axes);
     expect(verdict).toBe(diagnosis.leaves === undefined ? 'explained' : 'partly');
   });
