@@ -42,6 +42,12 @@ export const mutantDiagnoses: Readonly<Record<string, MutantDiagnosis>> = {
   'quantize: last word dropped': unwritten,
   'quantize: all zeros': zeros,
   'quantize: kernel does not run': unwritten,
+  'quantize: four at a time, ties rounded up': axes({ rounding: 'nearest-away' }),
+  'quantize: four at a time, no saturation': axes({ overflow: 'ieee' }, 'codes that run over into the sign'),
+  'quantize: four at a time, subnormal codes read as normal': outside(
+    'values below the least normal by a step too small',
+  ),
+  'quantize: four at a time, signed maximum instead of amax': { refused: 'all-nan' },
   'dequantize: scale of the neighbour tile': axes({ 'x.scale': 'next-block' }, 'the last tile has no neighbour'),
   'dequantize: scale left out': axes({ 'x.scale': 'one' }),
   'dequantize: result truncated': axes({ output: 'toward-zero' }),

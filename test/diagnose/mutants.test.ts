@@ -8,7 +8,7 @@ import { mutantDiagnoses } from './mutant-diagnoses.ts';
 const nameOf = ({ kernel, name }: Mutant): string => `${kernel}: ${name}`;
 const diagnosed = mutants.filter(({ kernel }) => (diagnosedKernels as readonly string[]).includes(kernel));
 const told = (kind: string): [string, Mutant][] =>
-  diagnosed.flatMap((mutant) => (kind in mutantDiagnoses[nameOf(mutant)]! ? [[nameOf(mutant), mutant]] : []));
+  diagnosed.flatMap((mutant) => (kind in (mutantDiagnoses[nameOf(mutant)] ?? {}) ? [[nameOf(mutant), mutant]] : []));
 
 /** What a mutant of a shader computed, diagnosed; of a gemm the first rule that gives it is enough, for its ties take long. */
 async function answerOf(mutant: Mutant, budget: number) {
