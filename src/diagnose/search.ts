@@ -53,7 +53,7 @@ const mostEquals = 48;
 const shortStretch = 400;
 const maxRounds = 12;
 /** Share of the budget for finding a rule; the rest is for simpler ones and those that cannot be told apart. */
-const findingShare = 0.75;
+const findingShare = 0.85;
 
 /**
  * Finds the convention that reproduces a result. A beam of conventions climbs, group of axes by group, on a few elements; the best are
@@ -106,7 +106,8 @@ export class Search {
     if (own.score.differing < own.score.elements / 2) this.learnFrom(own);
     let beam: Convention[] = [spec];
     for (let depth = 1; depth <= mostDeviations; depth++) {
-      const groups = depth === 1 ? tiers.flat() : tiers[0]!;
+      // Small groups first: a rule may be near before the large ones have to be gone through.
+      const groups = [...(depth === 1 ? tiers.flat() : tiers[0]!)].sort((a, b) => a.length - b.length);
       const advanced = this.advance(beam, groups, depth === 1 ? starts : []);
       if (this.isExplained() || this.isOver()) return;
       this.confirmSome(advanced);

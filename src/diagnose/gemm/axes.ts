@@ -215,7 +215,7 @@ const words: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'b-then-a': 'sum * sb, then sa',
     f64: 'in f64',
   },
-  promote: { fused: 'one fma', unfused: 'a product, then a sum' },
+  promote: { fused: 'one fma', unfused: 'a product, then a sum (or a split-k of one block a part)' },
   product: { exact: 'not rounded', rounded: 'rounded to f32 before they are added' },
   drop: {
     nothing: 'nothing',

@@ -162,7 +162,21 @@ export class GemmCanon {
       this.reset(made, splitAxes);
       return;
     }
+    if (this.isUnfusedChain(made)) {
+      this.reset(made, splitAxes);
+      made.promote = 'unfused';
+      return;
+    }
     if (parts.length === 2 || (parts.length === 3 && made['split.sum'] === 'pairs')) made['split.sum'] = 'ascending';
+  }
+
+  /** Parts of one block each, added up in order, are products that are rounded and then summed: no other than an unfused promotion. */
+  private isUnfusedChain(made: Convention): boolean {
+    const plain = { carry: 'f32', 'split.partials': 'f32', 'split.add': 'f32', 'split.sum': 'ascending' };
+    if (made.scales === 'epilogue' || !Object.entries(plain).every(([axis, value]) => made[axis] === value))
+      return false;
+    const { parts, key } = this.evaluator.cut(made);
+    return parts.every(({ length }) => length === 1) && this.evaluator.cut({ ...made, split: '1' }).key === key;
   }
 
   /** A name once found is kept. */

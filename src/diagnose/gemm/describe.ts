@@ -10,7 +10,7 @@ const costs: Readonly<Record<string, number>> = {
   promote: 1,
   split: 1,
   output: 1,
-  form: 1,
+  form: 1.2,
   tile: 1,
   format: 1,
   scale: 2,

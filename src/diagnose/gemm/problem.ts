@@ -224,6 +224,10 @@ function tiersOf(spec: GemmSpec, evaluator: GemmEvaluator, base: Convention): Mo
       ...along('product', ['exact', 'rounded']),
     ],
     parts,
+    pairs(
+      pairs(along('split', splitCounts), along('split.cut', ['ceil-64', 'balanced-1', 'ceil-1', 'interleaved-128'])),
+      along('split.partials', ['f32', 'bf16', 'f16']),
+    ),
     [...along('split.cut', splitCuts), ...along('split.sum', ['ascending', 'descending', 'tree', 'pairs'])],
     fineModels(),
     [

@@ -6,7 +6,7 @@ import { quantizerRule, rulesFor } from '../quantizers.ts';
 import { distanceOf, widthOf } from '../score.ts';
 import { type AmaxGrids, amaxRules, parseTile, TileQuantizer } from '../tile-quantizer.ts';
 import { describeQuantize } from './describe.ts';
-import { layoutOf, layouts, type Tiles } from './layouts.ts';
+import { type Layout, layoutOf, layouts, type Tiles } from './layouts.ts';
 
 /** Somebody's codes and scales, with what their dtypes and shapes leave open. */
 export interface ActualQuantized {
@@ -105,7 +105,7 @@ export function quantizeProblem(
     count,
     sets: [chosen(parts, 24), chosen(parts, 80), chosen(parts, 240), chosen(parts, firstElements)],
     confirmed: chosen(parts, confirmElements),
-    canonical: (convention) => canonical(base, convention),
+    canonical: (convention) => canonical(base, convention, (made) => evaluator.layoutName(made)),
     predict: (convention, elements) => evaluator.predict(convention, elements),
     describe: (convention) => describeQuantize(base, convention),
   };
@@ -169,11 +169,10 @@ function groupsOf(
   ].filter((group) => group.length > 0);
 }
 
-/** Axes without effect go back to the spec's value. */
-function canonical(base: Convention, convention: Convention): Convention {
+/** Axes without effect go back to the spec's value; of layouts that lay the same the most usual is taken. */
+function canonical(base: Convention, convention: Convention, layout: (made: Convention) => string): Convention {
   const made: Record<string, string> = { ...convention };
-  // With tiles of one row, a row of scales for every row is nothing else.
-  if (made.layout === 'broadcast' && made.tile!.startsWith('1x')) made.layout = 'row-major';
+  made.layout = layout(made);
   if (made.layout === 'row-major') made.padding = base.padding!;
   return made;
 }
@@ -185,6 +184,7 @@ class QuantizeEvaluator {
   private readonly actual: ActualQuantized;
   private readonly parts: readonly ResultPart[];
   private readonly quantizers = new Map<string, TileQuantizer>();
+  private readonly layoutNames = new Map<string, string>();
 
   constructor(
     scheme: Scheme,
@@ -196,6 +196,27 @@ class QuantizeEvaluator {
     this.sources = sources;
     this.actual = actual;
     this.parts = parts;
+  }
+
+  /** The first layout that puts a convention's scales where its own does. */
+  layoutName(convention: Convention): string {
+    const key = `${convention.tile} ${convention.layout}`;
+    let name = this.layoutNames.get(key);
+    if (name === undefined) {
+      const tiles = this.tiles(convention);
+      const own = layoutOf(convention.layout!);
+      const bytes = own.packed ? [0, 1, 2, 3] : [0];
+      const lies = (layout: Layout): string =>
+        layout.packed === own.packed && elementCount(layout.shape(tiles)) === elementCount(own.shape(tiles))
+          ? Array.from({ length: elementCount(own.shape(tiles)) }, (_, lane) =>
+              bytes.map((byte) => layout.tileAt(lane, byte, tiles)),
+            ).join()
+          : '';
+      const wanted = lies(own);
+      name = layouts.find((layout) => lies(layout) === wanted)!.name;
+      this.layoutNames.set(key, name);
+    }
+    return name;
   }
 
   /** Whether a convention's scales fill the tensor that is there. */

@@ -208,7 +208,7 @@ function scalesOf(made: Matrix, rows: number, { layout, padding }: Rule, kind: S
   }
 }
 
-/** `wide` spreads tiles over many orders of magnitude, far below every floor, and has rows of zeros. */
+/** `wide` spreads tiles over many orders of magnitude, far below every floor. */
 function data(random: Random, rows: number, columns: number, kind: Setting['data']): Float64Array {
   const large = Array.from({ length: columns }, () => random() < 0.03);
   return Float64Array.from({ length: rows * columns }, (_, i) => {
@@ -218,7 +218,7 @@ function data(random: Random, rows: number, columns: number, kind: Setting['data
         ? 64
         : kind === 'wide'
           ? row % 11 === 5
-            ? 0
+            ? 2 ** -60
             : 2 ** -(((row * 7 + Math.floor((i % columns) / 128) * 5) % 48) - 4)
           : 1;
     return f32Of((toBf16(Math.fround(size * normal(random))) << 16) >>> 0);
