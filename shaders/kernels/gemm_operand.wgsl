@@ -1,24 +1,6 @@
 // An operand's codes made ready for products: decoded once, four rows side by side, k in the order of the fused sums, zeros for padding.
-#include "kernels/input.wgsl"
-#include "kernels/gemm_panel.wgsl"
-#include "kernels/thread.wgsl"
-#include "numerics/decode.wgsl"
+#include "kernels/gemm_pack.wgsl"
 #include "numerics/operand.wgsl"
-
-struct Parameters {
-  rows: u32,
-  k: u32,
-  // k between promotions, and the words that such a block takes: whole fused sums.
-  block: u32,
-  block_words: u32,
-  // Words a row, and groups of four rows.
-  row_words: u32,
-  row_groups: u32,
-}
-
-@group(0) @binding(0) var<uniform> parameters: Parameters;
-@group(0) @binding(1) var<storage, read> codes: array<u32>;
-@group(0) @binding(2) var<storage, read_write> operand: array<vec4<u32>>;
 
 // One thread writes the words of four rows at one k, or at two: their halves are then values as bf16, which the host knows to be exact.
 @compute @workgroup_size(WORKGROUP_SIZE)

@@ -1,24 +1,6 @@
 // An operand of 8-bit codes made ready for products of bf16 pairs, where every word of codes lies in one block: the words of gemm_operand.wgsl
 // with one load for four codes.
-#include "kernels/input.wgsl"
-#include "kernels/gemm_panel.wgsl"
-#include "kernels/thread.wgsl"
-#include "numerics/decode.wgsl"
-
-struct Parameters {
-  rows: u32,
-  k: u32,
-  // k between promotions, and the words that such a block takes: two k each.
-  block: u32,
-  block_words: u32,
-  // Words a row, and groups of four rows.
-  row_words: u32,
-  row_groups: u32,
-}
-
-@group(0) @binding(0) var<uniform> parameters: Parameters;
-@group(0) @binding(1) var<storage, read> codes: array<u32>;
-@group(0) @binding(2) var<storage, read_write> operand: array<vec4<u32>>;
+#include "kernels/gemm_pack.wgsl"
 
 // One thread writes the words of four rows at four k.
 @compute @workgroup_size(WORKGROUP_SIZE)

@@ -1,5 +1,14 @@
-// Promotion in plain single precision, for kernels that have a copy of it for every sum.
+// What kernels with their sums in registers share: values of bf16 pairs, and promotion in plain single precision, a copy of it for every sum.
 #include "kernels/gemm_parts.wgsl"
+
+// Values at the first and at the second k of words.
+fn low_half(pairs: vec4<u32>) -> vec4<f32> {
+  return bitcast<vec4<f32>>(pairs << vec4(16u));
+}
+
+fn high_half(pairs: vec4<u32>) -> vec4<f32> {
+  return bitcast<vec4<f32>>(pairs & vec4(0xffff0000u));
+}
 
 // Scales and partial sums of four columns.
 fn promote(sums: vec4<u32>, partials: vec4<f32>, a_factor: u32, b_factors: vec4<u32>) -> vec4<u32> {

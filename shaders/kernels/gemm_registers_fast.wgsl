@@ -5,14 +5,6 @@
 #include "kernels/gemm_promote_fast.wgsl"
 #include "kernels/gemm_panel.wgsl"
 
-fn low_half(pairs: vec4<u32>) -> vec4<f32> {
-  return bitcast<vec4<f32>>(pairs << vec4(16u));
-}
-
-fn high_half(pairs: vec4<u32>) -> vec4<f32> {
-  return bitcast<vec4<f32>>(pairs & vec4(0xffff0000u));
-}
-
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn multiply(
   @builtin(workgroup_id) workgroup: vec3<u32>,

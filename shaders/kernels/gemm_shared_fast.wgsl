@@ -12,14 +12,6 @@ const B_GROUPS = SIDE * COLUMN_GROUPS;
 var<workgroup> tile_a: array<vec4<u32>, STEP * A_GROUPS>;
 var<workgroup> tile_b: array<vec4<u32>, STEP * B_GROUPS>;
 
-fn low_half(pairs: vec4<u32>) -> vec4<f32> {
-  return bitcast<vec4<f32>>(pairs << vec4(16u));
-}
-
-fn high_half(pairs: vec4<u32>) -> vec4<f32> {
-  return bitcast<vec4<f32>>(pairs & vec4(0xffff0000u));
-}
-
 // Groups past the edge read the last one: they are computed and not written.
 fn fill_a(first_group: u32, word: u32, count: u32, local: u32) {
   for (var i = local; i < count * A_GROUPS; i += u32(WORKGROUP_SIZE)) {

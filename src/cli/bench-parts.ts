@@ -61,6 +61,7 @@ export function verify(spec: LoadedSpec, tier: Tier, backend: string, expected: 
 /** Milliseconds as text. */
 export const milliseconds = (time: number): string =>
   time >= 100 ? time.toFixed(0) : time >= 1 ? time.toFixed(2) : time.toFixed(4);
+
 /** Who computed, and whether a CPU plays the GPU. */
 export function describeIdentity(identity: BackendIdentity): string {
   const software = identity.software ? ' (software: a CPU plays the GPU; these are no GPU times)' : '';

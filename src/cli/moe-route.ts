@@ -27,7 +27,7 @@ export interface MoeRouteOptions {
   readonly json?: boolean;
 }
 
-/** Gaps below it are near ties: twice the bound within which libraries' exp moves a score of 1. */
+/** Gaps below it are near ties: the bound within which others' tests of gates let experts differ (docs/moe.md). */
 const nearTie = 2e-6;
 
 /** `fp8lab moe route`: where the tokens of a gate spec go. */

@@ -114,6 +114,9 @@ export function createWebGpuBackend(name: WebGpuName, options: WebGpuOptions): W
   async function ensureVariants(patience: Patience): Promise<VariantChoices> {
     const runner = await ensureRunning(patience);
     runner.variants ??= chooseVariants(runner, patience);
+    runner.variants.catch(() => {
+      runner.variants = undefined;
+    });
     return runner.variants;
   }
 
@@ -143,7 +146,7 @@ export function createWebGpuBackend(name: WebGpuName, options: WebGpuOptions): W
     run(spec: ResolvedSpec, { tier = 'exact', inputs, timeout, signal }: RunOptions = {}): Promise<RunResult> {
       return inTurn(async () => {
         const { identity } = await ensureRunning({ signal });
-        if (tier === 'fast') await ensureVariants({ signal });
+        if (tier === 'fast') await ensureVariants({ timeout, signal });
         const began = performance.now();
         const { value, tensors } = await request<RunnerTimes>('run', { spec, tier }, inputs ?? {}, { timeout, signal });
         return { spec: spec.name, identity, tensors, times: { total: performance.now() - began, ...value } };

@@ -66,6 +66,9 @@ export function createSession(host: Host): Session {
       const { gpu, adapter } = await openExact();
       if (tier === 'exact') return { gpu, adapter };
       chosen ??= runTrial(gpu).then(({ choices }) => choices);
+      chosen.catch(() => {
+        chosen = undefined;
+      });
       return { gpu: createGpu(gpu.device, { variants: await chosen }), adapter };
     },
     async trial() {

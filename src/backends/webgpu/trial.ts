@@ -1,3 +1,4 @@
+import { Fp8labError } from '../../errors.ts';
 import { fastVariants } from '../../kernels/gemm/variants.ts';
 import { kernelOf } from '../../kernels/index.ts';
 import { materializeInputs } from '../../kernels/inputs.ts';
@@ -66,7 +67,7 @@ const rounds = 4;
 /** Largest difference from the reference that a fast variant may have, over the largest value. */
 const tolerance = 2 ** -10;
 
-/** Verifies and times every variant, and chooses. Leaves nothing on the device. `shaders` stand in for shipped ones. */
+/** Verifies and times every variant, and chooses. Leaves nothing on the device. `shaders` stand in for shipped ones. Throws where the device is lost. */
 export async function runTrial({ device }: OwnedGpu, tried = families, shaders?: ShaderSources): Promise<Trial> {
   const outcomes: Tried[] = [];
   const choices: Record<string, string> = {};
@@ -101,6 +102,8 @@ async function tryFamily(device: GPUDevice, family: Family, shaders?: ShaderSour
         if (wrong > tolerance) throw new Error(`differs from the reference by ${wrong}`);
         stopwatches.set(variant, await stopwatchOf(gpu, family, large));
       } catch (error) {
+        // Nobody's fault but the device's: what is left of a trial then says nothing of variants.
+        if (error instanceof Fp8labError && error.code === 'device-lost') throw error;
         refused.push({ family: family.name, variant, refused: error instanceof Error ? error.message : String(error) });
       }
     }

@@ -1,5 +1,6 @@
 import type { Gpu, GpuWords } from '../../backends/webgpu/gpu.ts';
 import { type FormatName, formats } from '../../numerics/formats.ts';
+import { powerOfTwoRecipes } from '../../numerics/scale.ts';
 import type { Scheme } from '../../numerics/scheme.ts';
 import type { QuantizeSpec } from '../../specs/types.ts';
 import { allocateCodes, type Codes, dtypeOfFormat, type Tensor, type Tensors } from '../../tensors/tensor.ts';
@@ -113,15 +114,13 @@ async function quantizeGroup(plan: Plan, group: Band, tensorAmax: GpuWords, tens
   for (const buffer of [amax, stored, factors, ...loaded]) gpu.release(buffer);
 }
 
-const powersOfTwo: readonly string[] = ['pow2', 'mx-floor', 'mx-ceil', 'mx-even', 'mx-rceil'];
-
 /** Whether quantize_rows.wgsl does it: whole tiles of one row under powers of two, to codes that it rounds and packs four at a time. */
 function isByRows({ source, scheme, grid }: Plan): boolean {
   const { bits, mantissaBits, specials } = formats[scheme.format];
   const whole = grid.tileRows === 1 && grid.tileColumns % 4 === 0 && source.columns % grid.tileColumns === 0;
   const small = bits <= 8 && mantissaBits <= 3 && specials !== 'scale' && laneBytes(source.format) >= 2;
   const nearest = scheme.rounding === 'nearest-even' && scheme.overflow === 'saturate';
-  return whole && small && nearest && powersOfTwo.includes(scheme.scale.recipe);
+  return whole && small && nearest && powerOfTwoRecipes.has(scheme.scale.recipe);
 }
 
 /** Scales and codes of a band of whole tiles by one dispatch. */

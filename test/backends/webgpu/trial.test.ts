@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { shaderSources } from '../../../src/backends/webgpu/link.ts';
+import { createSession } from '../../../src/backends/webgpu/session.ts';
 import { families, runTrial } from '../../../src/backends/webgpu/trial.ts';
 import { resolveSpec } from '../../../src/specs/resolve.ts';
 import { describeGpu, newGpu } from '../../helpers/gpu.ts';
@@ -34,5 +35,19 @@ describeGpu('a trial of variants', () => {
     expect(refused.get('plain')).toMatch(/differs from the reference/);
     expect(refused.get('shared-64x64')).toMatch(/WGSL compiler refuses/);
     expect(choices.gemm).toMatch(/panels|streams/);
+  });
+});
+
+describeGpu('a session whose device is lost during its trial', () => {
+  it('says so, and makes the trial anew on the next device', async () => {
+    const { create } = await import('webgpu');
+    const session = createSession({ gpu: create([]), runtime: 'Node', adapter: 'auto' });
+    const { gpu } = await session.open();
+    gpu.device.destroy();
+    await expect(session.trial()).rejects.toMatchObject({ code: 'device-lost' });
+    const next = await session.open('fast');
+    expect(next.gpu.device).not.toBe(gpu.device);
+    expect(families[0]!.variants).toContain(next.gpu.variants.gemm);
+    next.gpu.device.destroy();
   });
 });
