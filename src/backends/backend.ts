@@ -43,6 +43,8 @@ export interface RunResult {
   readonly identity: BackendIdentity;
   readonly tensors: Tensors;
   readonly times: RunTimes;
+  /** Paths of the shaders that the run was compiled of, where some stood in for shipped ones. */
+  readonly shaders?: readonly string[];
 }
 
 /** How a spec is run. */

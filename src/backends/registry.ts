@@ -5,6 +5,7 @@ import { createNativeBackend, type NativeName, whatNativeLacks } from './native.
 import { createReferenceBackend } from './reference-threads.ts';
 import { createWebGpuBackend } from './webgpu/backend.ts';
 import { planLaunches, type WebGpuName } from './webgpu/launches.ts';
+import type { ShaderSources } from './webgpu/link.ts';
 
 /** Every backend there is, the reference first: the order of a parity table's columns. */
 export const backendNames: readonly BackendName[] = [
@@ -20,6 +21,8 @@ export const backendNames: readonly BackendName[] = [
 export interface BackendOptions {
   readonly adapter?: AdapterChoice;
   readonly env?: Environment;
+  /** Shaders that WebGPU backends take in place of shipped ones, by path under shaders/. */
+  readonly shaders?: ShaderSources;
 }
 
 /** A backend's name, and why this machine cannot run it where it cannot. */
@@ -29,7 +32,8 @@ export interface Availability {
   readonly missing: Fp8labError | undefined;
 }
 
-const isWebGpu = (name: BackendName): name is WebGpuName => name.startsWith('webgpu:');
+/** Whether a backend runs the shaders. */
+export const isWebGpu = (name: BackendName): name is WebGpuName => name.startsWith('webgpu:');
 const isNative = (name: BackendName): name is NativeName => name.startsWith('native:');
 
 function unknownBackend(name: string): Fp8labError {
@@ -51,7 +55,9 @@ export function parseBackendName(name: string): BackendName {
 /** Makes a backend. Starts nothing: what is missing is told by its first use. */
 export function createBackend(name: BackendName, options: BackendOptions = {}): Backend {
   if (name === 'reference') return createReferenceBackend();
-  if (isWebGpu(name)) return createWebGpuBackend(name, { adapter: options.adapter ?? 'auto', env: options.env });
+  if (isWebGpu(name)) {
+    return createWebGpuBackend(name, { ...options, adapter: options.adapter ?? 'auto' });
+  }
   if (isNative(name)) return createNativeBackend(name, { env: options.env });
   throw unknownBackend(name);
 }

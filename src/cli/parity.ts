@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import type { AdapterChoice, Backend, BackendName } from '../backends/backend.ts';
-import { availableBackends, createBackend, parseBackendName } from '../backends/registry.ts';
-import { exitCodes, type Fp8labError } from '../errors.ts';
+import { availableBackends, createBackend, isWebGpu, parseBackendName } from '../backends/registry.ts';
+import type { ShaderSources } from '../backends/webgpu/link.ts';
+import { exitCodes, Fp8labError } from '../errors.ts';
 import type { Tier } from '../kernels/kernel.ts';
 import { describeTensor } from '../parity/compare.ts';
 import { type ErrorData, type ParityEntry, type ParityRun, runSuite } from '../parity/suite.ts';
@@ -11,6 +12,7 @@ import { type Io, paint } from './io.ts';
 import { type Part, partOf } from './part.ts';
 import { startProgress } from './progress.ts';
 import { keepDigests, writeReport } from './report.ts';
+import { noShadersThere, readShaders } from './shaders.ts';
 import { chooseSpecs } from './specs.ts';
 import { table } from './table.ts';
 
@@ -19,6 +21,8 @@ export interface ParityOptions {
   readonly backends?: string;
   readonly adapter?: AdapterChoice;
   readonly tier?: Tier;
+  /** `[PATH=]FILE` each. */
+  readonly shader?: readonly string[];
   readonly report?: string;
   readonly against?: string;
   readonly record?: string;
@@ -40,11 +44,12 @@ interface Chosen {
   readonly absent: readonly Absent[];
 }
 
-/** The reference, then those asked for; without a list, all that this machine can run. */
-function chooseBackends(options: ParityOptions, io: Io): Chosen {
+/** The reference, then those asked for; without a list, all that this machine can run: of given shaders, those that run them. */
+function chooseBackends(options: ParityOptions, shaders: ShaderSources | undefined, io: Io): Chosen {
   const availability = availableBackends({ adapter: options.adapter, env: io.env });
   const wanted = options.backends?.split(',').map((name) => parseBackendName(name.trim()));
-  const names = wanted ?? availability.map(({ name }) => name);
+  const names =
+    wanted ?? availability.map(({ name }) => name).filter((name) => shaders === undefined || isWebGpu(name));
   const absent: Absent[] = [];
   const present: BackendName[] = ['reference'];
   for (const name of new Set(names)) {
@@ -53,7 +58,8 @@ function chooseBackends(options: ParityOptions, io: Io): Chosen {
     if (missing !== undefined) absent.push({ name, error: missing });
     else if (name !== 'reference') present.push(name);
   }
-  const backends = present.map((name) => createBackend(name, { adapter: options.adapter, env: io.env }));
+  if (shaders !== undefined && !present.some(isWebGpu)) throw noShadersThere('--backends');
+  const backends = present.map((name) => createBackend(name, { adapter: options.adapter, env: io.env, shaders }));
   return { backends, absent };
 }
 
@@ -62,7 +68,9 @@ export async function parityCommand(names: readonly string[], options: ParityOpt
   const tier = options.tier ?? 'exact';
   const all = await chooseSpecs(names, options.large ?? false);
   const specs = partOf(all, options.part);
-  const { backends, absent } = chooseBackends(options, io);
+  const given = options.shader && (await readShaders(options.shader));
+  if (given && options.record !== undefined) throw noRecord();
+  const { backends, absent } = chooseBackends(options, given?.sources, io);
   const evidence = await openEvidence(options.against, options.record, tier, {
     recordReference: backends.length === 1,
   });
@@ -78,11 +86,14 @@ export async function parityCommand(names: readonly string[], options: ParityOpt
       inputsOf: ({ spec }) => gatherInputs(spec),
       onEntry: ({ spec, backend }) => progress.update(++done, `${backend} ${spec}`),
       onResult: async (spec, result) => {
+        given?.note(result);
         await evidence.add(spec, result);
         await digests.add(spec, result);
       },
     });
     progress.stop();
+    // A run that failed may have failed in the shader: its error says so.
+    if (run.entries.every(({ error }) => error === undefined)) given?.requireUse();
     const seconds = (performance.now() - began) / 1000;
     print(run, absent, options, seconds, evidence.outcomes, io);
     if (options.report !== undefined) {
@@ -96,6 +107,16 @@ export async function parityCommand(names: readonly string[], options: ParityOpt
     progress.stop();
     await Promise.all(backends.map((backend) => backend.close()));
   }
+}
+
+/** Evidence is what shipped shaders gave. */
+function noRecord(): Fp8labError {
+  return new Fp8labError('results of changed shaders are no evidence', {
+    kind: 'usage',
+    code: 'shader-evidence',
+    where: '--record',
+    fix: 'leave --record or --shader out; --against holds a changed shader against recorded evidence',
+  });
 }
 
 function exitCode(run: ParityRun, tier: Tier, evidence: readonly EvidenceOutcome[]): number {

@@ -5,6 +5,7 @@ import type { Io } from './io.ts';
 import { addMoeCommands } from './moe-commands.ts';
 import { portNumber, positiveNumber } from './options.ts';
 import { parsePart } from './part.ts';
+import { collectShader } from './shaders.ts';
 import { addSimulateCommands } from './simulate-commands.ts';
 import { packageVersion } from './version.ts';
 
@@ -20,6 +21,11 @@ const tier = () =>
     .choices(['exact', 'fast'])
     .default('exact');
 const json = () => new Option('--json', 'print one JSON object');
+const shader = () =>
+  new Option(
+    '--shader <file>',
+    'WGSL in place of the shipped shader of its name; [PATH=]FILE, may be given again; WebGPU backends alone take it',
+  ).argParser(collectShader);
 const timeout = (seconds: number) =>
   new Option('--timeout <seconds>', 'give a run up after this long')
     .argParser(positiveNumber('--timeout'))
@@ -38,6 +44,7 @@ function addParity(program: Command, io: Io, finish: Finish): void {
     .option('--backends <list>', 'comma-separated; default: all that this machine can run')
     .addOption(adapter())
     .addOption(tier())
+    .addOption(shader())
     .option('--report <file>', 'write a self-contained HTML page')
     .option('--record <folder>', 'write the digests of the results as evidence')
     .option('--against <folder>', 'hold the results against recorded evidence')
@@ -51,6 +58,7 @@ function addParity(program: Command, io: Io, finish: Finish): void {
         'parity --report parity.html',
         'parity gemm/dsv3-moe-gate-up --backends webgpu:node,webgpu:deno',
         'parity my-kernel.json --tier fast --json',
+        'parity quantize/mxfp8 --shader quantize_rows.wgsl --backends webgpu:node',
       ]),
     )
     .action(async (names, options) => finish(await (await import('./parity.ts')).parityCommand(names, options, io)));
@@ -63,11 +71,11 @@ function addRun(program: Command, io: Io, finish: Finish): void {
     .argument('<spec>', 'spec file or shipped name')
     .option(
       '--backend <name>',
-      'reference, webgpu:node, webgpu:deno, webgpu:chromium, native:host, native:cuda',
-      'reference',
+      'reference, webgpu:node, webgpu:deno, webgpu:chromium, native:host, native:cuda; default: reference, with --shader webgpu:node',
     )
     .addOption(adapter())
     .addOption(tier())
+    .addOption(shader())
     .option('--inputs <file>', 'take the inputs from this safetensors file')
     .option('--out <file>', 'write the results to this safetensors file')
     .addOption(timeout(600))
@@ -77,6 +85,7 @@ function addRun(program: Command, io: Io, finish: Finish): void {
       examples([
         'run gemm/dsv3-q-a --backend webgpu:node --out d.safetensors',
         'run my-spec.json --inputs captured.safetensors',
+        'run quantize/mxfp8 --shader kernels/quantize_rows=mine.wgsl',
       ]),
     )
     .action(async (name, options) => finish(await (await import('./run.ts')).runCommand(name, options, io)));

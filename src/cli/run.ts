@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { AdapterChoice, RunResult } from '../backends/backend.ts';
-import { createBackend, parseBackendName } from '../backends/registry.ts';
+import { createBackend, isWebGpu, parseBackendName } from '../backends/registry.ts';
 import { exitCodes, Fp8labError } from '../errors.ts';
 import type { Tier } from '../kernels/kernel.ts';
 import { canonicalJson, specIdentity } from '../specs/canonical.ts';
@@ -9,6 +9,7 @@ import { writeTensors } from '../tensors/files.ts';
 import { packCodes } from '../tensors/packing.ts';
 import { checkInputs, gatherInputs } from './inputs.ts';
 import type { Io } from './io.ts';
+import { noShadersThere, readShaders } from './shaders.ts';
 import { specFolder } from './specs.ts';
 import { table } from './table.ts';
 
@@ -17,6 +18,8 @@ export interface RunCommandOptions {
   readonly backend?: string;
   readonly adapter?: AdapterChoice;
   readonly tier?: Tier;
+  /** `[PATH=]FILE` each. */
+  readonly shader?: readonly string[];
   readonly inputs?: string;
   readonly out?: string;
   /** Seconds. */
@@ -41,10 +44,10 @@ export async function runCommand(name: string, options: RunCommandOptions, io: I
   const { spec, label } = await loadOne(name);
   const inputs = await gatherInputs(spec, options.inputs);
   if (options.inputs !== undefined) checkInputs(spec, inputs, options.inputs);
-  const backend = createBackend(parseBackendName(options.backend ?? 'reference'), {
-    adapter: options.adapter,
-    env: io.env,
-  });
+  const given = options.shader && (await readShaders(options.shader));
+  const chosen = parseBackendName(options.backend ?? (given ? 'webgpu:node' : 'reference'));
+  if (given && !isWebGpu(chosen)) throw noShadersThere(`--backend ${chosen}`);
+  const backend = createBackend(chosen, { adapter: options.adapter, env: io.env, shaders: given?.sources });
   try {
     const result = await backend.run(spec, {
       tier: options.tier ?? 'exact',
@@ -52,6 +55,8 @@ export async function runCommand(name: string, options: RunCommandOptions, io: I
       signal: io.signal,
       ...(inputs && { inputs }),
     });
+    given?.note(result);
+    given?.requireUse();
     const identity = await specIdentity(spec);
     if (options.out !== undefined) {
       await writeTensors(options.out, result.tensors, { spec: canonicalJson(spec), spec_identity: identity });

@@ -5,8 +5,9 @@ import type { Tensors } from '../../tensors/tensor.ts';
 import type { Backend, BackendIdentity, RunOptions, RunResult } from '../backend.ts';
 import { distFile } from '../machine.ts';
 import { adapterName, type RunnerIdentity } from './identify.ts';
+import type { RunAnswer, RunRequest } from './jobs.ts';
 import { type PlanOptions, planLaunches, type WebGpuName } from './launches.ts';
-import type { RunnerTimes } from './run-spec.ts';
+import type { ShaderSources } from './link.ts';
 import { type Answer, type Patience, RunnerLink } from './runner-link.ts';
 import type { Launch } from './transport.ts';
 import type { Trial } from './trial.ts';
@@ -45,6 +46,8 @@ interface Running extends Started {
 export interface WebGpuOptions extends PlanOptions {
   /** Variants of shaders by family, in place of those that a trial finds fastest. */
   readonly variants?: VariantChoices;
+  /** Shaders in place of shipped ones, by path under shaders/. */
+  readonly shaders?: ShaderSources;
 }
 
 function asIdentity(backend: WebGpuName, seen: RunnerIdentity, launch: string): BackendIdentity {
@@ -148,8 +151,10 @@ export function createWebGpuBackend(name: WebGpuName, options: WebGpuOptions): W
         const { identity } = await ensureRunning({ signal });
         if (tier === 'fast') await ensureVariants({ timeout, signal });
         const began = performance.now();
-        const { value, tensors } = await request<RunnerTimes>('run', { spec, tier }, inputs ?? {}, { timeout, signal });
-        return { spec: spec.name, identity, tensors, times: { total: performance.now() - began, ...value } };
+        const asked: RunRequest = { spec, tier, shaders: options.shaders };
+        const { value, tensors } = await request<RunAnswer>('run', asked, inputs ?? {}, { timeout, signal });
+        const times = { total: performance.now() - began, ...value.times };
+        return { spec: spec.name, identity, tensors, times, shaders: value.used };
       });
     },
     async close() {

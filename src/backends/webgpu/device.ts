@@ -31,6 +31,8 @@ export interface GpuOptions {
 /** A {@link Gpu} with the calls that only its owner makes. */
 export interface OwnedGpu extends Gpu {
   readonly device: GPUDevice;
+  /** Paths of the shaders that dispatches were compiled of so far. */
+  readonly shaders: ReadonlySet<string>;
   /** Waits for all queued work; throws the first error there was. */
   finish(): Promise<void>;
   /** Milliseconds of wall clock that the dispatches, `count` times over, take in one submission, from an idle queue to an idle queue. */
@@ -68,6 +70,7 @@ class DeviceBuffer implements GpuWords {
 class DeviceGpu implements OwnedGpu {
   readonly limits: { maxBindingBytes: number };
   readonly variants: Readonly<Record<string, string>>;
+  readonly shaders = new Set<string>();
   readonly #sources: ShaderSources;
   readonly #lost: Promise<Fp8labError>;
   readonly #buffers = new Set<DeviceBuffer>();
@@ -227,6 +230,7 @@ class DeviceGpu implements OwnedGpu {
     const { device } = this;
     const constants = { ...dispatch.constants, WORKGROUP_SIZE: workgroupSize };
     const linked = linkShader(dispatch.shader, constants, this.#sources, dispatch.substitutes);
+    for (const path of linked.files) this.shaders.add(path);
     const access = dispatch.buffers.map((buffer) => buffer.access);
     const layout = device.createBindGroupLayout({
       entries: [

@@ -7,20 +7,30 @@ import { dtypeOfFormat, type Tensors } from '../../tensors/tensor.ts';
 import { benchSpec } from './bench.ts';
 import { encodePatterns, functionOfPatterns } from './exhaustive.ts';
 import { identify } from './identify.ts';
+import type { ShaderSources } from './link.ts';
 import { type AgainstRequest, timeAgainst } from './peers/against.ts';
 import { probeAdapter } from './probe.ts';
-import { runSpec } from './run-spec.ts';
+import { type RunnerTimes, runSpec } from './run-spec.ts';
 import type { Jobs, Reply } from './serve.ts';
 import type { Session } from './session.ts';
 import type { BenchOptions } from './timing.ts';
 
-async function run(
-  session: Session,
-  { spec, tier }: { spec: ResolvedSpec; tier: Tier },
-  given: Tensors,
-): Promise<Reply> {
-  const { tensors, times } = await runSpec(session, spec, tier, given);
-  return { value: times, tensors };
+/** What a run is asked for with; inputs that are not generated come as tensors. */
+export interface RunRequest {
+  readonly spec: ResolvedSpec;
+  readonly tier: Tier;
+  readonly shaders?: ShaderSources;
+}
+
+/** What a run answers with, beside its tensors. */
+export interface RunAnswer {
+  readonly times: RunnerTimes;
+  readonly used: readonly string[];
+}
+
+async function run(session: Session, { spec, tier, shaders }: RunRequest, given: Tensors): Promise<Reply> {
+  const { tensors, times, used } = await runSpec(session, spec, tier, { given, shaders });
+  return { value: { times, used } satisfies RunAnswer, tensors };
 }
 
 async function probe(session: Session, { samples }: { samples: number }): Promise<Reply> {

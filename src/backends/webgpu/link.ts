@@ -28,6 +28,8 @@ export interface LinkedShader {
   readonly code: string;
   /** Origin of each line of `code`, in order. */
   readonly lines: readonly SourceLine[];
+  /** Paths of the sources in it, without the ending: the entry file and what it includes. */
+  readonly files: readonly string[];
 }
 
 const includePattern = /^\s*#include\s+"([^"]+)\.wgsl"\s*$/;
@@ -69,7 +71,7 @@ export function linkShader(
     }
   };
   add(shader, 'a dispatch');
-  return { code: code.join('\n'), lines };
+  return { code: code.join('\n'), lines, files: [...included] };
 }
 
 interface NumberedLine {

@@ -3,6 +3,8 @@ import { materializeInputs } from '../../kernels/inputs.ts';
 import type { Tier } from '../../kernels/kernel.ts';
 import type { ResolvedSpec } from '../../specs/types.ts';
 import type { Tensors } from '../../tensors/tensor.ts';
+import { createGpu } from './device.ts';
+import type { ShaderSources } from './link.ts';
 import type { Session } from './session.ts';
 
 /** Milliseconds a run took, as measured inside the runner. */
@@ -11,21 +13,31 @@ export interface RunnerTimes {
   readonly kernel: number;
 }
 
-/** Runs a spec on the session's device. `given` stands in for the generated inputs. Throws Fp8labError. */
+/** What stands in for what the spec and the library bring. */
+export interface RunSubstitutes {
+  /** Inputs in place of the generated ones. */
+  readonly given?: Tensors;
+  /** Shaders in place of shipped ones, by path under shaders/. */
+  readonly shaders?: ShaderSources;
+}
+
+/** Runs a spec on the session's device; `used` names the shaders that it was compiled of where some are substituted. Throws Fp8labError. */
 export async function runSpec(
   session: Session,
   spec: ResolvedSpec,
   tier: Tier = 'exact',
-  given: Tensors = {},
-): Promise<{ tensors: Tensors; times: RunnerTimes }> {
+  { given = {}, shaders }: RunSubstitutes = {},
+): Promise<{ tensors: Tensors; times: RunnerTimes; used: readonly string[] }> {
   const kernel = kernelOf(spec);
   const started = performance.now();
   const inputs = materializeInputs(kernel.inputs(spec as never), given);
   const made = performance.now();
-  const { gpu } = await session.open(tier);
+  const { gpu: shipped } = await session.open(tier);
+  const gpu = shaders === undefined ? shipped : createGpu(shipped.device, { shaders, variants: shipped.variants });
   try {
     const tensors = await kernel.webgpu(gpu, spec as never, inputs, tier);
-    return { tensors, times: { inputs: made - started, kernel: performance.now() - made } };
+    const times = { inputs: made - started, kernel: performance.now() - made };
+    return { tensors, times, used: shaders === undefined ? [] : [...gpu.shaders] };
   } finally {
     await gpu.destroyRun();
   }

@@ -36,7 +36,7 @@ const handlers: Handlers<GpuJobs> = {
     const { gpu } = await session.open();
     return probeAdapter(gpu.device, samples);
   },
-  run: ({ spec, given, tier }) => runSpec(session, spec, tier, given),
+  run: ({ spec, given, tier }) => runSpec(session, spec, tier, { given }),
   async lose() {
     const { gpu } = await session.open();
     gpu.device.destroy();

@@ -135,13 +135,12 @@ export function timeStrip(times: readonly number[]): SVGSVGElement {
   );
 }
 
-const fileName = (path: string) => `${path.split('/').at(-1)}.wgsl`;
+const fileName = (path: string) => `${path.replaceAll('/', '-')}.wgsl`;
 
-/** The command that runs the spec with the shaders that were run here: changed ones stand in a clone first. */
+/** The command that runs the spec with the shaders that were run here; changed ones are files beside it. */
 export function benchCommand(label: string, edited: ShaderSources): string {
-  const parity = `npx fp8lab parity ${label} --backends webgpu:chromium`;
-  const copies = Object.keys(edited).map((path) => `cp ${fileName(path)} shaders/${path}.wgsl`);
-  return copies.length === 0 ? parity : [...copies, 'npm run build', parity].join(' && ');
+  const shaders = Object.keys(edited).map((path) => `--shader ${path}=${fileName(path)}`);
+  return ['npx fp8lab parity', label, '--backends webgpu:chromium', ...shaders].join(' ');
 }
 
 function exportOf({ label, result, checked, adapter, edited }: BenchOutcome, picture: SVGSVGElement) {
