@@ -35,6 +35,8 @@ export interface RunTimes {
   readonly inputs: number;
   /** The kernel with uploads and read-back. */
   readonly kernel: number;
+  /** Of `kernel`, waiting for shaders to be compiled; WebGPU alone. */
+  readonly compile?: number;
 }
 
 /** What one run of one spec on one backend gave. */

@@ -31,7 +31,7 @@ const evidenceSchema = z.strictObject({
     software: z.boolean(),
     details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
   }),
-  times: z.strictObject({ total: z.number(), inputs: z.number(), kernel: z.number() }),
+  times: z.strictObject({ total: z.number(), inputs: z.number(), kernel: z.number(), compile: z.number().optional() }),
   tensors: z.record(z.string(), digestSchema),
   checksum: sha256,
 });

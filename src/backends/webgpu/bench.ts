@@ -24,6 +24,12 @@ export interface SpecTimes {
   readonly dispatches: readonly DispatchTime[];
   /** The whole plan, cold: pipelines compiled, inputs uploaded, results read back. */
   readonly first: number;
+  /** Of `first`, in which shaders were being compiled. */
+  readonly compile: number;
+  /** Of a whole run, handing inputs to the driver. */
+  readonly upload: number;
+  /** Reading all results back from an idle device. */
+  readonly readback: number;
   /** The whole plan again, pipelines cached. */
   readonly whole: Spread;
   /** What the adapter reached in the same rounds. */
@@ -63,11 +69,18 @@ export async function benchSpec(
     return { tensors, time: performance.now() - began };
   };
   try {
+    const compiled = gpu.compiling;
     const { tensors, time: first } = await wall(gpu);
+    const compile = gpu.compiling - compiled;
     const whole: number[] = [];
     for (let i = 0; i < Math.min(options.samples, 3); i++) whole.push((await wall(gpu)).time);
     const recording = recorder(gpu);
     await wall(recording.gpu);
+    const { uploading: upload } = recording;
+    await gpu.finish();
+    const idle = performance.now();
+    await Promise.all(recording.read.map((buffer) => gpu.read(buffer)));
+    const readback = performance.now() - idle;
     const groups = [...groupEqual(recording.dispatches).values()];
     const rods = yardsticks(gpu);
     const runs = [...rods.map(({ dispatch }) => dispatch), ...groups.map((group) => group[0]!)];
@@ -78,7 +91,8 @@ export async function benchSpec(
     );
     const peaks = Object.fromEntries(rods.map(({ peak, work }, i) => [peak, work / (timed[i]!.time.min / 1000)]));
     const dispatches = groups.map((group, i) => describeDispatch(group, timed[rods.length + i]!));
-    return { tensors, times: { dispatches, first, whole: spreadOf(whole), peaks: peaks as unknown as Peaks } };
+    const costs = { first, compile, upload, readback, whole: spreadOf(whole) };
+    return { tensors, times: { dispatches, ...costs, peaks: peaks as unknown as Peaks } };
   } finally {
     await gpu.destroyRun();
   }

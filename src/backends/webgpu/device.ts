@@ -11,12 +11,23 @@ import {
 } from './link.ts';
 
 /** The standard's flag values: Node has no global GPUBufferUsage, GPUShaderStage and GPUMapMode. */
-const usage = { MAP_READ: 0x01, COPY_SRC: 0x04, COPY_DST: 0x08, UNIFORM: 0x40, STORAGE: 0x80 } as const;
+const usage = {
+  MAP_READ: 0x01,
+  COPY_SRC: 0x04,
+  COPY_DST: 0x08,
+  UNIFORM: 0x40,
+  STORAGE: 0x80,
+  QUERY_RESOLVE: 0x200,
+} as const;
 const computeStage = 0x4;
 const mapRead = 0x1;
 
 /** Bytes of the pieces in which results are copied back: bounds the mapped memory. */
 const readPiece = 64 * 2 ** 20;
+
+/** Dispatches that go in one submission, and bytes of released buffers that may wait for it: a driver must be able to stop between two. */
+const batchDispatches = 16;
+const batchBytes = 64 * 2 ** 20;
 
 /** How {@link createGpu} sets a device up. */
 export interface GpuOptions {
@@ -28,21 +39,31 @@ export interface GpuOptions {
   readonly variants?: Readonly<Record<string, string>>;
 }
 
+/** Milliseconds that a submission took. */
+export interface Elapsed {
+  /** By the wall clock, from an idle queue to an idle queue. */
+  readonly wall: number;
+  /** By the device's own timestamps, where the adapter has them. */
+  readonly device?: number;
+}
+
 /** A {@link Gpu} with the calls that only its owner makes. */
 export interface OwnedGpu extends Gpu {
   readonly device: GPUDevice;
   /** Paths of the shaders that dispatches were compiled of so far. */
   readonly shaders: ReadonlySet<string>;
+  /** Milliseconds of wall clock, so far, in which at least one pipeline of the device was being compiled. */
+  readonly compiling: number;
   /** Waits for all queued work; throws the first error there was. */
   finish(): Promise<void>;
-  /** Milliseconds of wall clock that the dispatches, `count` times over, take in one submission, from an idle queue to an idle queue. */
-  time(dispatches: readonly Dispatch[], count: number): Promise<number>;
+  /** What the dispatches, `count` times over, take in one submission. */
+  time(dispatches: readonly Dispatch[], count: number): Promise<Elapsed>;
   /** Frees every buffer of the run and forgets its errors; the device and its pipelines stay. */
   destroyRun(): Promise<void>;
 }
 
 /** Pipelines live as long as their device, whichever Gpu made them. */
-const pipelines = new WeakMap<GPUDevice, Map<string, Promise<GPUComputePipeline>>>();
+const pipelines = new WeakMap<GPUDevice, PipelineCache>();
 
 /** How a device was lost, once it was. */
 const losses = new WeakMap<GPUDevice, Promise<Fp8labError>>();
@@ -57,6 +78,44 @@ interface CompiledDispatch {
   readonly dispatch: Dispatch;
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
+}
+
+/** Two timestamps, around a pass, and where they are resolved to. */
+interface Stamps {
+  readonly querySet: GPUQuerySet;
+  readonly buffer: GPUBuffer;
+}
+
+/** The pipelines of a device, each compiled once, and how long compiling took. */
+class PipelineCache {
+  readonly #compiled = new Map<string, Promise<GPUComputePipeline>>();
+  #running = 0;
+  #since = 0;
+  #spent = 0;
+
+  get(key: string, compile: () => Promise<GPUComputePipeline>): Promise<GPUComputePipeline> {
+    let pipeline = this.#compiled.get(key);
+    if (pipeline === undefined) {
+      pipeline = this.#timed(compile);
+      this.#compiled.set(key, pipeline);
+      // A failed compile must not stay in the cache: the driver may have been short of memory.
+      pipeline.catch(() => this.#compiled.delete(key));
+    }
+    return pipeline;
+  }
+
+  get milliseconds(): number {
+    return this.#spent + (this.#running > 0 ? performance.now() - this.#since : 0);
+  }
+
+  async #timed<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#running++ === 0) this.#since = performance.now();
+    try {
+      return await work();
+    } finally {
+      if (--this.#running === 0) this.#spent += performance.now() - this.#since;
+    }
+  }
 }
 
 class DeviceBuffer implements GpuWords {
@@ -74,10 +133,16 @@ class DeviceGpu implements OwnedGpu {
   readonly #sources: ShaderSources;
   readonly #lost: Promise<Fp8labError>;
   readonly #buffers = new Set<DeviceBuffer>();
-  /** Work goes in the order it was asked for: pipelines are compiled asynchronously, so each dispatch waits for the one before. */
+  readonly #pipelines: PipelineCache;
+  /** Work goes in the order it was asked for: pipelines are compiled side by side, but each dispatch waits for the one before. */
   #queue: Promise<void> = Promise.resolve();
+  /** Dispatches for the next submission, and buffers that are freed once it is made. */
+  #pending: CompiledDispatch[] = [];
+  #leaving: GPUBuffer[] = [];
+  #leavingBytes = 0;
   #failure: Fp8labError | undefined;
-  #scopes: Promise<void>[] = [];
+  /** Resolves once all error scopes so far have said what they caught. */
+  #checked: Promise<unknown> = Promise.resolve();
 
   constructor(
     readonly device: GPUDevice,
@@ -88,8 +153,14 @@ class DeviceGpu implements OwnedGpu {
     this.limits = { maxBindingBytes: Math.floor(Math.min(most, options.maxBindingBytes ?? most) / 4) * 4 };
     this.#sources = options.shaders === undefined ? shaderSources : { ...shaderSources, ...options.shaders };
     this.variants = options.variants ?? {};
+    this.#pipelines = pipelines.get(device) ?? new PipelineCache();
+    pipelines.set(device, this.#pipelines);
     this.#lost = lossOf(device);
     this.#lost.then((error) => this.#fail(error));
+  }
+
+  get compiling(): number {
+    return this.#pipelines.milliseconds;
   }
 
   has(feature: string): boolean {
@@ -122,12 +193,15 @@ class DeviceGpu implements OwnedGpu {
   }
 
   dispatch(dispatch: Dispatch): void {
-    this.#queue = this.#queue.then(() => this.#run(dispatch));
+    const compiled = this.#compiled(dispatch);
+    compiled.catch(() => undefined);
+    this.#queue = this.#queue.then(() => this.#add(dispatch, compiled));
   }
 
   async read(words: GpuWords): Promise<Uint32Array> {
     const source = deviceBuffer(words);
-    await this.#settle();
+    await this.#flush();
+    if (this.#failure !== undefined) throw this.#failure;
     const result = new Uint32Array(source.words);
     const total = source.words + (source.hasCanary ? CANARY_WORDS : 0);
     const piece = Math.floor(readPiece / 4);
@@ -146,47 +220,81 @@ class DeviceGpu implements OwnedGpu {
   }
 
   release(words: GpuWords): void {
-    const buffer = deviceBuffer(words);
+    const owned = deviceBuffer(words);
     this.#queue = this.#queue.then(() => {
-      if (this.#buffers.delete(buffer)) buffer.buffer.destroy();
+      if (!this.#buffers.delete(owned)) return;
+      this.#leaving.push(owned.buffer);
+      this.#leavingBytes += 4 * owned.words;
+      if (this.#pending.length === 0 || this.#leavingBytes > batchBytes) this.#submit();
     });
   }
 
   async finish(): Promise<void> {
-    await this.#queue;
+    await this.#flush();
     await this.#orLost(this.device.queue.onSubmittedWorkDone());
     await this.#settle();
   }
 
-  async time(dispatches: readonly Dispatch[], count: number): Promise<number> {
+  async time(dispatches: readonly Dispatch[], count: number): Promise<Elapsed> {
     await this.finish();
-    const compiled: CompiledDispatch[] = [];
-    for (const dispatch of dispatches) compiled.push(await this.#compiled(dispatch));
-    const began = performance.now();
-    this.#guard('timed dispatches', () => this.#encode(compiled, count));
-    await this.#orLost(this.device.queue.onSubmittedWorkDone());
-    const elapsed = performance.now() - began;
-    await this.#settle();
-    return elapsed;
+    const compiled = await Promise.all(dispatches.map((dispatch) => this.#compiled(dispatch)));
+    const stamps = this.has('timestamp-query') ? this.#createStamps() : undefined;
+    try {
+      const began = performance.now();
+      this.#guard('timed dispatches', () => this.#encode(compiled, count, stamps));
+      await this.#orLost(this.device.queue.onSubmittedWorkDone());
+      const wall = performance.now() - began;
+      await this.#settle();
+      if (stamps === undefined) return { wall };
+      const [begin, end] = new BigUint64Array((await this.#copyBack(stamps.buffer, 0, 4)).buffer);
+      // Timestamps count nanoseconds; a driver may set its clock back, which the standard allows.
+      const device = Number(end! - begin!) / 1e6;
+      return device > 0 ? { wall, device } : { wall };
+    } finally {
+      stamps?.querySet.destroy();
+      stamps?.buffer.destroy();
+    }
   }
 
   async destroyRun(): Promise<void> {
-    await this.#queue;
+    await this.#flush();
     for (const { buffer } of this.#buffers) buffer.destroy();
     this.#buffers.clear();
-    await Promise.race([Promise.all(this.#scopes), this.#lost]);
-    this.#scopes = [];
+    await Promise.race([this.#checked, this.#lost]);
     this.#failure = undefined;
   }
 
-  async #run(dispatch: Dispatch): Promise<void> {
+  /** Puts a dispatch into the next submission once its pipeline is there. */
+  async #add(dispatch: Dispatch, compiled: Promise<CompiledDispatch>): Promise<void> {
     if (this.#failure !== undefined) return;
     try {
-      const compiled = await this.#compiled(dispatch);
-      this.#guard(`${dispatch.shader}:${dispatch.entryPoint}`, () => this.#encode([compiled]));
+      this.#pending.push(await compiled);
+      if (this.#pending.length >= batchDispatches) this.#submit();
     } catch (error) {
-      this.#fail(asDeviceError(error, `${dispatch.shader}:${dispatch.entryPoint}`));
+      this.#fail(asDeviceError(error, labelOf(dispatch)));
     }
+  }
+
+  /** Submits what is pending, and frees what was released meanwhile. */
+  #submit(): void {
+    const [pending, leaving] = [this.#pending, this.#leaving];
+    [this.#pending, this.#leaving, this.#leavingBytes] = [[], [], 0];
+    try {
+      if (pending.length > 0 && this.#failure === undefined) {
+        const what = [...new Set(pending.map(({ dispatch }) => labelOf(dispatch)))].join(', ');
+        this.#guard(what, () => this.#encode(pending));
+      }
+    } catch (error) {
+      this.#fail(asDeviceError(error, 'a submission'));
+    } finally {
+      for (const buffer of leaving) buffer.destroy();
+    }
+  }
+
+  /** Waits until all that was asked for is submitted. */
+  async #flush(): Promise<void> {
+    this.#queue = this.#queue.then(() => this.#submit());
+    await this.#queue;
   }
 
   async #compiled(dispatch: Dispatch): Promise<CompiledDispatch> {
@@ -194,11 +302,15 @@ class DeviceGpu implements OwnedGpu {
   }
 
   /** Submits dispatches as one pass, in their order, `count` times over. */
-  #encode(compiled: readonly CompiledDispatch[], count = 1): void {
+  #encode(compiled: readonly CompiledDispatch[], count = 1, stamps?: Stamps): void {
     const { device } = this;
     const bound = compiled.map(({ dispatch, pipeline, layout }) => ({ pipeline, ...this.#bind(dispatch, layout) }));
     const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
+    const pass = encoder.beginComputePass(
+      stamps && {
+        timestampWrites: { querySet: stamps.querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
+      },
+    );
     for (let i = 0; i < count; i++) {
       for (const { pipeline, group, workgroups } of bound) {
         pass.setPipeline(pipeline);
@@ -207,8 +319,14 @@ class DeviceGpu implements OwnedGpu {
       }
     }
     pass.end();
+    if (stamps !== undefined) encoder.resolveQuerySet(stamps.querySet, 0, 2, stamps.buffer, 0);
     device.queue.submit([encoder.finish()]);
     for (const { uniforms } of bound) uniforms.destroy();
+  }
+
+  #createStamps(): Stamps {
+    const querySet = this.device.createQuerySet({ type: 'timestamp', count: 2 });
+    return { querySet, buffer: this.#createBuffer(16, usage.QUERY_RESOLVE | usage.COPY_SRC) };
   }
 
   #bind(dispatch: Dispatch, layout: GPUBindGroupLayout) {
@@ -243,15 +361,7 @@ class DeviceGpu implements OwnedGpu {
       ],
     });
     const key = [dispatch.entryPoint, access.join(), linked.code].join('\n');
-    const cache = pipelines.get(device) ?? new Map<string, Promise<GPUComputePipeline>>();
-    pipelines.set(device, cache);
-    let pipeline = cache.get(key);
-    if (pipeline === undefined) {
-      pipeline = compile(device, dispatch, linked, layout);
-      cache.set(key, pipeline);
-      // A failed compile must not stay in the cache: the driver may have been short of memory.
-      pipeline.catch(() => cache.delete(key));
-    }
+    const pipeline = this.#pipelines.get(key, () => compile(device, dispatch, linked, layout));
     return { pipeline: await pipeline, layout };
   }
 
@@ -312,7 +422,7 @@ class DeviceGpu implements OwnedGpu {
           },
           () => undefined,
         );
-        this.#scopes.push(scope);
+        this.#checked = Promise.all([this.#checked, scope]);
       }
     }
   }
@@ -323,8 +433,7 @@ class DeviceGpu implements OwnedGpu {
 
   async #settle(): Promise<void> {
     await this.#queue;
-    await Promise.race([Promise.all(this.#scopes), this.#lost]);
-    this.#scopes = [];
+    await Promise.race([this.#checked, this.#lost]);
     if (this.#failure !== undefined) throw this.#failure;
   }
 
@@ -354,10 +463,14 @@ async function compile(
   if (error !== null && errors.length === 0) errors.push({ message: error.message, lineNum: 0, linePos: 0 });
   if (errors.length > 0) throw compileError(dispatch.shader, linked, errors);
   return device.createComputePipelineAsync({
-    label: `${dispatch.shader}:${dispatch.entryPoint}`,
+    label: labelOf(dispatch),
     layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
     compute: { module, entryPoint: dispatch.entryPoint },
   });
+}
+
+function labelOf({ shader, entryPoint }: Dispatch): string {
+  return `${shader}:${entryPoint}`;
 }
 
 /** Workgroups along x and y for a number of threads; rounded up, the shader guards the tail. */

@@ -48,7 +48,10 @@ export interface Gpu {
   allocate(words: number, fill?: 'poison' | 'zero'): GpuWords;
   /** Queues a dispatch. Validation errors surface at the next `read` or `finish`. */
   dispatch(dispatch: Dispatch): void;
-  /** Waits for all work and copies words back; checks the canary. */
+  /**
+   * Waits for the work asked for so far and copies words back; checks the canary. Reads asked for together wait together. Nothing may write
+   * or release the buffer until its words are there.
+   */
   read(buffer: GpuWords): Promise<Uint32Array>;
   /** Frees a buffer early. */
   release(buffer: GpuWords): void;

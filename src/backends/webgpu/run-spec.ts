@@ -11,6 +11,8 @@ import type { Session } from './session.ts';
 export interface RunnerTimes {
   readonly inputs: number;
   readonly kernel: number;
+  /** Of `kernel`, compiling shaders: once a pipeline and device. */
+  readonly compile: number;
 }
 
 /** What stands in for what the spec and the library bring. */
@@ -34,9 +36,11 @@ export async function runSpec(
   const made = performance.now();
   const { gpu: shipped } = await session.open(tier);
   const gpu = shaders === undefined ? shipped : createGpu(shipped.device, { shaders, variants: shipped.variants });
+  const compiled = gpu.compiling;
   try {
     const tensors = await kernel.webgpu(gpu, spec as never, inputs, tier);
-    const times = { inputs: made - started, kernel: performance.now() - made };
+    const kernelTime = performance.now() - made;
+    const times = { inputs: made - started, kernel: kernelTime, compile: gpu.compiling - compiled };
     return { tensors, times, used: shaders === undefined ? [] : [...gpu.shaders] };
   } finally {
     await gpu.destroyRun();

@@ -1,4 +1,4 @@
-import type { OwnedGpu } from './device.ts';
+import type { Elapsed, OwnedGpu } from './device.ts';
 import type { Dispatch, Gpu, GpuWords } from './gpu.ts';
 
 /** How long is measured. */
@@ -25,28 +25,50 @@ export function spreadOf(times: readonly number[]): Spread {
   return { median, min: sorted[0]!, max: sorted.at(-1)!, samples: sorted.length };
 }
 
-/** A Gpu that remembers what was dispatched and keeps its buffers. */
-export function recorder(gpu: OwnedGpu): { gpu: Gpu; dispatches: Dispatch[] } {
-  const dispatches: Dispatch[] = [];
-  const recording: Gpu = {
+/** What a run asked of a Gpu. */
+export interface Recording {
+  /** Hand this to the run. */
+  readonly gpu: Gpu;
+  readonly dispatches: Dispatch[];
+  /** Buffers that were read back. */
+  readonly read: GpuWords[];
+  /** Milliseconds spent in uploads, so far. */
+  uploading: number;
+}
+
+/** A Gpu that remembers what was dispatched and read, and keeps its buffers. */
+export function recorder(gpu: OwnedGpu): Recording {
+  const recordingGpu: Gpu = {
     limits: gpu.limits,
     variants: gpu.variants,
     has: (feature) => gpu.has(feature),
-    upload: (lanes) => gpu.upload(lanes),
+    upload: (lanes) => {
+      const began = performance.now();
+      const words = gpu.upload(lanes);
+      recording.uploading += performance.now() - began;
+      return words;
+    },
     allocate: (words, fill) => gpu.allocate(words, fill),
     dispatch: (dispatch) => {
-      dispatches.push(dispatch);
+      recording.dispatches.push(dispatch);
       gpu.dispatch(dispatch);
     },
-    read: (buffer: GpuWords) => gpu.read(buffer),
+    read: (buffer: GpuWords) => {
+      recording.read.push(buffer);
+      return gpu.read(buffer);
+    },
     release: () => undefined,
   };
-  return { gpu: recording, dispatches };
+  const recording: Recording = { gpu: recordingGpu, dispatches: [], read: [], uploading: 0 };
+  return recording;
 }
 
 /** How long something took, each time, and how many were in a batch. */
 export interface Timed {
+  /** By the wall clock. */
   readonly time: Spread;
+  /** The same batches by the device's timestamps, where it has them. */
+  readonly device?: Spread;
   readonly batch: number;
 }
 
@@ -64,11 +86,21 @@ export async function timeInRounds(
   for (const run of runs) {
     await gpu.time(run, 1);
     const once = await gpu.time(run, 1);
-    batches.push(Math.max(1, Math.min(Math.ceil(options.batch / Math.max(once, 0.01)), 1000)));
+    // Where a wait is polled, the wall clock says too much of a short run: the device's own clock sizes the batch.
+    const least = Math.max(once.device ?? once.wall, 0.01);
+    batches.push(Math.max(1, Math.min(Math.ceil(options.batch / least), 1000)));
   }
-  const times: number[][] = runs.map(() => []);
+  const times: Elapsed[][] = runs.map(() => []);
   for (let round = 0; round < options.samples; round++) {
-    for (const [i, run] of runs.entries()) times[i]!.push((await gpu.time(run, batches[i]!)) / batches[i]!);
+    for (const [i, run] of runs.entries()) times[i]!.push(await gpu.time(run, batches[i]!));
   }
-  return runs.map((_, i) => ({ time: spreadOf(times[i]!), batch: batches[i]! }));
+  return runs.map((_, i) => {
+    const batch = batches[i]!;
+    const device = times[i]!.flatMap((elapsed) => (elapsed.device === undefined ? [] : elapsed.device / batch));
+    return {
+      time: spreadOf(times[i]!.map(({ wall }) => wall / batch)),
+      ...(device.length === options.samples && { device: spreadOf(device) }),
+      batch,
+    };
+  });
 }

@@ -120,7 +120,7 @@ async function tryFamily(device: GPUDevice, family: Family, shaders?: ShaderSour
 async function stopwatchOf(gpu: OwnedGpu, { timed, tier }: Family, inputs: Tensors): Promise<Stopwatch> {
   const recording = recorder(gpu);
   await kernelOf(timed).webgpu(recording.gpu, timed as never, inputs, tier);
-  const stopwatch = (): Promise<number> => gpu.time(recording.dispatches, 1);
+  const stopwatch = async (): Promise<number> => (await gpu.time(recording.dispatches, 1)).wall;
   await stopwatch();
   return stopwatch;
 }

@@ -78,9 +78,10 @@ export async function balanceLossWebGpu(gpu: Gpu, spec: BalanceLossSpec, inputs:
   gpu.dispatch({ ...shared, entryPoint: 'relate_counts', threads: experts });
   gpu.dispatch({ ...shared, entryPoint: 'sum_loss', threads: 1 });
   const first = async (buffer: typeof f, count: number) => (await gpu.read(buffer)).slice(0, count);
+  const results = await Promise.all([first(loss, 1), first(f, experts), first(p, experts)]);
   return {
-    loss: { dtype: 'F32', shape: [1], codes: await first(loss, 1) },
-    f: { dtype: 'F32', shape: [experts], codes: await first(f, experts) },
-    p: { dtype: 'F32', shape: [experts], codes: await first(p, experts) },
+    loss: { dtype: 'F32', shape: [1], codes: results[0] },
+    f: { dtype: 'F32', shape: [experts], codes: results[1] },
+    p: { dtype: 'F32', shape: [experts], codes: results[2] },
   };
 }

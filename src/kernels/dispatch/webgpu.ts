@@ -133,10 +133,11 @@ async function describeRows(
       ],
       threads: band.rows,
     });
-    source.set(await gpu.read(made[0]!), 2 * band.start);
+    const results = await Promise.all(made.slice(0, withSlots ? 3 : 1).map((buffer) => gpu.read(buffer)));
+    source.set(results[0]!, 2 * band.start);
     if (withSlots) {
-      local.topkIdx.set(await gpu.read(made[1]!), columns * band.start);
-      local.weights.set(await gpu.read(made[2]!), columns * band.start);
+      local.topkIdx.set(results[1]!, columns * band.start);
+      local.weights.set(results[2]!, columns * band.start);
     }
     for (const buffer of [map, ...made]) gpu.release(buffer);
   }

@@ -120,13 +120,13 @@ async function routeBand(run: Run, band: Band): Promise<BandResult> {
     ],
     threads: tokens,
   });
-  const result = {
-    experts: (await gpu.read(idx)).subarray(0, tokens * slots),
-    weights: (await gpu.read(weights)).subarray(0, tokens * slots),
-    state: await gpu.read(state),
-  };
+  const results = await Promise.all([idx, weights, state].map((buffer) => gpu.read(buffer)));
   for (const buffer of [logits, state, fates, chosen, idx, weights]) gpu.release(buffer);
-  return result;
+  return {
+    experts: results[0]!.subarray(0, tokens * slots),
+    weights: results[1]!.subarray(0, tokens * slots),
+    state: results[2]!,
+  };
 }
 
 /** What is known of every token before the gate looks at it. */

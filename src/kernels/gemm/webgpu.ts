@@ -18,8 +18,10 @@ import { fittingVariants, plain } from './variants.ts';
 /** D = C + A * B^T on a device: operands quantized where they are not given, decoded once, multiplied piece by piece. */
 export async function gemmWebGpu(gpu: Gpu, spec: GemmSpec, inputs: Tensors, tier: Tier): Promise<Tensors> {
   const { m, n, k } = spec.shape;
-  const a = await operandOnHost(gpu, 'a', spec.a, inputs, m, k, tier);
-  const b = await operandOnHost(gpu, 'b', spec.b, inputs, n, k, tier);
+  const [a, b] = await Promise.all([
+    operandOnHost(gpu, 'a', spec.a, inputs, m, k, tier),
+    operandOnHost(gpu, 'b', spec.b, inputs, n, k, tier),
+  ]);
   return { d: await productWebGpu(gpu, spec, a, b, inputs.c, tier) };
 }
 

@@ -16,7 +16,7 @@ export async function groupedGemmWebGpu(gpu: Gpu, spec: GroupedGemmSpec, inputs:
   const quantized = async (part: GroupPart): Promise<Quantized> =>
     'source' in part ? part.cut(await quantize(part.source)) : part;
   for (const product of groupProducts(spec, inputs)) {
-    const [a, b] = [await quantized(product.a), await quantized(product.b)];
+    const [a, b] = await Promise.all([quantized(product.a), quantized(product.b)]);
     result.place(product, await productWebGpu(gpu, product.spec, a, b, product.c, tier));
   }
   return result.tensor;

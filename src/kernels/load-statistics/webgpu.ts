@@ -39,9 +39,10 @@ export async function loadStatisticsWebGpu(gpu: Gpu, spec: LoadStatisticsSpec, i
     threads: experts,
   });
   const first = async (buffer: typeof load, count: number) => (await gpu.read(buffer)).slice(0, count);
+  const results = await Promise.all([first(load, experts), first(fraction, experts), first(imbalance, 1)]);
   return {
-    load: integers(await first(load, experts), [experts]),
-    fraction: { dtype: 'F32', shape: [experts], codes: await first(fraction, experts) },
-    imbalance: { dtype: 'F32', shape: [1], codes: await first(imbalance, 1) },
+    load: integers(results[0], [experts]),
+    fraction: { dtype: 'F32', shape: [experts], codes: results[1] },
+    imbalance: { dtype: 'F32', shape: [1], codes: results[2] },
   };
 }

@@ -89,15 +89,15 @@ export async function placeSlotsOnDevice(
   };
   const bands = rowBands(gpu, 0, slots, 4, block).map((band) => countBand(placing, topkIdx, band));
   sumBlocks(placing);
-  const maps = {
-    counts: await gpu.read(placing.counts),
-    offsets: await gpu.read(placing.offsets),
-    rowToSlot: new Uint32Array(placedRows(shape, alignment, stride)),
-    slotToRow: new Uint32Array(slots),
-  };
-  await placeBands(placing, bands, maps.rowToSlot, maps.slotToRow);
+  const rowToSlot = new Uint32Array(placedRows(shape, alignment, stride));
+  const slotToRow = new Uint32Array(slots);
+  const [counts, offsets] = await Promise.all([
+    gpu.read(placing.counts),
+    gpu.read(placing.offsets),
+    placeBands(placing, bands, rowToSlot, slotToRow),
+  ]);
   for (const buffer of [placing.bases, placing.counts, placing.offsets]) gpu.release(buffer);
-  return maps;
+  return { counts, offsets, rowToSlot, slotToRow };
 }
 
 /** How slots are cut into blocks: few enough for one thread to sum them, and for the sums of all experts to fit a binding. */
@@ -163,7 +163,20 @@ async function placeBands(
 ): Promise<void> {
   const { gpu } = placing;
   const found = bands.map((band) => findRows(placing, band));
-  for (const [i, { band }] of bands.entries()) slotToRow.set(await gpu.read(found[i]!), band.start);
+  await Promise.all([
+    ...bands.map(async ({ band }, i) => slotToRow.set(await gpu.read(found[i]!), band.start)),
+    invertBands(placing, bands, found, rowToSlot),
+  ]);
+  for (const buffer of [...found, ...bands.flatMap(({ experts, ranks }) => [experts, ranks])]) gpu.release(buffer);
+}
+
+/** Enters the slots into the rows that were found for them, a band of rows at a time. */
+async function invertBands(
+  { gpu }: Placing,
+  bands: readonly SlotBand[],
+  found: readonly GpuWords[],
+  rowToSlot: Uint32Array,
+): Promise<void> {
   for (const rows of rowBands(gpu, 0, rowToSlot.length, 4)) {
     const slots = gpu.allocate(rows.rows);
     gpu.dispatch({
@@ -188,7 +201,6 @@ async function placeBands(
     rowToSlot.set(await gpu.read(slots), rows.start);
     gpu.release(slots);
   }
-  for (const buffer of [...found, ...bands.flatMap(({ experts, ranks }) => [experts, ranks])]) gpu.release(buffer);
 }
 
 function findRows({ gpu, experts, block, bases, offsets }: Placing, slots: SlotBand): GpuWords {

@@ -109,8 +109,11 @@ async function quantizeGroup(plan: Plan, group: Band, tensorAmax: GpuWords, tens
   const stored = gpu.allocate(tiles);
   const factors = gpu.allocate(tiles);
   tileScales(plan, tiles, amax, tensorAmax, stored, factors, tensorScale);
-  for (const [i, band] of bands.entries()) await bandCodes(plan, loaded[i]!, band, group.start, factors);
-  plan.scales.set(await gpu.read(stored), (group.start / grid.tileRows) * grid.columns);
+  const bandsInTurn = async () => {
+    for (const [i, band] of bands.entries()) await bandCodes(plan, loaded[i]!, band, group.start, factors);
+  };
+  const [scales] = await Promise.all([gpu.read(stored), bandsInTurn()]);
+  plan.scales.set(scales, (group.start / grid.tileRows) * grid.columns);
   for (const buffer of [amax, stored, factors, ...loaded]) gpu.release(buffer);
 }
 
@@ -148,8 +151,11 @@ async function quantizeRows(plan: Plan, band: Band, tiles: number): Promise<void
     ],
     threads: tiles,
   });
-  await readLanes(gpu, codes, scheme.format, plan.codes, band.start * source.columns, count);
-  plan.scales.set(await gpu.read(stored), band.start * grid.columns);
+  const [scales] = await Promise.all([
+    gpu.read(stored),
+    readLanes(gpu, codes, scheme.format, plan.codes, band.start * source.columns, count),
+  ]);
+  plan.scales.set(scales, band.start * grid.columns);
   for (const buffer of [x, codes, stored]) gpu.release(buffer);
 }
 

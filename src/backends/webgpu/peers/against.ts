@@ -53,7 +53,7 @@ export async function timeAgainst(
     const inputs = materializeInputs(kernel.inputs(spec as never), {});
     const tensors = await kernel.webgpu(recording.gpu, spec as never, inputs, 'fast');
     const dispatches = recording.dispatches.filter(({ shader }) => !quantizing.includes(shader));
-    const runs = new Map<string, () => Promise<number>>([['ours', () => gpu.time(dispatches, 1)]]);
+    const runs = new Map<string, () => Promise<number>>([['ours', async () => (await gpu.time(dispatches, 1)).wall]]);
     for (const name of peers) runs.set(name, stopwatch(await preparePeer(await openers[name](), spec, name)));
     const times = new Map<string, number[]>([...runs.keys()].map((name) => [name, []]));
     for (let round = -1; round < rounds; round++) {
