@@ -1,7 +1,8 @@
-// Largest magnitude of every tile, as a code of the input format: codes of one sign are ordered as their values, NaN last.
+// Largest magnitude of every tile as single-precision bits: those of one sign are ordered as their values, NaN last, and so are codes.
 #include "kernels/input.wgsl"
 #include "kernels/thread.wgsl"
 #include "kernels/tile.wgsl"
+#include "numerics/decode.wgsl"
 
 struct Parameters {
   band: Band,
@@ -40,7 +41,7 @@ fn tile_amax(
   for (var row = top; row < bottom; row++) {
     let here = tile_of(Place(row, left), band);
     if (here != tile) {
-      atomicMax(&amax[tile], largest);
+      keep(tile, largest);
       tile = here;
       largest = 0u;
     }
@@ -48,5 +49,9 @@ fn tile_amax(
       largest = max(largest, magnitude_of(input_lane(x[i >> INPUT_LANE_SHIFT], i), INPUT));
     }
   }
-  atomicMax(&amax[tile], largest);
+  keep(tile, largest);
+}
+
+fn keep(tile: u32, largest: u32) {
+  atomicMax(&amax[tile], decode(largest, INPUT));
 }

@@ -1,4 +1,6 @@
 // Four values side by side of an input of 16 bits.
+#include "numerics/decode.wgsl"
+
 @group(0) @binding(1) var<storage, read> x: array<vec2<u32>>;
 
 // f32 bits of values 4 i to 4 i + 3.

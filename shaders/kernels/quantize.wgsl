@@ -3,8 +3,11 @@
 #include "kernels/output.wgsl"
 #include "kernels/thread.wgsl"
 #include "kernels/tile.wgsl"
+#include "numerics/decode.wgsl"
+#include "numerics/encode.wgsl"
+#include "numerics/factor.wgsl"
+#include "numerics/float.wgsl"
 #include "numerics/philox.wgsl"
-#include "numerics/scale.wgsl"
 
 struct Parameters {
   band: Band,
@@ -50,12 +53,15 @@ fn random_of(i: u32) -> u32 {
 }
 
 fn quantize_value(bits: u32, factor: u32, random: u32) -> u32 {
-  if (shifts(RECIPE)) {
-    let value = select(bits, NAN_BITS, factor == NAN_SHIFT);
-    return encode(value, i32(select(factor, 0u, factor == NAN_SHIFT)), OUTPUT, ROUNDING, OVERFLOW, random);
+  var value = bits;
+  var exponent = 0;
+  if (FACTOR == SHIFT_BY) {
+    value = select(bits, NAN_BITS, factor == NAN_SHIFT);
+    exponent = i32(select(factor, 0u, factor == NAN_SHIFT));
+  } else if (FACTOR == DIVIDE_BY) {
+    value = float_div(bits, factor);
+  } else {
+    value = float_mul(bits, factor);
   }
-  if (divides(RECIPE)) {
-    return encode(float_div(bits, factor), 0, OUTPUT, ROUNDING, OVERFLOW, random);
-  }
-  return encode(float_mul(bits, factor), 0, OUTPUT, ROUNDING, OVERFLOW, random);
+  return encode(value, exponent, OUTPUT, ROUNDING, OVERFLOW, random);
 }

@@ -3,12 +3,11 @@
 #include "kernels/output.wgsl"
 #include "kernels/thread.wgsl"
 #include "numerics/encode4.wgsl"
-#include "numerics/scale.wgsl"
+#include "numerics/power_scale.wgsl"
 #include "kernels/four_words.wgsl"
 
-const RULE = ScaleRule(RECIPE, SCALE_TYPE, AMAX_FLOOR, MAX_BITS, EMAX, OUTPUT_MANTISSA_BITS);
-
 struct Parameters {
+  @size(32) rule: ScaleRule,
   tiles: u32,
   // Values of a tile, a multiple of four.
   length: u32,
@@ -35,8 +34,7 @@ fn quantize_rows(
     largest = max(largest, four_values(i) & vec4(MAGNITUDE));
   }
   let amax = max(max(largest.x, largest.y), max(largest.z, largest.w));
-  // A NaN counts as the canonical one, whatever its payload.
-  let scale = tile_scale(select(amax, NAN_BITS, amax > INFINITY_BITS), RULE, ONE_BITS);
+  let scale = power_scale(amax, parameters.rule);
   stored[tile] = scale.stored;
   let marked = scale.factor == NAN_SHIFT;
   let exponent = i32(select(scale.factor, 0u, marked));

@@ -1,11 +1,9 @@
 // The scale of every tile from its amax: as stored, and as the factor that the tile's values take.
-#include "kernels/input.wgsl"
 #include "kernels/thread.wgsl"
 #include "numerics/scale.wgsl"
 
-const RULE = ScaleRule(RECIPE, SCALE_TYPE, AMAX_FLOOR, MAX_BITS, EMAX, OUTPUT_MANTISSA_BITS);
-
 struct Parameters {
+  @size(32) rule: ScaleRule,
   tiles: u32,
 }
 
@@ -28,13 +26,13 @@ fn tile_scales(
     return;
   }
   var second_level = ONE_BITS;
-  if (RECIPE == NVFP4) {
-    second_level = tensor_scale_bits(decode(tensor_amax[0], INPUT));
+  if (parameters.rule.recipe == NVFP4) {
+    second_level = tensor_scale_bits(tensor_amax[0]);
   }
   if (tile == 0u) {
     tensor_scale[0] = second_level;
   }
-  let scale = tile_scale(decode(amax[tile], INPUT), RULE, second_level);
+  let scale = tile_scale(amax[tile], parameters.rule, second_level);
   stored[tile] = scale.stored;
   factors[tile] = scale.factor;
 }

@@ -1,7 +1,7 @@
 import { bitsOf } from '../numerics/f32.ts';
 import type { Format, FormatName, Overflow, Rounding, Specials } from '../numerics/formats.ts';
 import { formats, roundings } from '../numerics/formats.ts';
-import { largestExponent } from '../numerics/scale.ts';
+import { largestExponent, powerOfTwoRecipes } from '../numerics/scale.ts';
 import { type ScaleType, type Scheme, scaleRecipes } from '../numerics/scheme.ts';
 
 /** Compile-time constants of a shader. */
@@ -61,14 +61,23 @@ export function laneShift(name: FormatName): number {
   return bits <= 8 ? 2 : bits <= 16 ? 1 : 0;
 }
 
-/** The rule by which a scheme makes scales, as a shader's constants. */
-export function scaleConstants(scheme: Scheme): Constants {
+/** The rule by which a scheme makes scales: WGSL's struct ScaleRule, padded to the eight words that it takes in a uniform. */
+export function scaleRule(scheme: Scheme): readonly number[] {
   const format = formats[scheme.format];
-  return {
-    RECIPE: scaleRecipes.indexOf(scheme.scale.recipe),
-    SCALE_TYPE: scaleTypes.indexOf(scheme.scale.type),
-    AMAX_FLOOR: bitsOf(scheme.scale.amaxFloor),
-    MAX_BITS: bitsOf(format.max),
-    EMAX: largestExponent[scheme.format] ?? 0,
-  };
+  return [
+    scaleRecipes.indexOf(scheme.scale.recipe),
+    scaleTypes.indexOf(scheme.scale.type),
+    bitsOf(scheme.scale.amaxFloor),
+    bitsOf(format.max),
+    bitsOf(1 / format.max),
+    largestExponent[scheme.format] ?? 0,
+    format.mantissaBits,
+    0,
+  ];
+}
+
+/** Number of what a scheme's values do with the factor of their tile: numerics/factor.wgsl. */
+export function factorNumber({ scale: { recipe } }: Scheme): number {
+  if (powerOfTwoRecipes.has(recipe)) return 2;
+  return recipe === 'divide' || recipe === 'v32' ? 1 : 0;
 }

@@ -41,7 +41,7 @@ export async function mapOnGpu(
     shader: `test/${shader}`,
     entryPoint,
     constants,
-    uniforms: [count, ...uniforms, ...new Array(9 - uniforms.length).fill(0)],
+    uniforms: [count, ...uniforms, ...new Array(15 - uniforms.length).fill(0)],
     buffers: [
       { buffer: gpu.upload(input), access: 'read' },
       { buffer: result, access: 'read_write' },

@@ -42,7 +42,7 @@ export const quantize: readonly Mutant[] = [
     name: 'amax of the tile next to it',
     spec: 'quantize-ragged',
     file: 'kernels/amax',
-    replace: [['  atomicMax(&amax[tile], largest);\n}\n', '  atomicMax(&amax[tile + 1u], largest);\n}\n']],
+    replace: [['atomicMax(&amax[tile],', 'atomicMax(&amax[tile + 1u],']],
   },
   {
     kernel: 'quantize',
@@ -64,7 +64,7 @@ export const quantize: readonly Mutant[] = [
     kernel: 'quantize',
     name: 'floor of the scale exponent',
     spec: 'quantize-ragged',
-    file: 'numerics/scale',
+    file: 'numerics/power_scale',
     replace: [
       [
         'max(ceil_exponent(float_div(amax, rule.max_bits)), -126)',
@@ -76,22 +76,22 @@ export const quantize: readonly Mutant[] = [
     kernel: 'quantize',
     name: 'scale exponent one too large at a power of two',
     spec: 'quantize-ragged',
-    file: 'numerics/scale',
+    file: 'numerics/power_scale',
     replace: [['select(0, 1, (bits & 0x7fffffu) != 0u)', '1']],
   },
   {
     kernel: 'quantize',
     name: 'no amax floor',
     spec: 'quantize-zeros',
-    file: 'numerics/scale',
-    replace: [['let floored = max(amax, rule.amax_floor);', 'let floored = amax;']],
+    file: 'numerics/power_scale',
+    replace: [['max(amax, rule.amax_floor)', 'amax']],
   },
   {
     kernel: 'quantize',
     name: 'NaN and Inf do not mark their tile',
     spec: 'quantize-bits',
-    file: 'numerics/scale',
-    replace: [['if (amax >= INFINITY_BITS || tensor_scale == NAN_BITS) {', 'if (tensor_scale == NAN_BITS) {']],
+    file: 'numerics/power_scale',
+    replace: [['if (amax >= INFINITY_BITS) {', 'if (amax > NAN_BITS) {']],
   },
   {
     kernel: 'quantize',
@@ -138,14 +138,14 @@ export const quantize: readonly Mutant[] = [
     name: 'multiplies by the reciprocal where it should divide',
     spec: 'quantize-divide',
     file: 'kernels/quantize',
-    replace: [['encode(float_div(bits, factor)', 'encode(float_mul(bits, float_div(ONE_BITS, factor))']],
+    replace: [['value = float_div(bits, factor)', 'value = float_mul(bits, float_div(ONE_BITS, factor))']],
   },
   {
     kernel: 'quantize',
     name: 'amax times the reciprocal of the largest value',
     spec: 'quantize-divide',
     file: 'numerics/scale',
-    replace: [['return float_div(amax, max_bits);', 'return float_mul(amax, float_div(ONE_BITS, max_bits));']],
+    replace: [['recipe == DEEPEP || recipe == V32)', 'recipe <= V32)']],
   },
   {
     kernel: 'quantize',

@@ -44,7 +44,7 @@ export const requantize: readonly Mutant[] = [
     kernel: 'requantize',
     name: 'floor of the scale exponent',
     spec: 'requantize',
-    file: 'numerics/scale',
+    file: 'numerics/power_scale',
     replace: [
       [
         'max(ceil_exponent(float_div(amax, rule.max_bits)), -126)',

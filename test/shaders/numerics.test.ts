@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { formatConstants, overflowNumber, roundingNumber, scaleConstants } from '../../src/kernels/constants.ts';
+import { formatConstants, overflowNumber, roundingNumber, scaleRule } from '../../src/kernels/constants.ts';
 import { decodeBits, encodeFormats, encodeScaledBits, roundings } from '../../src/numerics/codec.ts';
 import { addBits, bitsOf, divBits, fmaBits, mulBits } from '../../src/numerics/f32.ts';
 import { type FormatName, formats, type Overflow } from '../../src/numerics/formats.ts';
@@ -208,8 +208,7 @@ describeGpu('WGSL makes scales as TypeScript does', () => {
       for (const type of types) {
         for (const amaxFloor of [0, 1e-4]) {
           const scheme: Scheme = { ...plainScheme, format, scale: { ...plainScheme.scale, type, recipe, amaxFloor } };
-          const rule = scaleConstants(scheme);
-          const uniforms = [0, 0, 0, 0, rule.RECIPE!, rule.SCALE_TYPE!, rule.AMAX_FLOOR!, rule.MAX_BITS!, rule.EMAX!];
+          const uniforms = [0, 0, 0, 0, 0, 0, 0, ...scaleRule(scheme)];
           const constants = numericsConstants(format);
           const got = await mapOnGpu('numerics', 'scale_each', constants, input, amaxes.length, 2, uniforms);
           const want = new Uint32Array(input.length);

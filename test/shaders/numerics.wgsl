@@ -10,11 +10,7 @@ struct Parameters {
   overflow: u32,
   exponent: i32,
   seed: u32,
-  recipe: u32,
-  scale_type: u32,
-  amax_floor: u32,
-  max_bits: u32,
-  emax: i32,
+  @align(16) rule: ScaleRule,
 }
 
 const TESTED = Format(
@@ -123,9 +119,7 @@ fn scale_each(
 ) {
   let i = thread_index(workgroup, groups, local);
   if (i < parameters.count) {
-    let p = parameters;
-    let rule = ScaleRule(p.recipe, p.scale_type, p.amax_floor, p.max_bits, p.emax, TESTED.mantissa_bits);
-    let scale = tile_scale(input[2u * i], rule, input[2u * i + 1u]);
+    let scale = tile_scale(input[2u * i], parameters.rule, input[2u * i + 1u]);
     output[2u * i] = scale.stored;
     output[2u * i + 1u] = scale.factor;
   }

@@ -5,7 +5,7 @@ import type { Scheme } from '../../numerics/scheme.ts';
 import type { QuantizeSpec } from '../../specs/types.ts';
 import { allocateCodes, type Codes, dtypeOfFormat, type Tensor, type Tensors } from '../../tensors/tensor.ts';
 import { type Band, bandUniforms, laneBytes, laneWords, readLanes, rowBands, uploadBand } from '../bands.ts';
-import { formatConstants, overflowNumber, roundingNumber, scaleConstants } from '../constants.ts';
+import { factorNumber, formatConstants, overflowNumber, roundingNumber, scaleRule } from '../constants.ts';
 import type { Tier } from '../kernel.ts';
 import { tierSubstitutes } from '../tiers.ts';
 import { requireShape, requireTensor, storeScales, type TileGrid, tileGrid } from '../tiles.ts';
@@ -140,10 +140,9 @@ async function quantizeRows(plan: Plan, band: Band, tiles: number): Promise<void
     constants: {
       ...formatConstants('INPUT', source.format),
       ...formatConstants('OUTPUT', scheme.format),
-      ...scaleConstants(scheme),
     },
     substitutes: { ...tierSubstitutes(tier), ...(halves ? { 'kernels/four_words': 'kernels/four_halves' } : {}) },
-    uniforms: [tiles, grid.tileColumns],
+    uniforms: [...scaleRule(scheme), tiles, grid.tileColumns],
     buffers: [
       { buffer: x, access: 'read' },
       { buffer: codes, access: 'read_write' },
@@ -194,17 +193,12 @@ function tileScales(
   factors: GpuWords,
   tensorScale: GpuWords,
 ): void {
-  const { gpu, source, scheme, tier } = plan;
+  const { gpu, scheme, tier } = plan;
   gpu.dispatch({
     shader: 'kernels/tile_scales',
     entryPoint: 'tile_scales',
-    constants: {
-      ...formatConstants('INPUT', source.format),
-      ...scaleConstants(scheme),
-      OUTPUT_MANTISSA_BITS: formats[scheme.format].mantissaBits,
-    },
     substitutes: tierSubstitutes(tier),
-    uniforms: [tiles],
+    uniforms: [...scaleRule(scheme), tiles],
     buffers: [
       { buffer: amax, access: 'read' },
       { buffer: tensorAmax, access: 'read' },
@@ -227,7 +221,7 @@ async function bandCodes(plan: Plan, x: GpuWords, band: Band, origin: number, fa
     constants: {
       ...formatConstants('INPUT', source.format),
       ...formatConstants('OUTPUT', scheme.format),
-      RECIPE: scaleConstants(scheme).RECIPE!,
+      FACTOR: factorNumber(scheme),
       ROUNDING: roundingNumber(scheme.rounding),
       OVERFLOW: overflowNumber(scheme.overflow),
     },
