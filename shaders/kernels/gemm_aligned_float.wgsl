@@ -12,10 +12,12 @@
 // A power of two below that of any product of nonzero operands: where all are zero it keeps the unit finite.
 const LEAST_POWER = 67u << 23u;
 
+const ROWS = 4u;
+
 fn block_sum(before: Piece, start: Start, words: u32) -> Piece {
   var sum = before;
   for (var at = 0u; at < words; at += TERMS) {
-    sum = fused_sum(sum, Start(start.a + at, start.b + at));
+    sum = fused_sum(sum, Start(start.a + at, start.b + at, 0u));
   }
   return sum;
 }
@@ -23,6 +25,7 @@ fn block_sum(before: Piece, start: Start, words: u32) -> Piece {
 // An operand's words come in pairs: f32 bits of the values of four rows, then those of the powers of two of their exponents, not normalized; marks of
 // special operands lie in the powers' low bits.
 fn fused_sum(c: Piece, start: Start) -> Piece {
+  var before = c;
   let c0 = finite_only(c[0]);
   let c1 = finite_only(c[1]);
   let c2 = finite_only(c[2]);
@@ -66,9 +69,11 @@ fn fused_sum(c: Piece, start: Start) -> Piece {
     sum2 += trunc((x.z * scale2) * y);
     sum3 += trunc((x.w * scale3) * y);
   }
-  let result = Piece(in_units(sum0, unit0), in_units(sum1, unit1), in_units(sum2, unit2), in_units(sum3, unit3));
-  if (((marks.x | marks.y | marks.z | marks.w) & OPERAND_SPECIAL) != 0u || any_special(c)) {
-    return with_specials(result, c, start, TERMS);
+  var result = Piece(in_units(sum0, unit0), in_units(sum1, unit1), in_units(sum2, unit2), in_units(sum3, unit3));
+  if (((marks.x | marks.y | marks.z | marks.w) & OPERAND_SPECIAL) != 0u || any_special(max_magnitudes(c))) {
+    for (var row = 0u; row < 4u; row++) {
+      result[row] = with_specials(result[row], before[row], Start(start.a, start.b, row), TERMS);
+    }
   }
   return result;
 }
@@ -99,9 +104,8 @@ fn in_units(sum: vec4<f32>, power: vec4<u32>) -> vec4<u32> {
 
 const E8M13 = 0;
 
-fn any_special(c: Piece) -> bool {
-  let largest = max(max(c[0] & vec4(MAGNITUDE), c[1] & vec4(MAGNITUDE)), max(c[2] & vec4(MAGNITUDE), c[3] & vec4(MAGNITUDE)));
-  return any(largest >= vec4(INFINITY_BITS));
+fn max_magnitudes(c: Piece) -> vec4<u32> {
+  return max(max(c[0] & vec4(MAGNITUDE), c[1] & vec4(MAGNITUDE)), max(c[2] & vec4(MAGNITUDE), c[3] & vec4(MAGNITUDE)));
 }
 
 // The marks of operand words, as gemm_special.wgsl reads them.

@@ -1,14 +1,16 @@
-// The shape of the kernels that sum k by k: a thread makes a 4 x 4 piece of the product, block after block of k, and promotes each block's
-// partial sums into single precision with the two operands' scales.
+// The shape of the kernels that sum k by k: a thread makes a piece of the product, block after block of k, and promotes each block's
+// partial sums into single precision with the two operands' scales. The including file says how many ROWS a piece has, one or four: with four,
+// what is read of B serves four rows; with one, there is a fourth of the code to compile, for compilers copy every function into its callers.
 #include "kernels/gemm_parts.wgsl"
 
-// Four rows of four columns.
-alias Piece = array<vec4<u32>, 4>;
+// ROWS rows of four columns.
+alias Piece = array<vec4<u32>, ROWS>;
 
-// First words of the piece's rows of A and of B.
+// First words of the piece's rows of A and of B, and where in A's words, of four rows each, the first of its rows stands.
 struct Start {
   a: u32,
   b: u32,
+  row: u32,
 }
 
 // Scales and partial sums of four columns, each operation rounded once: products and sums are fmas with a zero or a one, so that one copy of the arithmetic serves all.
@@ -34,7 +36,7 @@ fn promote_piece(sums: Piece, partials: Piece, row: u32, column: u32, k: u32) ->
   var partial = partials;
   var after = Piece();
   let sb = b_factors4(column, k);
-  for (var i = 0u; i < 4u; i++) {
+  for (var i = 0u; i < ROWS; i++) {
     after[i] = promote(before[i], partial[i], vec4(a_factor(row + i, k)), sb);
   }
   return after;
@@ -48,42 +50,43 @@ fn multiply(
   @builtin(local_invocation_index) local: u32,
 ) {
   let place = block_place(workgroup, groups, parameters.column_groups, 1u);
-  let group = place.row;
+  let row = place.row * ROWS;
+  let group = row / 4u;
   let column_group = place.first_column + local;
   if (group >= parameters.row_groups || column_group >= parameters.column_groups) {
     return;
   }
   let row_words = parameters.row_words;
   let block_words = parameters.block_words;
-  let out = 4u * group * parameters.column_groups + column_group;
   let next = parameters.column_groups;
+  let out = row * next + column_group;
   var sums = Piece();
   var partial = Piece();
-  if (parameters.first_word > 0u) {
-    sums = Piece(product[out], product[out + next], product[out + 2u * next], product[out + 3u * next]);
-  }
-  if (parameters.first_word % block_words != 0u) {
-    partial = Piece(unfinished[out], unfinished[out + next], unfinished[out + 2u * next], unfinished[out + 3u * next]);
+  for (var i = 0u; i < ROWS; i++) {
+    if (parameters.first_word > 0u) {
+      sums[i] = product[out + i * next];
+    }
+    if (parameters.first_word % block_words != 0u) {
+      partial[i] = unfinished[out + i * next];
+    }
   }
   var word = parameters.first_word;
   while (word < parameters.last_word) {
     let block = word / block_words;
     let end = min((block + 1u) * block_words, row_words);
     let stop = min(end, parameters.last_word);
-    partial = block_sum(partial, Start(group * row_words + word, column_group * row_words + word), stop - word);
+    partial = block_sum(partial, Start(group * row_words + word, column_group * row_words + word, row % 4u), stop - word);
     if (stop == end) {
-      sums = promote_piece(sums, partial, 4u * group, 4u * column_group, block * parameters.block);
+      sums = promote_piece(sums, partial, row, 4u * column_group, block * parameters.block);
       partial = Piece();
     } else {
-      unfinished[out] = partial[0];
-      unfinished[out + next] = partial[1];
-      unfinished[out + 2u * next] = partial[2];
-      unfinished[out + 3u * next] = partial[3];
+      for (var i = 0u; i < ROWS; i++) {
+        unfinished[out + i * next] = partial[i];
+      }
     }
     word = stop;
   }
-  product[out] = sums[0];
-  product[out + next] = sums[1];
-  product[out + 2u * next] = sums[2];
-  product[out + 3u * next] = sums[3];
+  for (var i = 0u; i < ROWS; i++) {
+    product[out + i * next] = sums[i];
+  }
 }

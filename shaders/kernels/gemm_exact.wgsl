@@ -11,38 +11,28 @@ alias Digits = array<vec4<i32>, DIGITS>;
 // A term is below 2^21 in its upper digit: 2^9 of them and a carried digit stay below 2^31.
 const TERMS_BETWEEN_CARRIES = 512u;
 
+const ROWS = 1u;
+
 fn block_sum(before: Piece, start: Start, words: u32) -> Piece {
-  var row0 = Digits();
-  var row1 = Digits();
-  var row2 = Digits();
-  var row3 = Digits();
+  var digits = Digits();
   var marks = vec4<u32>();
   for (var i = 0u; i < words; i++) {
-    let x = a[start.a + i];
+    let x = a[start.a + i][start.row];
     let y = b[start.b + i];
-    marks |= x | y;
-    add_products(&row0, x.x, y);
-    add_products(&row1, x.y, y);
-    add_products(&row2, x.z, y);
-    add_products(&row3, x.w, y);
+    marks |= vec4(x) | y;
+    add_products(&digits, x, y);
     if (i % TERMS_BETWEEN_CARRIES == TERMS_BETWEEN_CARRIES - 1u || i == words - 1u) {
-      carry_digits(&row0);
-      carry_digits(&row1);
-      carry_digits(&row2);
-      carry_digits(&row3);
+      carry_digits(&digits);
     }
   }
-  var result = before;
+  var result = before[0];
   for (var column = 0u; column < 4u; column++) {
-    result[0][column] = rounded_digits(&row0, column);
-    result[1][column] = rounded_digits(&row1, column);
-    result[2][column] = rounded_digits(&row2, column);
-    result[3][column] = rounded_digits(&row3, column);
+    result[column] = rounded_digits(&digits, column);
   }
   if (((marks.x | marks.y | marks.z | marks.w) & OPERAND_SPECIAL) != 0u) {
-    return with_specials(result, before, start, words);
+    result = with_specials(result, before[0], start, words);
   }
-  return result;
+  return Piece(result);
 }
 
 fn add_products(digits: ptr<function, Digits>, x: u32, y: vec4<u32>) {

@@ -2,6 +2,8 @@
 // adapters that most machines without a GPU have, a barrier costs more than the loads that it saves.
 #include "kernels/gemm_common.wgsl"
 
+const ROWS = 4u;
+
 fn block_sum(before: Piece, start: Start, words: u32) -> Piece {
   var r0 = bitcast<vec4<f32>>(before[0]);
   var r1 = bitcast<vec4<f32>>(before[1]);

@@ -1,16 +1,16 @@
 // A chain of correctly rounded fused multiply-adds, k ascending.
 #include "kernels/gemm_common.wgsl"
 
+const ROWS = 1u;
+
 fn block_sum(before: Piece, start: Start, words: u32) -> Piece {
-  var sums = before;
-  for (var i = 0u; i < 16u; i++) {
-    let row = i >> 2u;
-    let column = i & 3u;
-    var sum = sums[row][column];
+  var sums = before[0];
+  for (var column = 0u; column < 4u; column++) {
+    var sum = sums[column];
     for (var k = 0u; k < words; k++) {
-      sum = float_fma(a[start.a + k][row], b[start.b + k][column], sum);
+      sum = float_fma(a[start.a + k][start.row], b[start.b + k][column], sum);
     }
-    sums[row][column] = sum;
+    sums[column] = sum;
   }
-  return sums;
+  return Piece(sums);
 }

@@ -26,24 +26,15 @@ fn special_of_products(x: u32, y: vec4<u32>) -> vec4<u32> {
   return select(vec4(0u), special, (either & vec4(OPERAND_SPECIAL)) != vec4(0u));
 }
 
-// Puts the special results of a sum of `count` products and `before` in the place of finite ones.
-fn with_specials(finite: Piece, before: Piece, start: Start, count: u32) -> Piece {
-  var state0 = special_of_values(before[0]);
-  var state1 = special_of_values(before[1]);
-  var state2 = special_of_values(before[2]);
-  var state3 = special_of_values(before[3]);
+fn any_special(values: vec4<u32>) -> bool {
+  return any((values & vec4(MAGNITUDE)) >= vec4(INFINITY_BITS));
+}
+
+// Puts the special results of a row's sums of `count` products and `before` in the place of finite ones.
+fn with_specials(finite: vec4<u32>, before: vec4<u32>, start: Start, count: u32) -> vec4<u32> {
+  var state = special_of_values(before);
   for (var i = 0u; i < count; i++) {
-    let x = a_marks(start.a + i);
-    let y = b_marks(start.b + i);
-    state0 |= special_of_products(x.x, y);
-    state1 |= special_of_products(x.y, y);
-    state2 |= special_of_products(x.z, y);
-    state3 |= special_of_products(x.w, y);
+    state |= special_of_products(a_marks(start.a + i)[start.row], b_marks(start.b + i));
   }
-  return Piece(
-    special_bits(finite[0], state0),
-    special_bits(finite[1], state1),
-    special_bits(finite[2], state2),
-    special_bits(finite[3], state3),
-  );
+  return special_bits(finite, state);
 }

@@ -10,10 +10,6 @@ struct Sums {
 // Places that a product's significand goes up to have FRACTION_BITS fraction bits; negative where it has more.
 const UP = FRACTION_BITS - A_MANTISSA_BITS - B_MANTISSA_BITS;
 
-fn widened(significands: vec4<u32>) -> vec4<u32> {
-  return significands;
-}
-
 fn add_sums(x: Sums, y: Sums) -> Sums {
   return Sums(x.low + y.low, x.high + y.high);
 }

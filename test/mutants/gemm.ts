@@ -62,15 +62,15 @@ export const gemm: readonly Mutant[] = [
     spec: 'gemm-blackwell',
     file: 'kernels/gemm_aligned',
     replace: [
-      ['top0 = max(top0, vec4(x.x) + y);', 'top0 = max(top0, renormalized(x.x, y));'],
+      ['top = max(top, x + y);', 'top = max(top, renormalized(x, y));'],
       [
-        'fn any_special(',
-        `fn renormalized(x: u32, y: vec4<u32>) -> vec4<u32> {
-  let product = vec4(x & OPERAND_SIGNIFICAND) * (y & vec4(OPERAND_SIGNIFICAND));
-  return vec4(x) + y + ((product >> vec4(u32(A_MANTISSA_BITS + B_MANTISSA_BITS + 1))) << vec4(16u));
+        'fn fused_sum(',
+        `fn renormalized(x: vec4<u32>, y: vec4<u32>) -> vec4<u32> {
+  let product = (x & vec4(OPERAND_SIGNIFICAND)) * (y & vec4(OPERAND_SIGNIFICAND));
+  return x + y + ((product >> vec4(u32(A_MANTISSA_BITS + B_MANTISSA_BITS + 1))) << vec4(16u));
 }
 
-fn any_special(`,
+fn fused_sum(`,
       ],
     ],
   },
@@ -100,14 +100,14 @@ fn any_special(`,
     name: 'sign of B lost',
     spec: 'gemm-blackwell',
     file: 'kernels/gemm_aligned',
-    replace: [['let ym = sign_masks(y);', 'let ym = sign_masks(y & vec4(0u));']],
+    replace: [['sign_masks(x ^ y)', 'sign_masks(x)']],
   },
   {
     kernel: 'gemm',
     name: 'NaN and Inf not looked for',
     spec: 'gemm-bits',
     file: 'kernels/gemm_aligned_float',
-    replace: [['& OPERAND_SPECIAL) != 0u || any_special(c)', '& OPERAND_SPECIAL) == 1u']],
+    replace: [['& OPERAND_SPECIAL) != 0u || any_special(max_magnitudes(c))', '& OPERAND_SPECIAL) == 1u']],
   },
   {
     kernel: 'gemm',
@@ -211,8 +211,8 @@ fn any_special(`,
     file: 'kernels/gemm_sequential',
     replace: [
       [
-        'float_fma(a[start.a + k][row], b[start.b + k][column], sum)',
-        'float_fma(a[start.a + words - 1u - k][row], b[start.b + words - 1u - k][column], sum)',
+        'float_fma(a[start.a + k][start.row], b[start.b + k][column], sum)',
+        'float_fma(a[start.a + words - 1u - k][start.row], b[start.b + words - 1u - k][column], sum)',
       ],
     ],
   },

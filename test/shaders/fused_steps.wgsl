@@ -11,11 +11,17 @@ fn diagonal_steps(
   if (group >= parameters.row_groups) {
     return;
   }
-  let c = product[group];
-  var sums = Piece(vec4(c.x, 0u, 0u, 0u), vec4(0u, c.y, 0u, 0u), vec4(0u, 0u, c.z, 0u), vec4(0u, 0u, 0u, c.w));
-  for (var word = 0u; word < parameters.row_words; word += TERMS) {
-    let start = group * parameters.row_words + word;
-    sums = fused_sum(sums, Start(start, start));
+  let start = group * parameters.row_words;
+  var result = product[group];
+  for (var first = 0u; first < 4u; first += ROWS) {
+    var sums = Piece();
+    for (var i = 0u; i < ROWS; i++) {
+      sums[i] = result;
+    }
+    sums = block_sum(sums, Start(start, start, first), parameters.row_words);
+    for (var i = 0u; i < ROWS; i++) {
+      result[first + i] = sums[i][first + i];
+    }
   }
-  product[group] = vec4(sums[0].x, sums[1].y, sums[2].z, sums[3].w);
+  product[group] = result;
 }

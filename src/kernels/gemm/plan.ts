@@ -4,7 +4,7 @@ import { type FormatName, formats } from '../../numerics/formats.ts';
 import type { Constants } from '../constants.ts';
 import type { Tier } from '../kernel.ts';
 import type { ProductSpec } from './reference.ts';
-import { type GemmVariant, plain } from './variants.ts';
+import { type GemmVariant, plain, singleRows } from './variants.ts';
 
 /** How k is cut: blocks between promotions, each of whole fused sums, padded with zeros. */
 export interface BlockLayout {
@@ -95,13 +95,14 @@ export function wordSpans(
   return spans;
 }
 
-/** Loop turns of a block, from above: its words, as often as they are passed over, and the promotion of 16 sums. */
+/** Loop turns of a block, from above: its words, as often as they are passed over (for specials too), and the promotion of its sums. */
 function turnsPerBlock(model: TensorCoreModel, words: number, digits: number, tier: Tier): number {
   const promotion = 24;
-  if (tier === 'fast' || model.kind === 'aligned') return 4 * words + promotion;
-  if (model.kind === 'sequential') return 17 * words + promotion;
-  // Carries and the rounding of 16 sums go through all digits.
-  return 2 * words + digits * (56 + words / 64) + promotion;
+  if (tier === 'fast') return 4 * words + promotion;
+  if (model.kind === 'aligned') return 7 * words + promotion;
+  if (model.kind === 'sequential') return 5 * words + promotion;
+  // Carries and the rounding of four sums go through all digits.
+  return 2 * words + digits * (16 + words / 256) + promotion;
 }
 
 /** Constants of the packing shader. */
@@ -120,7 +121,7 @@ export function packConstants(model: TensorCoreModel, plan: ProductPlan): Consta
 export function productPlan(spec: ProductSpec, layout: BlockLayout, tier: Tier, variant = plain): ProductPlan {
   const { model } = spec.arithmetic;
   if (tier === 'fast') return fastPlan(spec, variant);
-  if (model.kind === 'sequential') return valuesPlan('kernels/gemm_sequential', spec);
+  if (model.kind === 'sequential') return { ...valuesPlan('kernels/gemm_sequential', spec), variant: singleRows };
   const [a, b] = [spec.a.scheme.format, spec.b.scheme.format];
   if (model.kind === 'aligned') return alignedPlan(spec, isExactInFloats(model, a, b));
   const constants = {
@@ -128,7 +129,7 @@ export function productPlan(spec: ProductSpec, layout: BlockLayout, tier: Tier, 
     ...mantissaConstants(spec),
     ...accumulatorConstants(a, b, layout.block),
   };
-  return { shader: 'kernels/gemm_exact', constants, asValues: false, operandWords: 1, variant: plain };
+  return { shader: 'kernels/gemm_exact', constants, asValues: false, operandWords: 1, variant: singleRows };
 }
 
 function fastPlan(spec: ProductSpec, variant: GemmVariant): ProductPlan {
@@ -170,7 +171,7 @@ export function alignedPlan(spec: ProductSpec, inFloats: boolean): ProductPlan {
     },
     asValues: false,
     operandWords: inFloats ? 2 : 1,
-    variant: plain,
+    variant: inFloats ? plain : singleRows,
   };
 }
 

@@ -31,6 +31,9 @@ export const plain: GemmVariant = {
   least: [1, 1],
 };
 
+/** One thread, 1 x 4 elements: the exact tier's kernels whose code is long to compile. */
+export const singleRows: GemmVariant = { ...plain, name: 'single-rows', rowGroups: 1 / 4 };
+
 const registers = {
   shader: 'kernels/gemm_registers_fast',
   kPerWord: 2,
