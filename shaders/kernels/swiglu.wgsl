@@ -48,11 +48,11 @@ fn value_of(row: u32, column: u32) -> u32 {
     return 0u;
   }
   let at = 2u * row * parameters.inter + column;
-  let value = swiglu(x_of(at), x_of(at + parameters.inter), parameters.limit);
+  var weight = ONE_BITS;
   if (WEIGHTED == 1) {
-    return float_mul(value, weights[row]);
+    weight = weights[row];
   }
-  return value;
+  return swiglu(x_of(at), x_of(at + parameters.inter), parameters.limit, weight, WEIGHTED);
 }
 
 fn x_of(index: u32) -> u32 {

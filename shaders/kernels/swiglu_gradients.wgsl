@@ -53,17 +53,13 @@ fn value_of(row: u32, column: u32) -> u32 {
   let of_gate = column < inter;
   let inner = select(column - inter, column, of_gate);
   let at = 2u * row * inter + inner;
-  let gate = x_of(at);
-  let up = x_of(at + inter);
   let i = row * inter + inner;
-  var incoming = grad_value(grad[i >> GRAD_LANE_SHIFT], i);
+  let incoming = grad_value(grad[i >> GRAD_LANE_SHIFT], i);
+  var weight = ONE_BITS;
   if (WEIGHTED == 1) {
-    incoming = float_mul(incoming, weights[row]);
+    weight = weights[row];
   }
-  if (of_gate) {
-    return gate_gradient(gate, up, incoming, parameters.limit);
-  }
-  return up_gradient(gate, up, incoming, parameters.limit);
+  return swiglu_gradient(of_gate, x_of(at), x_of(at + inter), incoming, parameters.limit, weight, WEIGHTED);
 }
 
 fn x_of(index: u32) -> u32 {

@@ -37,7 +37,7 @@ fn sum_columns(
     let end = min(start + SUM_COLUMNS, parameters.inter);
     for (var column = start; column < end; column++) {
       let at = 2u * row * parameters.inter + column;
-      let value = swiglu(x_of(at), x_of(at + parameters.inter), parameters.limit);
+      let value = swiglu(x_of(at), x_of(at + parameters.inter), parameters.limit, ONE_BITS, 0u);
       let i = row * parameters.inter + column;
       sum = float_fma(grad_value(grad[i >> GRAD_LANE_SHIFT], i), value, sum);
     }

@@ -28,12 +28,7 @@ export const swigluQuantize: readonly Mutant[] = [
     name: 'the weight applied to the gate',
     spec: 'swiglu',
     file: 'kernels/swiglu',
-    replace: [
-      [
-        'let value = swiglu(x_of(at), x_of(at + parameters.inter), parameters.limit);',
-        'let value = swiglu(float_mul(x_of(at), weights[row]), x_of(at + parameters.inter), parameters.limit);',
-      ],
-    ],
+    replace: [['return swiglu(x_of(at), x_of(at', 'return swiglu(float_mul(x_of(at), weights[row]), x_of(at']],
   },
   {
     kernel: 'swiglu-quantize',
@@ -48,8 +43,8 @@ export const swigluQuantize: readonly Mutant[] = [
     file: 'numerics/swiglu',
     replace: [
       [
-        'float_mul(float_mul(g, sigmoid_bits(g)), clamp_up(up, limit))',
-        'float_mul(g, float_mul(sigmoid_bits(g), clamp_up(up, limit)))',
+        'product_of(g, vec4(sigmoid_bits(g), clamp_up(up, limit), weight, 0u), 0u,',
+        'product_of(g, vec4(0u, float_mul(sigmoid_bits(g), clamp_up(up, limit)), weight, 0u), 1u,',
       ],
     ],
   },
@@ -58,7 +53,7 @@ export const swigluQuantize: readonly Mutant[] = [
     name: 'weights and slots of the first band',
     spec: 'swiglu-split',
     file: 'kernels/swiglu',
-    replace: [['return float_mul(value, weights[row]);', 'return float_mul(value, weights[0]);']],
+    replace: [['weight = weights[row];', 'weight = weights[0];']],
   },
 ];
 
@@ -69,7 +64,7 @@ export const swigluBackward: readonly Mutant[] = [
     name: 'gradients where the clamp cut',
     spec: 'swiglu-backward',
     file: 'numerics/swiglu',
-    replace: [['if (gate_is_clamped(gate, limit)) {', 'if (gate_is_clamped(gate, limit) && limit == 0u) {']],
+    replace: [['of_gate && gate_is_clamped(gate, limit)', 'of_gate && gate_is_clamped(gate, limit) && limit == 0u']],
   },
   {
     kernel: 'swiglu-backward',
@@ -85,8 +80,8 @@ export const swigluBackward: readonly Mutant[] = [
     file: 'numerics/swiglu',
     replace: [
       [
-        'float_fma(gate, float_add(0x3f800000u, sigmoid ^ SIGN_BIT), 0x3f800000u)',
-        'float_add(float_mul(gate, float_add(0x3f800000u, sigmoid ^ SIGN_BIT)), 0x3f800000u)',
+        'float_fma(select(ONE_BITS, gate, step == 1u), slope, ONE_BITS)',
+        'float_add(float_mul(select(ONE_BITS, gate, step == 1u), slope), ONE_BITS)',
       ],
     ],
   },
@@ -95,7 +90,7 @@ export const swigluBackward: readonly Mutant[] = [
     name: 'the weight forgotten',
     spec: 'swiglu-backward',
     file: 'kernels/swiglu_gradients',
-    replace: [['incoming = float_mul(incoming, weights[row]);', 'incoming = incoming + 0u;']],
+    replace: [['weight = weights[row];', 'weight = ONE_BITS + 0u * weights[row];']],
   },
   {
     kernel: 'swiglu-backward',
