@@ -36,11 +36,33 @@ fn quantize_rows(
   let amax = max(max(largest.x, largest.y), max(largest.z, largest.w));
   let scale = power_scale(amax, parameters.rule);
   stored[tile] = scale.stored;
-  let marked = scale.factor == NAN_SHIFT;
-  let exponent = i32(select(scale.factor, 0u, marked));
-  let marks = vec4(select(0u, NAN_BITS, marked));
-  for (var i = start; i < start + steps; i++) {
-    let four = encode4(four_values(i) | marks, exponent) << vec4(0u, 8u, 16u, 24u);
-    codes[i] = four.x | four.y | four.z | four.w;
+  if (scale.factor == NAN_SHIFT) {
+    quantize_any(start, steps, 0, vec4(NAN_BITS));
+    // Formats of fewer exponent bits have few normal codes: seldom would a tile hold no others.
+  } else if (OUTPUT_EXPONENT_BITS < 4 || !quantize_usual(start, steps, i32(scale.factor))) {
+    quantize_any(start, steps, i32(scale.factor), vec4(0u));
   }
+}
+
+// Whether all values of a tile were usual; where not, what it wrote is wrong. A branch at every step costs some adapters more than a tile done twice.
+fn quantize_usual(start: u32, steps: u32, exponent: i32) -> bool {
+  let usual = usual_codes(exponent);
+  var unusual = vec4<u32>();
+  for (var i = start; i < start + steps; i++) {
+    let four = four_values(i);
+    unusual |= unusual4(four, usual);
+    store(i, encode_usual4(four, usual));
+  }
+  return all(unusual == vec4(0u));
+}
+
+fn quantize_any(start: u32, steps: u32, exponent: i32, marks: vec4<u32>) {
+  for (var i = start; i < start + steps; i++) {
+    store(i, encode4(four_values(i) | marks, exponent));
+  }
+}
+
+fn store(i: u32, four: vec4<u32>) {
+  let places = four << vec4(0u, 8u, 16u, 24u);
+  codes[i] = places.x | places.y | places.z | places.w;
 }

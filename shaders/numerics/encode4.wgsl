@@ -38,3 +38,31 @@ fn encode4(bits: vec4<u32>, exponent: i32) -> vec4<u32> {
 fn lost(value: vec4<u32>, mask: u32) -> vec4<u32> {
   return select(vec4(0u), vec4(1u), (value & vec4(mask)) != vec4(0u));
 }
+
+// For values that are zeros, or normal both as they are and as codes: the place of their last bit is the same for all. What a tile's exponent makes of that:
+struct UsualCodes {
+  // Least bits of a normal code, and how many there are from those on.
+  least: vec4<u32>,
+  count: vec4<u32>,
+  // What is taken from a value's rounded bits to give its code.
+  bias: vec4<u32>,
+}
+
+fn usual_codes(exponent: i32) -> UsualCodes {
+  let rise = i32(127 - OUTPUT_BIAS) - exponent;
+  let least = vec4(u32(clamp(rise + 1, 1, 255)) << 23u);
+  return UsualCodes(least, vec4(INFINITY_BITS) - least, vec4(u32(rise) << u32(OUTPUT_MANTISSA_BITS)));
+}
+
+// Nonzero where a value is not one of those.
+fn unusual4(bits: vec4<u32>, usual: UsualCodes) -> vec4<u32> {
+  let magnitude = bits & vec4(MAGNITUDE);
+  return select(vec4(0u), magnitude, magnitude - usual.least >= usual.count);
+}
+
+fn encode_usual4(bits: vec4<u32>, usual: UsualCodes) -> vec4<u32> {
+  let magnitude = bits & vec4(MAGNITUDE);
+  let rounded = (magnitude + vec4(ENCODE4_HALF) + ((magnitude >> vec4(ENCODE4_DROP)) & vec4(1u))) >> vec4(ENCODE4_DROP);
+  let codes = select(min(rounded - usual.bias, vec4(u32(OUTPUT_MAX_CODE))), vec4(0u), magnitude == vec4(0u));
+  return ((bits >> vec4(31u)) << vec4(OUTPUT_BITS - 1u)) | codes;
+}

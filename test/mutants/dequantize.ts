@@ -4,6 +4,46 @@ import type { Mutant } from './mutant.ts';
 export const dequantize: readonly Mutant[] = [
   {
     kernel: 'dequantize',
+    name: 'four at a time, ties rounded up',
+    spec: 'dequantize-rows',
+    file: 'kernels/dequantize_rows',
+    replace: [['vec4(0x7fu) + (kept & vec4(1u))', 'vec4(0x80u)']],
+  },
+  {
+    kernel: 'dequantize',
+    name: 'four at a time, the sign of the scale lost',
+    spec: 'dequantize-rows',
+    file: 'kernels/dequantize_rows',
+    replace: [[' ^ vec4(factor)) & vec4(SIGN_BIT)', ') & vec4(SIGN_BIT)']],
+  },
+  {
+    kernel: 'dequantize',
+    name: 'four at a time, subnormal codes read as normal',
+    spec: 'dequantize-rows',
+    file: 'kernels/dequantize_rows',
+    replace: [['code_field > vec4(0u))', 'code_field >= vec4(0u))']],
+  },
+  {
+    kernel: 'dequantize',
+    name: 'four at a time, NaN codes taken for usual ones',
+    spec: 'dequantize-rows',
+    file: 'kernels/dequantize_rows',
+    replace: [[' | (magnitude > vec4(u32(INPUT_MAX_CODE))));', ');']],
+  },
+  {
+    kernel: 'dequantize',
+    name: 'four at a time, the last piece of a row left out',
+    spec: 'dequantize-rows',
+    file: 'kernels/dequantize_rows',
+    replace: [
+      [
+        'min(parameters.length, band.columns - column)',
+        'min(parameters.length, (band.columns - column) / 128u * 128u)',
+      ],
+    ],
+  },
+  {
+    kernel: 'dequantize',
     name: 'scale of the neighbour tile',
     spec: 'dequantize-ragged',
     file: 'kernels/dequantize',

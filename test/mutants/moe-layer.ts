@@ -46,12 +46,7 @@ export const moeLayerBackward: readonly Mutant[] = [
     kernel: 'moe-layer-backward',
     name: 'codes requantized without their first scale',
     spec: 'moe-backward',
-    file: 'kernels/dequantize',
-    replace: [
-      [
-        'float_mul(bits, factors[tile_of(place, band)])',
-        'float_mul(bits, min(factors[tile_of(place, band)], 0u) + 0x3f800000u)',
-      ],
-    ],
+    file: 'kernels/dequantize_rows',
+    replace: [['let factor = factors[tile', 'let factor = 0x3f800000u + 0u * factors[tile']],
   },
 ];

@@ -7,14 +7,14 @@ export const quantize: readonly Mutant[] = [
     name: 'four at a time, ties rounded up',
     spec: 'quantize-rows',
     file: 'numerics/encode4',
-    replace: [['((kept >> vec4(ENCODE4_DROP)) & vec4(1u))', 'vec4(1u)']],
+    replace: [['((magnitude >> vec4(ENCODE4_DROP)) & vec4(1u))', 'vec4(1u)']],
   },
   {
     kernel: 'quantize',
     name: 'four at a time, no saturation',
     spec: 'quantize-rows',
     file: 'numerics/encode4',
-    replace: [['min(base + rounded, vec4(u32(OUTPUT_MAX_CODE)))', '(base + rounded)']],
+    replace: [['min(rounded - usual.bias, vec4(u32(OUTPUT_MAX_CODE)))', '(rounded - usual.bias)']],
   },
   {
     kernel: 'quantize',
@@ -22,6 +22,13 @@ export const quantize: readonly Mutant[] = [
     spec: 'quantize-rows',
     file: 'numerics/encode4',
     replace: [['vec4(0), vec4(7)))', 'vec4(0), vec4(0)))']],
+  },
+  {
+    kernel: 'quantize',
+    name: 'four at a time, subnormal codes taken for usual ones',
+    spec: 'quantize-rows',
+    file: 'numerics/encode4',
+    replace: [['clamp(rise + 1, 1, 255)', 'clamp(rise - 1, 1, 255)']],
   },
   {
     kernel: 'quantize',

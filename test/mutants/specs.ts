@@ -54,6 +54,9 @@ function withPowers(x: Tensor): Tensor {
   });
 }
 
+/** f32 values whose last bits are such that their products with a code's significand lie between two values. */
+const withTies = (x: Tensor): Tensor => map(x, (bits, i) => (i % 3 === 0 ? bits | 1 : bits));
+
 const codes = (fields: GemmFields, format: FormatName, content: 'finite' | 'bits', unit = false): Tensors => {
   const { m, n, k } = fields.shape;
   const blocks = Math.ceil(k / 128);
@@ -217,6 +220,10 @@ function build() {
     'dequantize-ragged': {
       spec: dequantizeSpec(37, 301, schemeOf({ recipe: 'divide' }), 'bf16'),
       inputs: { codes: matrix(37, 301, 'e4m3', 'finite', 1), scales: matrix(37, 3, 'f32', 'normal', 2) },
+    },
+    'dequantize-rows': {
+      spec: dequantizeSpec(32, 160, schemeOf({ recipe: 'divide' }), 'f32'),
+      inputs: { codes: matrix(32, 160, 'e4m3', 'bits', 1), scales: withTies(matrix(32, 2, 'f32', 'normal', 2)) },
     },
     'dequantize-bits': {
       spec: dequantizeSpec(37, 301, schemeOf({ recipe: 'divide' }), 'f16'),

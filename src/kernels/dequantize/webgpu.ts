@@ -1,5 +1,5 @@
 import type { Gpu, GpuWords } from '../../backends/webgpu/gpu.ts';
-import type { FormatName } from '../../numerics/formats.ts';
+import { type FormatName, formats } from '../../numerics/formats.ts';
 import type { Scheme } from '../../numerics/scheme.ts';
 import type { DequantizeSpec, Operand } from '../../specs/types.ts';
 import { allocateCodes, dtypeOfFormat, type Tensors } from '../../tensors/tensor.ts';
@@ -9,7 +9,7 @@ import type { Tier } from '../kernel.ts';
 import type { Quantized } from '../quantize/reference.ts';
 import { quantizeTensor } from '../quantize/webgpu.ts';
 import { tierSubstitutes } from '../tiers.ts';
-import { loadScales, tileGrid } from '../tiles.ts';
+import { loadScales, type TileGrid, tileGrid } from '../tiles.ts';
 import { operandInputs } from './reference.ts';
 
 /** Codes and scales to numbers on a device: fl(code * scale), rounded to the output format. */
@@ -81,19 +81,34 @@ export function dequantizeBand(
   const codes = uploadBand(gpu, quantized.codes.codes, columns, band);
   const words = laneWords(output, band.rows * columns);
   const x = gpu.allocate(words);
+  const grid = tileGrid(rows, columns, scheme);
+  const length = pieceLength(scheme.format, output, grid, columns);
+  const pieces = length === undefined ? 0 : Math.ceil(columns / length);
   gpu.dispatch({
-    shader: 'kernels/dequantize',
-    entryPoint: 'dequantize_codes',
+    shader: length === undefined ? 'kernels/dequantize' : 'kernels/dequantize_rows',
+    entryPoint: length === undefined ? 'dequantize_codes' : 'dequantize_rows',
     constants: { ...formatConstants('INPUT', scheme.format), ...formatConstants('OUTPUT', output) },
     substitutes: tierSubstitutes(tier),
-    uniforms: bandUniforms(band, columns, tileGrid(rows, columns, scheme)),
+    uniforms: [...bandUniforms(band, columns, grid), ...(length === undefined ? [] : [length, pieces])],
     buffers: [
       { buffer: codes, access: 'read' },
       { buffer: factors, access: 'read' },
       { buffer: x, access: 'read_write' },
     ],
-    threads: words,
+    threads: length === undefined ? words : band.rows * pieces,
   });
   gpu.release(codes);
   return x;
+}
+
+/** Longest piece of a row that a thread of dequantize_rows.wgsl takes. */
+const longestPiece = 128;
+
+/** Columns of the pieces, each in one tile, that dequantize_rows.wgsl cuts rows into; undefined where it does not do it: formats that it does not read or write, tiles that begin within a word. */
+function pieceLength(format: FormatName, output: FormatName, grid: TileGrid, columns: number): number | undefined {
+  const { bits, specials } = formats[format];
+  const read = bits <= 8 && specials !== 'scale' && specials !== 'fnuz';
+  if (!read || (output !== 'f32' && output !== 'bf16') || columns % 4 !== 0) return undefined;
+  if (grid.columns === 1 || grid.tileColumns % longestPiece === 0) return longestPiece;
+  return grid.tileColumns % 4 === 0 && grid.tileColumns < longestPiece ? grid.tileColumns : undefined;
 }
