@@ -37,6 +37,30 @@ function imports(path: string): string[] {
   return Array.from(text.matchAll(/(?:from|import\()\s*'(\.[^'?]+)/g), (match) => resolve(dirname(path), match[1]!));
 }
 
+/** Imports that are there when the program runs: not those of types alone. */
+function valueImports(path: string): string[] {
+  const statements = readFileSync(path, 'utf8').matchAll(
+    /(?:import|export)\s+(type\s+)?([^;'"]*?)\s*(?:from\s*)?'(\.[^'?]+\.ts)'|import\(\s*'(\.[^'?]+)'/g,
+  );
+  const valued = Array.from(statements).filter(([, type, what = '']) => {
+    const names = /\{([^}]*)\}/
+      .exec(what)?.[1]
+      ?.split(',')
+      .filter((name) => name.trim() !== '');
+    return type === undefined && !names?.every((name) => name.trim().startsWith('type '));
+  });
+  return valued.map(([, , , from, loaded]) => resolve(dirname(path), (from ?? loaded)!));
+}
+
+/** Every source file that a file needs when it runs; workers are programs of their own. */
+function needs(entry: string): string[] {
+  const found = new Set([entry]);
+  for (const path of found) {
+    for (const target of valueImports(path)) if (target.endsWith('.ts')) found.add(target);
+  }
+  return [...found].map((path) => relative(source, path));
+}
+
 describe('the house', () => {
   const all = files(source);
 
@@ -53,6 +77,22 @@ describe('the house', () => {
         .map(([from, to]) => `${from} imports ${to}`),
     );
     expect(upward).toEqual([]);
+  });
+
+  it('the thread that draws the page has no kernel in it: what takes longer than a frame runs in a worker', () => {
+    const page = needs(join(source, 'playground/main.ts'));
+    expect(page).toContain('playground/pages/quantize/page.ts');
+    const heavy = /^(kernels|backends|moe|simulate|studies|parity\/(compare|explain))/;
+    const light = [
+      'backends/sent-error.ts',
+      'moe/picture/bands.ts',
+      'simulate/names.ts',
+      'simulate/why-curves.ts',
+      ...['draw', 'panels', 'style', 'ticks'].map((name) => `studies/${name}.ts`),
+    ];
+    expect(page.filter((path) => heavy.test(path)).sort()).toEqual(light);
+    // And the workers have it: the walk itself finds what it looks for.
+    expect(needs(join(source, 'playground/services/compute-worker.ts'))).toContain('kernels/gate/reference.ts');
   });
 
   it('imports have no circles', () => {

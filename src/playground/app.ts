@@ -9,6 +9,7 @@ import { createTour } from './tour.ts';
 import { errorNotice, notice, pageFoot, pageHead } from './ui/blocks.ts';
 import { button } from './ui/controls.ts';
 import { type Child, fill, h } from './ui/dom.ts';
+import { after, nextFrame, paced } from './ui/frame.ts';
 import { themeButton } from './ui/theme.ts';
 
 type State = Record<string, unknown>;
@@ -21,6 +22,9 @@ interface Shown {
   readonly leave: AbortController;
   state: State;
 }
+
+/** Milliseconds between two writings of the address: Chromium leaves those past 200 in ten seconds undone. */
+const addressPause = 60;
 
 /** Builds the frame into `root` and follows the address from then on. */
 export function startApp(root: HTMLElement, services: Services): void {
@@ -55,13 +59,21 @@ export function startApp(root: HTMLElement, services: Services): void {
   };
   const hashOf = (page: Shown) => writeLink(page.entry.name, page.module.fields, page.state).hash;
 
-  const set = (page: Shown, change: Partial<State>) => {
-    page.state = { ...page.state, ...change };
+  /** Writes the state into the address. Replaced, not pushed: a slider must not fill the way back. */
+  const writeAddress = paced(after(addressPause), (page: Shown) => {
+    if (page !== shown) return;
     const { hash, left } = writeLink(page.entry.name, page.module.fields, page.state);
-    // Replaced, not pushed: a slider must not fill the way back.
     history.replaceState(null, '', hash);
     tellLeft(left);
+  });
+  const followState = paced(nextFrame, (page: Shown) => {
+    if (page !== shown) return;
+    writeAddress(page);
     page.view.update(page.state);
+  });
+  const set = (page: Shown, change: Partial<State>) => {
+    page.state = { ...page.state, ...change };
+    followState(page);
   };
 
   const mount = (entry: PageEntry, module: PageModule<State>, state: State) => {

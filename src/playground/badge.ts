@@ -97,7 +97,7 @@ function details(state: AdapterState, services: Services): Child[] {
       probe && h('span', { class: 'small quiet' }, probeWords(probe)),
     ),
     probe === undefined ? probeButton(services) : probeTable(probe),
-    probe && exportBar(adapterExport(report, probe), location.href),
+    probe && exportBar(adapterExport(report, probe), () => location.href),
     h(
       'details',
       {},

@@ -1,28 +1,9 @@
 import type { WhyQuestion } from './names.ts';
 import { deepseekScenario, trainingScenario } from './published.ts';
 import type { Scenario } from './scenario.ts';
-import { type SimulationResult, simulate } from './simulate.ts';
+import { simulate } from './simulate.ts';
 import { sweepSteps } from './sweep.ts';
-
-/** One simulated step behind an answer. */
-export interface WhyPoint {
-  /** The line it belongs to, or the deployment. */
-  readonly curve: string;
-  /** SMs, micro-batches or duplicates. */
-  readonly value: number;
-  readonly result: SimulationResult;
-  /** GB of routed experts on a GPU. */
-  readonly expertGB?: number;
-}
-
-/** An answer without its picture: a sentence with numbers, and what it rests on. */
-export interface WhyData {
-  readonly question: WhyQuestion;
-  readonly answer: string;
-  readonly columns: readonly string[];
-  readonly rows: readonly (readonly (string | number)[])[];
-  readonly points: readonly WhyPoint[];
-}
+import { best, curvesOf, perNode, sharesOfBest, type WhyData, type WhyPoint } from './why-curves.ts';
 
 /** Answers one of the questions on H800 nodes. `onPoint` is told after each step that is simulated. */
 export function whyData(question: WhyQuestion, onPoint: (done: number, of: number) => void = () => {}): WhyData {
@@ -41,24 +22,6 @@ const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 interface Question {
   steps(): readonly (() => WhyPoint)[];
   conclude(points: readonly WhyPoint[]): Omit<WhyData, 'question' | 'points'>;
-}
-
-const perNode = ({ result }: WhyPoint): number => result.tokensPerSecondPerNode;
-
-const best = (points: readonly WhyPoint[]): WhyPoint =>
-  points.reduce((top, point) => (perNode(point) > perNode(top) ? point : top));
-
-/** The curves of an answer, in order. */
-export function curvesOf(points: readonly WhyPoint[]): Map<string, WhyPoint[]> {
-  const curves = new Map<string, WhyPoint[]>();
-  for (const point of points) curves.set(point.curve, [...(curves.get(point.curve) ?? []), point]);
-  return curves;
-}
-
-/** Throughput against the best of the same curve, of each point. */
-export function sharesOfBest(points: readonly WhyPoint[]): readonly number[] {
-  const tops = new Map(Array.from(curvesOf(points), ([curve, own]) => [curve, perNode(best(own))]));
-  return points.map((point) => perNode(point) / tops.get(point.curve)!);
 }
 
 const sweepPoints = (

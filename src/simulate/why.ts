@@ -2,7 +2,8 @@ import * as Plot from '@observablehq/plot';
 import { chart, ink, type Panel, picture } from '../moe/picture/frame.ts';
 import { colourOf } from './gantt.ts';
 import type { WhyQuestion } from './names.ts';
-import { curvesOf, sharesOfBest, type WhyData, type WhyPoint, whyData } from './why-data.ts';
+import { curvesOf, sharesOfBest, type WhyData, type WhyPoint } from './why-curves.ts';
+import { whyData } from './why-data.ts';
 
 /** An answer with its picture. */
 export interface WhyAnswer extends WhyData {

@@ -6,9 +6,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StaticServer } from '../../src/cli/static-server.ts';
 import { blockSum, encode, modelPreset } from '../../src/index.ts';
 import { formatValue } from '../../src/parity/lanes.ts';
-import { type Block, blockText, deploymentView, type Settings } from '../../src/playground/pages/deployment/model.ts';
+import { deploymentView } from '../../src/playground/pages/deployment/model.ts';
+import { type Block, blockText, type Settings } from '../../src/playground/pages/deployment/view.ts';
 import { checkedSpecs } from '../../src/playground/pages/parity/selection.ts';
-import { layer, logitsOf, nextBias, placements, routeBatch } from '../../src/playground/pages/routing/model.ts';
+import { logitsOf, nextBias, placements, routeBatch } from '../../src/playground/pages/routing/model.ts';
+import { layer } from '../../src/playground/pages/routing/view.ts';
 import { operandsOf } from '../../src/playground/pages/tensor-core/model.ts';
 import { shippedSpecs } from '../../src/playground/services/specs.ts';
 import { deepseekScenario } from '../../src/simulate/published.ts';
@@ -192,7 +194,8 @@ describe('tensor core', () => {
 
   it('shows what is cut off, and takes operands of one’s own', async () => {
     const { page } = await open(browser, `${address}#/tensor-core?v=1&operands=spread`);
-    expect((await page.$$('.cell.cut.one')).length).toBeGreaterThan(10);
+    const cut = await page.$$eval('.cell-digit.cut.one', (texts) => texts.map((text) => text.textContent).join(''));
+    expect(cut.length).toBeGreaterThan(10);
     const inputs = await page.$$('.panel .control input[type="text"]');
     await inputs[0]!.evaluate((input) => input.select());
     await inputs[0]!.type('448');

@@ -2,15 +2,15 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { runCli } from '../../src/cli/run-cli.ts';
+import { deploymentView } from '../../src/playground/pages/deployment/model.ts';
 import {
   type Block,
   blockText,
   bytesText,
   commandOf,
-  deploymentView,
   type Settings,
   timeText,
-} from '../../src/playground/pages/deployment/model.ts';
+} from '../../src/playground/pages/deployment/view.ts';
 import { moved, showing, ticksOf, within, zoomed } from '../../src/playground/pages/deployment/window.ts';
 import { pipelineSchedules } from '../../src/simulate/names.ts';
 import { simulatePipeline } from '../../src/simulate/pipeline.ts';

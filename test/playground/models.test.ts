@@ -4,11 +4,13 @@ import schema from '../../specs/fp8lab.schema.json' with { type: 'json' };
 import { decode, encode, encodeFormats, type FormatName, formats, schemePresets } from '../../src/index.ts';
 import { describeCode, neighbour, roundingView, stochasticCounts } from '../../src/playground/pages/formats/model.ts';
 import { quantizeViews } from '../../src/playground/pages/quantize/model.ts';
-import { surfaceOf, trianglesOf } from '../../src/playground/pages/quantize/surface.ts';
+import { surfaceOf } from '../../src/playground/pages/quantize/pictures.ts';
+import { cornersOf, trianglesOf } from '../../src/playground/pages/quantize/surface.ts';
 import { errorCurve } from '../../src/playground/pages/tensor-core/curve.ts';
 import { alignmentOf, operandsOf, sumsOf } from '../../src/playground/pages/tensor-core/model.ts';
 import { choicesAt, fieldsAt, type Schema } from '../../src/playground/services/json-schema.ts';
 import { csvCell } from '../../src/playground/ui/csv.ts';
+import { noLevel } from '../../src/playground/ui/levels.ts';
 
 const small = encodeFormats.filter((name) => formats[name].bits <= 8);
 const lanes = (code: number) => Uint8Array.of(code);
@@ -117,12 +119,25 @@ describe('quantize', () => {
   });
 
   it('a surface keeps the largest element of each cell', () => {
-    const shares = new Float32Array(300 * 200);
-    shares[299 * 200 + 199] = 1;
-    const surface = surfaceOf(shares, 300, 200);
-    expect(surface.heights.at(-1)).toBe(1);
-    expect(surface.heights.filter((height) => height > 0)).toHaveLength(1);
-    expect(Math.max(...trianglesOf(surface))).toBe(surface.heights.length - 1);
+    const surface = surfaceOf((i) => (i === 299 * 200 + 199 ? 254 : i === 0 ? noLevel : 0), 300, 200);
+    expect(surface.levels.at(-1)).toBe(254);
+    expect(surface.levels.filter((level) => level > 0)).toHaveLength(1);
+    expect(Math.max(...trianglesOf(surface))).toBe(surface.levels.length - 1);
+    expect(Array.from(cornersOf(surface).slice(-4))).toEqual([1, 0.5, 1, 1]);
+  });
+
+  it('pictures tell zero, ordinary and large apart, and errors of both schemes on one scale', () => {
+    const [left, right] = [tensor!, tile!].map(({ pictures }) => pictures);
+    expect(left!.magnitude).toBe(right!.magnitude);
+    const zero = tensor!.values.indexOf(0);
+    if (zero >= 0) expect(left!.magnitude[zero]).toBe(0);
+    const levels = Array.from(left!.magnitude).sort((a, b) => a - b);
+    expect(levels.at(-1)).toBe(254);
+    // Channels 2^16 larger than the others leave these well above the ground.
+    expect(levels[levels.length >> 1]).toBeGreaterThan(30);
+    expect(levels[levels.length >> 1]).toBeLessThan(127);
+    const middle = (errors: Uint8Array) => Array.from(errors).sort((a, b) => a - b)[errors.length >> 1]!;
+    expect(middle(left!.error)).toBeGreaterThan(middle(right!.error) + 20);
   });
 });
 

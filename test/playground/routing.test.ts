@@ -1,19 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { rebalanceExperts } from '../../src/moe/rebalance.ts';
 import {
-  biasTensor,
-  cluster,
   flowsOf,
-  gateSpec,
-  layer,
   logitsOf,
   nextBias,
   placements,
   routeBatch,
+  routingView,
 } from '../../src/playground/pages/routing/model.ts';
+import { biasTensor, cluster, gateSpec, layer } from '../../src/playground/pages/routing/view.ts';
 import { resolveSpec } from '../../src/specs/resolve.ts';
 
-const settings = { skew: 8, temperature: 10, seed: 1 };
+const settings = { skew: 8, temperature: 10, seed: 1, speed: 10 };
 const flat = new Float32Array(layer.experts);
 const total = layer.tokens * layer.topk;
 const sum = (values: ArrayLike<number>) => Array.from(values).reduce((all, value) => all + value, 0);
@@ -41,16 +39,22 @@ describe('the gate of the page', () => {
   });
 
   it('is balanced by its bias, batch by batch', () => {
-    let bias: Float32Array = flat;
-    const first = routeBatch(logitsOf(settings, 0), bias).imbalance;
-    let last = first;
-    for (let batch = 0; batch < 60; batch++) {
-      const { load, imbalance } = routeBatch(logitsOf(settings, batch), bias);
-      bias = nextBias(bias, load, 0.01);
-      last = imbalance;
-    }
-    expect(first).toBeGreaterThan(2);
-    expect(last).toBeLessThan(0.7 * first);
+    const told: number[] = [];
+    const { course } = routingView({ settings, batch: 60, redundant: 0 }, (batch) => told.push(batch));
+    expect(told).toEqual(Array.from({ length: 60 }, (_, i) => i + 1));
+    expect(course.history).toHaveLength(61);
+    expect(course.history[0]).toBeGreaterThan(2);
+    expect(course.history.at(-1)).toBeLessThan(0.7 * course.history[0]!);
+    const bias = nextBias(flat, routeBatch(logitsOf(settings, 0), flat).load, 0.01);
+    expect(course.history[1]).toBe(routeBatch(logitsOf(settings, 1), bias).imbalance);
+  });
+
+  it('goes on from where it has come to as it would from the first batch', () => {
+    const there = routingView({ settings, batch: 7, redundant: 1 });
+    const half = routingView({ settings, batch: 4, redundant: 1 }).course;
+    expect(routingView({ settings, batch: 7, redundant: 1, from: half })).toEqual(there);
+    // A batch that lies behind is come to anew.
+    expect(routingView({ settings, batch: 4, redundant: 1, from: there.course }).course).toEqual(half);
   });
 });
 

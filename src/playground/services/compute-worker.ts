@@ -6,7 +6,10 @@ import { type Comparison, compareResults } from '../../parity/compare.ts';
 import { renderTrace, type Trace, traceElement } from '../../parity/explain.ts';
 import type { ResolvedSpec } from '../../specs/types.ts';
 import type { Tensors } from '../../tensors/tensor.ts';
-import { type QuantizeRequest, type QuantizeView, quantizeViews } from '../pages/quantize/model.ts';
+import { quantizeViews } from '../pages/quantize/model.ts';
+import type { QuantizeRequest, QuantizeView } from '../pages/quantize/view.ts';
+import { routingView } from '../pages/routing/model.ts';
+import type { RoutingRequest, RoutingView } from '../pages/routing/view.ts';
 import { type CurvePoint, type CurveRequest, errorCurve } from '../pages/tensor-core/curve.ts';
 import { type DifferenceMap, differenceMap } from './difference-map.ts';
 import { serve } from './serve.ts';
@@ -40,6 +43,12 @@ export type ComputeJobs = {
     readonly output: { readonly trace: Trace; readonly text: string };
   };
   readonly quantize: { readonly input: QuantizeRequest; readonly output: readonly QuantizeView[] };
+  readonly routing: {
+    readonly input: RoutingRequest;
+    readonly output: RoutingView;
+    /** The batch that was routed. */
+    readonly progress: number;
+  };
   readonly curve: {
     readonly input: CurveRequest;
     readonly output: readonly CurvePoint[];
@@ -64,5 +73,6 @@ serve<ComputeJobs>({
     return { trace, text: renderTrace(trace) };
   },
   quantize: (request) => quantizeViews(request),
+  routing: (request, tell) => routingView(request, tell),
   curve: (request, tell) => errorCurve(request, tell),
 });

@@ -1,10 +1,32 @@
+import { noLevel } from './levels.ts';
+
 /** A colour as red, green and blue from 0 to 255. */
 export type Rgb = readonly [red: number, green: number, blue: number];
 
 let probe: HTMLElement | undefined;
 
+/** Colours that were asked for, under one theme: each answer makes the browser settle the page's styles. */
+let resolved = new Map<string, Rgb>();
+let theme = '';
+
+/** The theme that is shown: what was chosen, else what the system says. */
+function shownTheme(): string {
+  return document.documentElement.dataset.theme ?? String(matchMedia('(prefers-color-scheme: dark)').matches);
+}
+
 /** The colour that a CSS expression has now, under the theme shown: `var(--accent)`. */
 export function resolveColour(expression: string): Rgb {
+  const now = shownTheme();
+  if (now !== theme) {
+    theme = now;
+    resolved = new Map();
+  }
+  const known = resolved.get(expression) ?? askBrowser(expression);
+  resolved.set(expression, known);
+  return known;
+}
+
+function askBrowser(expression: string): Rgb {
   if (probe === undefined) {
     probe = document.createElement('span');
     probe.hidden = true;
@@ -20,14 +42,8 @@ export function resolveColour(expression: string): Rgb {
 /** `rgb(1, 2, 3)`. */
 export const cssColour = ([red, green, blue]: Rgb): string => `rgb(${red}, ${green}, ${blue})`;
 
-/** A scale of colours from 0 to 1, 256 steps. */
-export type Ramp = (share: number) => Rgb;
-
-/** Colours that run evenly through the stops. */
-export function ramp(stops: readonly Rgb[]): Ramp {
-  const steps = Array.from({ length: 256 }, (_, i) => between(stops, i / 255));
-  return (share) => steps[Math.round(Math.min(Math.max(share, 0), 1) * 255)] ?? steps[0]!;
-}
+/** A scale of colours by level, 0 to 254. */
+export type Ramp = readonly Rgb[];
 
 function between(stops: readonly Rgb[], share: number): Rgb {
   const place = share * (stops.length - 1);
@@ -38,6 +54,12 @@ function between(stops: readonly Rgb[], share: number): Rgb {
 
 /** The page's own scales: `value` for magnitudes, `error` for what was lost. */
 export function themeRamp(kind: 'value' | 'error'): Ramp {
-  const names = [0, 1, 2, 3].map((i) => `var(--${kind}-${i})`);
-  return ramp(names.map(resolveColour));
+  const stops = [0, 1, 2, 3].map((i) => resolveColour(`var(--${kind}-${i})`));
+  return Array.from({ length: noLevel }, (_, level) => between(stops, level / (noLevel - 1)));
+}
+
+/** Pixels by level, as ImageData has them: red in the lowest byte. The last stands for cells without a value. */
+export function themePixels(kind: 'value' | 'error'): Uint32Array {
+  const colours = [...themeRamp(kind), resolveColour('var(--sign-soft)')];
+  return Uint32Array.from(colours, ([red, green, blue]) => (0xff000000 | (blue << 16) | (green << 8) | red) >>> 0);
 }

@@ -1,6 +1,7 @@
 import type { DifferenceMap } from '../services/difference-map.ts';
 import { fill, h } from './dom.ts';
 import { figure, heatMap } from './heat-map.ts';
+import { levelOf } from './levels.ts';
 
 /** Where results differ, as a picture; `onPick` gets the coordinates of a cell that is chosen. */
 export function differenceFigure(
@@ -21,10 +22,10 @@ export function differenceFigure(
     },
     onPick: onPick && ((row, column) => onPick(place(row, column))),
   });
-  const shares = Float32Array.from(map.differing, (count, i) =>
-    count === 0 ? 0 : 0.4 + (0.6 * count) / map.elements[i]!,
+  const levels = Uint8Array.from(map.differing, (count, i) =>
+    levelOf(count === 0 ? 0 : 0.4 + (0.6 * count) / map.elements[i]!),
   );
-  picture.show({ rows: map.cells[0], columns: map.cells[1], shares, ramp: 'error' });
+  picture.show({ rows: map.cells[0], columns: map.cells[1], levels, ramp: 'error' });
   const words = onPick === undefined ? '' : '; click to work an element out';
   return figure(
     `${map.name} [${rows}, ${columns}]: ${equal ? 'no bit differs' : 'where bits differ'}${words}`,

@@ -2,6 +2,7 @@ import { cssColour, resolveColour } from './colour.ts';
 import { button } from './controls.ts';
 import { csvText } from './csv.ts';
 import { type Child, fill, h } from './dom.ts';
+import { after, paced } from './frame.ts';
 
 /** What a result can be taken away as. */
 export interface Exportable {
@@ -97,10 +98,10 @@ export function pictureButtons(name: string, picture: () => Picture, missing: ()
   ];
 }
 
-/** Buttons that take a result away, above the command that gives it again. Built anew whenever the result changes. */
-export function exportBar(what: Exportable, link: string): HTMLElement {
+/** Buttons that take a result away, above the command that gives it again. Built anew whenever the result changes; `link` is asked when it is needed. */
+export function exportBar(what: Exportable, link: () => string): HTMLElement {
   const said = h('span', { class: 'small quiet', role: 'status' });
-  const wrapped = () => ({ schemaVersion, link, command: what.command, ...what.json() });
+  const wrapped = () => ({ schemaVersion, link: link(), command: what.command, ...what.json() });
   const copy = (text: string, name: string) =>
     navigator.clipboard.writeText(text).then(
       () => fill(said, `${name} copied`),
@@ -122,10 +123,16 @@ export function exportBar(what: Exportable, link: string): HTMLElement {
       what.files?.map(({ name, text }) =>
         button(name, () => download(name, new Blob([text], { type: 'text/plain' })), { 'data-export': 'file' }),
       ),
-      button('Copy link', () => void copy(link, 'Link')),
+      button('Copy link', () => void copy(link(), 'Link')),
       button('Copy command', () => void copy(what.command, 'Command')),
       said,
     ),
     h('code', { tabindex: '0', 'aria-label': 'Command that gives the same numbers' }, what.command),
   );
+}
+
+/** A place for the buttons of what changes while one drags: they follow at rest. */
+export function exportPlace(link: () => string): { readonly element: HTMLElement; show(what: Exportable): void } {
+  const element = h('div', {});
+  return { element, show: paced(after(150), (what: Exportable) => fill(element, exportBar(what, link))) };
 }

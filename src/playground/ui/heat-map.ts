@@ -1,12 +1,13 @@
-import { type Ramp, resolveColour, themeRamp } from './colour.ts';
+import { resolveColour, themePixels } from './colour.ts';
 import { fill, h } from './dom.ts';
+import { type Levels, noLevel } from './levels.ts';
 
 /** What a heat map shows. */
 export interface HeatMapContent {
   readonly rows: number;
   readonly columns: number;
-  /** Share from 0 to 1 of each cell, row-major; NaN for cells without a value. */
-  readonly shares: Float32Array;
+  /** Level of each cell, row-major. */
+  readonly levels: Levels;
   readonly ramp: 'value' | 'error';
   /** Rows and columns that a grid line closes off; none where left out. */
   readonly tile?: readonly [rows: number, columns: number];
@@ -35,33 +36,31 @@ export interface HeatMapOptions {
 const most = 1600;
 
 /**
- * The same content in at most `most` rows and columns: where the picture has fewer pixels than the matrix has elements, a pixel shows the
- * largest share it stands for, so that a single large channel is never left out.
+ * The same content in at most `mostRows` rows and `mostColumns` columns: where the picture has fewer pixels than the matrix has elements, a pixel
+ * shows the largest level it stands for, so that a single large channel is never left out.
  */
 function pooled(content: HeatMapContent, mostRows: number, mostColumns: number): HeatMapContent {
   const rows = Math.min(content.rows, Math.max(mostRows, 1));
   const columns = Math.min(content.columns, Math.max(mostColumns, 1));
   if (rows === content.rows && columns === content.columns) return content;
-  const shares = new Float32Array(rows * columns).fill(Number.NEGATIVE_INFINITY);
+  const levels = new Uint8Array(rows * columns);
+  const cells = Uint16Array.from({ length: content.columns }, (_, i) => Math.floor((i * columns) / content.columns));
   for (let row = 0; row < content.rows; row++) {
     const line = Math.floor((row * rows) / content.rows) * columns;
     for (let column = 0; column < content.columns; column++) {
-      const cell = line + Math.floor((column * columns) / content.columns);
-      const share = content.shares[row * content.columns + column]!;
-      if (Number.isNaN(share) || share > shares[cell]!) shares[cell] = share;
+      const cell = line + cells[column]!;
+      // A cell without a value has the highest level: it is never left out either.
+      levels[cell] = Math.max(levels[cell]!, content.levels[row * content.columns + column]!);
     }
   }
-  return { ...content, rows, columns, shares };
+  return { ...content, rows, columns, levels };
 }
 
-function pixelsOf({ rows, columns, shares }: HeatMapContent, ramp: Ramp): ImageData {
+function pixelsOf({ rows, columns, levels, ramp }: HeatMapContent): ImageData {
+  const colours = themePixels(ramp);
   const image = new ImageData(columns, rows);
-  const nothing = resolveColour('var(--sign-soft)');
-  for (let i = 0; i < rows * columns; i++) {
-    const share = shares[i]!;
-    const [red, green, blue] = Number.isNaN(share) ? nothing : ramp(share);
-    image.data.set([red, green, blue, 255], 4 * i);
-  }
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let i = 0; i < pixels.length; i++) pixels[i] = colours[levels[i] ?? noLevel]!;
   return image;
 }
 
@@ -91,8 +90,7 @@ export function heatMap(options: HeatMapOptions): HeatMap {
     if (picture !== undefined && pictured === size) return picture;
     pictured = size;
     picture = h('canvas', { width: small.columns, height: small.rows });
-    const pixels = pixelsOf(small, themeRamp(small.ramp));
-    picture.getContext('2d', { willReadFrequently: true })!.putImageData(pixels, 0, 0);
+    picture.getContext('2d', { willReadFrequently: true })!.putImageData(pixelsOf(small), 0, 0);
     return picture;
   };
   const paint = () => {
@@ -111,9 +109,11 @@ export function heatMap(options: HeatMapOptions): HeatMap {
       context.strokeRect((column + 0.5) * width - size / 2, (row + 0.5) * height - size / 2, size, size);
     }
   };
+  /** Width of the place in CSS pixels, as the observer tells it: to ask would make the browser lay the page out. */
+  let box = 0;
   const size = () => {
     if (content === undefined) return;
-    const box = element.clientWidth || 600;
+    box ||= element.clientWidth || 600;
     const aspect = options.aspect ?? Math.min(Math.max(content.rows / content.columns, 0.1), 1);
     const width = Math.min(Math.round(box * devicePixelRatio), most);
     const height = Math.max(Math.round(width * aspect), 8);
@@ -121,7 +121,10 @@ export function heatMap(options: HeatMapOptions): HeatMap {
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     paint();
   };
-  new ResizeObserver(size).observe(element);
+  new ResizeObserver(([entry]) => {
+    box = Math.floor(entry!.contentRect.width);
+    size();
+  }).observe(element);
 
   const cellOf = (event: PointerEvent): readonly [number, number] => {
     const box = canvas.getBoundingClientRect();
@@ -192,9 +195,8 @@ function gridLines(
 /** A strip of the scale's colours with its ends named. */
 export function legend(kind: 'value' | 'error', low: string, high: string): HTMLElement {
   const canvas = h('canvas', { width: 128, height: 1, 'aria-hidden': 'true' });
-  const image = new ImageData(128, 1);
-  const colours = themeRamp(kind);
-  for (let i = 0; i < 128; i++) image.data.set([...colours(i / 127), 255], 4 * i);
+  const levels = Uint8Array.from({ length: 128 }, (_, i) => 2 * i);
+  const image = pixelsOf({ rows: 1, columns: 128, levels, ramp: kind });
   canvas.getContext('2d', { willReadFrequently: true })!.putImageData(image, 0, 0);
   return h('div', { class: 'legend' }, h('span', {}, low), canvas, h('span', {}, high));
 }

@@ -15,15 +15,19 @@ const least = 250;
 export function sized(draw: (width: number) => SVGSVGElement | undefined, most = 1100): Sized {
   const element = h('div', { class: 'sized' });
   let picture: SVGSVGElement | undefined;
+  /** Width of the place, as the observer tells it: to ask would make the browser lay the page out. */
+  let room = 0;
   let drawn = 0;
+  const widthFor = (place: number) => Math.min(Math.max(place, least), most);
   const redraw = () => {
-    drawn = Math.min(Math.max(element.clientWidth || 640, least), most);
+    room ||= element.clientWidth;
+    drawn = widthFor(room || 640);
     picture = draw(drawn);
     fill(element, picture);
   };
-  new ResizeObserver(() => {
-    const width = Math.min(Math.max(element.clientWidth, least), most);
-    if (element.clientWidth > 0 && width !== drawn && drawn > 0) redraw();
+  new ResizeObserver(([entry]) => {
+    room = Math.round(entry!.contentRect.width);
+    if (room > 0 && widthFor(room) !== drawn && drawn > 0) redraw();
   }).observe(element);
   return { element, redraw, svg: () => picture };
 }

@@ -8,9 +8,9 @@ import { button, choice, segmented, slider, toggle } from '../../ui/controls.ts'
 import { fill, h } from '../../ui/dom.ts';
 import { pageHash } from '../../ui/links.ts';
 import { isInterrupted, task } from '../../ui/task.ts';
-import { blockText, type DeploymentView, type Settings, usualTokens } from './model.ts';
 import { busyView, exportsOf, factsOf, legendOf, pathTable, pipelineFacts } from './parts.ts';
 import { timeline } from './timeline.ts';
+import { blockText, type DeploymentView, type Settings, usualTokens } from './view.ts';
 import { whyPanel } from './why-panel.ts';
 import type { TimeWindow } from './window.ts';
 import type { DeploymentJobs } from './worker.ts';
@@ -240,7 +240,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
       pipeline.show(view.pipeline.timeline);
       fill(pipelineLegend, legendOf(view.pipeline.timeline, undefined, false));
     }
-    fill(exports, exportsOf(settingsOf(state), view, gantt.svg, context.link()));
+    fill(exports, exportsOf(settingsOf(state), view, gantt.svg, context.link));
   }
 
   function update(next: State): void {

@@ -2,6 +2,7 @@ import { facts, table } from '../../ui/blocks.ts';
 import { button } from '../../ui/controls.ts';
 import { type Child, h } from '../../ui/dom.ts';
 import { exportBar } from '../../ui/export.ts';
+import { kindColour } from './timeline.ts';
 import {
   bytesText,
   commandOf,
@@ -10,8 +11,7 @@ import {
   type Settings,
   type TimelineView,
   timeText,
-} from './model.ts';
-import { kindColour } from './timeline.ts';
+} from './view.ts';
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 const count = (value: number): string => Math.round(value).toLocaleString('en');
@@ -125,7 +125,7 @@ export function exportsOf(
   settings: Settings,
   view: DeploymentView,
   picture: () => SVGSVGElement | null,
-  link: string,
+  link: () => string,
 ): HTMLElement {
   const { lanes, blocks } = view.timeline;
   const bar = exportBar(

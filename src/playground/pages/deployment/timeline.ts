@@ -1,6 +1,6 @@
 import { button } from '../../ui/controls.ts';
 import { type Child, fill, h, s } from '../../ui/dom.ts';
-import { type Block, type Lane, type TimelineView, timeText } from './model.ts';
+import { type Block, type Lane, type TimelineView, timeText } from './view.ts';
 import { moved, showing, type TimeWindow, ticksOf, within, zoomed } from './window.ts';
 
 /** A timeline that is zoomed and walked through. */

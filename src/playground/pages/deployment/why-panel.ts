@@ -1,6 +1,6 @@
 import type * as PlotModule from '@observablehq/plot';
 import type { WhyQuestion } from '../../../simulate/names.ts';
-import { curvesOf, sharesOfBest, type WhyData, type WhyPoint } from '../../../simulate/why-data.ts';
+import { curvesOf, sharesOfBest, type WhyData, type WhyPoint } from '../../../simulate/why-curves.ts';
 import { WorkerClient } from '../../services/rpc.ts';
 import { errorNotice, panel, table } from '../../ui/blocks.ts';
 import { type Chart, chart } from '../../ui/chart.ts';
@@ -9,8 +9,8 @@ import { fill, h } from '../../ui/dom.ts';
 import { exportBar } from '../../ui/export.ts';
 import { figure } from '../../ui/heat-map.ts';
 import { isInterrupted, task } from '../../ui/task.ts';
-import { whyCommandOf } from './model.ts';
 import { kindColour } from './timeline.ts';
+import { whyCommandOf } from './view.ts';
 import type { DeploymentJobs } from './worker.ts';
 
 type Plot = typeof PlotModule;
@@ -94,7 +94,7 @@ export function whyPanel(options: WhyPanelOptions): { element: HTMLElement; show
             csv: () => [columns, ...rows],
             picture: () => charts[0]!.chart.svg(),
           },
-          options.link(),
+          options.link,
         ),
       );
     });

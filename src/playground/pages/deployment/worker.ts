@@ -1,8 +1,10 @@
 // Deployments beside the page: the same simulation as `fp8lab simulate`.
 import type { WhyQuestion } from '../../../simulate/names.ts';
-import { type WhyData, whyData } from '../../../simulate/why-data.ts';
+import type { WhyData } from '../../../simulate/why-curves.ts';
+import { whyData } from '../../../simulate/why-data.ts';
 import { serve } from '../../services/serve.ts';
-import { type DeploymentView, deploymentView, type Settings } from './model.ts';
+import { deploymentView } from './model.ts';
+import type { DeploymentView, Settings } from './view.ts';
 
 /** Jobs of the deployment worker. */
 export type DeploymentJobs = {

@@ -155,7 +155,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     fill(rule, h('strong', {}, `${events[rounded.event]}. `), rounded.note);
     chance.hidden = state.rounding !== 'stochastic';
     if (!chance.hidden) histogram.show(state.x, state.format, state.overflow);
-    fill(exports, exportBar(exportOf(state, code, rounded, line.svg), context.link()));
+    fill(exports, exportBar(exportOf(state, code, rounded, line.svg), context.link));
   };
   return { update };
 }

@@ -88,8 +88,12 @@ export function hopperPanel({ services, signal, link, say }: Context): { element
   const redraw = () => {
     if (last === undefined) return;
     const { lines } = last;
+    const there = link();
     card.redraw();
-    fill(exports, exportBar(exportOf(last), link()));
+    fill(
+      exports,
+      exportBar(exportOf(last), () => there),
+    );
     fill(results, h('details', {}, h('summary', {}, `The ${lines.length} specs`), lineTable(lines)));
   };
 

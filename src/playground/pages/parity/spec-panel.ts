@@ -123,6 +123,7 @@ export function specPanel({ services, signal, link, set, say }: Context): {
   };
 
   const show = (spec: ResolvedSpec, result: SpecOutcome) => {
+    const there = link();
     const { comparison, maps } = result;
     const text = editor?.text() ?? shipped;
     const map = () => outcome.querySelector<HTMLCanvasElement>('.heat canvas');
@@ -161,7 +162,7 @@ export function specPanel({ services, signal, link, set, say }: Context): {
           .map((map) => differenceFigure(map, (cell) => void explain(map.name, cell))),
       ),
       trace,
-      exportBar(exportOf(spec, result, text, text !== shipped, map), link()),
+      exportBar(exportOf(spec, result, text, text !== shipped, map), () => there),
     );
     say(comparison?.equal === false ? 'Bits differ' : 'No bit differs');
   };

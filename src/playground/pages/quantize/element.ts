@@ -2,7 +2,7 @@ import { formatCode, formatValue, laneReader } from '../../../parity/lanes.ts';
 import type { QuantizeSpec } from '../../../specs/types.ts';
 import { dtypeOfFormat } from '../../../tensors/tensor.ts';
 import type { Services } from '../../services/services.ts';
-import { type QuantizeView, tileOf } from './model.ts';
+import { type QuantizeView, tileOf } from './view.ts';
 
 /** What became of one element, in numbers that fit a glance. */
 export function elementFacts(view: QuantizeView, row: number, column: number): readonly (readonly [string, string])[] {

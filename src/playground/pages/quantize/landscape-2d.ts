@@ -1,6 +1,7 @@
-import { cssColour, type Rgb, resolveColour, themeRamp } from '../../ui/colour.ts';
+import { cssColour, type Ramp, resolveColour, themeRamp } from '../../ui/colour.ts';
 import type { SurfaceRenderer } from './landscape-gpu.ts';
-import { cameraOf, cornersOf, type Eye, type Surface, trianglesOf } from './surface.ts';
+import { cameraOf, cornersOf, type Eye, trianglesOf } from './surface.ts';
+import type { Surface } from './view.ts';
 
 interface Face {
   readonly depth: number;
@@ -52,14 +53,14 @@ function drawFace(
   corners: Float32Array,
   triangles: Uint32Array,
   at: number,
-  colours: (share: number) => Rgb,
+  colours: Ramp,
 ): void {
   const [a, b, c, d] = [triangles[at]!, triangles[at + 1]!, triangles[at + 4]!, triangles[at + 2]!];
   const heights = [a, b, c, d].map((corner) => corners[4 * corner + 3]!);
   const share = heights.reduce((sum, height) => sum + height, 0) / 4;
   const slope = Math.min(Math.abs(heights[0]! - heights[1]!) + Math.abs(heights[0]! - heights[3]!), 1);
   const light = 1 - 0.25 * slope;
-  const [red, green, blue] = colours(share);
+  const [red, green, blue] = colours[Math.round(share * (colours.length - 1))]!;
   context.fillStyle = `rgb(${red * light} ${green * light} ${blue * light})`;
   context.strokeStyle = context.fillStyle;
   context.beginPath();

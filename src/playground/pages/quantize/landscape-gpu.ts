@@ -1,6 +1,7 @@
 import { resolveColour } from '../../ui/colour.ts';
 import source from './landscape.wgsl?raw';
-import { cameraOf, cornersOf, type Eye, type Surface, trianglesOf } from './surface.ts';
+import { cameraOf, cornersOf, type Eye, trianglesOf } from './surface.ts';
+import type { Surface } from './view.ts';
 
 /** Draws surfaces onto a canvas. */
 export interface SurfaceRenderer {
@@ -80,7 +81,10 @@ class GpuRenderer implements SurfaceRenderer {
   #corners: GPUBuffer | undefined;
   #triangles: GPUBuffer | undefined;
   #count = 0;
+  /** Rows and columns of the surface that the triangles are of. */
+  #shape = '';
   #frame: Frame | undefined;
+  #context: CanvasRenderingContext2D | undefined;
   #kind: 'value' | 'error' = 'value';
   /** The eye to draw next while a frame is on its way; older ones are skipped. */
   #next: { readonly eye: Eye; readonly done: () => void } | undefined;
@@ -102,9 +106,17 @@ class GpuRenderer implements SurfaceRenderer {
 
   show(surface: Surface, kind: 'value' | 'error'): void {
     this.#kind = kind;
+    const corners = cornersOf(surface);
+    const shape = `${surface.rows} ${surface.columns}`;
+    // A surface of the same shape has the same triangles: its corners alone are new.
+    if (shape === this.#shape) {
+      this.#device.queue.writeBuffer(this.#corners!, 0, corners);
+      return;
+    }
+    this.#shape = shape;
     this.#corners?.destroy();
     this.#triangles?.destroy();
-    this.#corners = this.#upload(cornersOf(surface), usage.VERTEX);
+    this.#corners = this.#upload(corners, usage.VERTEX);
     const triangles = trianglesOf(surface);
     this.#triangles = this.#upload(triangles, usage.INDEX);
     this.#count = triangles.length;
@@ -168,11 +180,10 @@ class GpuRenderer implements SurfaceRenderer {
 
   #show({ width, height, stride }: Frame, bytes: Uint8Array): void {
     if (this.#canvas.width !== width || this.#canvas.height !== height) return;
-    const image = new ImageData(width, height);
-    for (let row = 0; row < height; row++) {
-      image.data.set(bytes.subarray(row * stride, row * stride + 4 * width), 4 * width * row);
-    }
-    this.#canvas.getContext('2d', { willReadFrequently: true })!.putImageData(image, 0, 0);
+    // The padding at the end of each row falls beside the canvas.
+    const image = new ImageData(new Uint8ClampedArray(bytes), stride / 4, height);
+    this.#context ??= this.#canvas.getContext('2d', { willReadFrequently: true })!;
+    this.#context.putImageData(image, 0, 0);
   }
 
   #writeView(camera: Float32Array): void {

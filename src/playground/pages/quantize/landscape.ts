@@ -2,7 +2,8 @@ import { button } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
 import { canvasRenderer } from './landscape-2d.ts';
 import { gpuRenderer, type SurfaceRenderer } from './landscape-gpu.ts';
-import { type Eye, firstEye, moveEye, type Surface } from './surface.ts';
+import { type Eye, firstEye, moveEye } from './surface.ts';
+import type { Surface } from './view.ts';
 
 /** A surface that can be walked around: by mouse, by touch, by keys. Drawn with WebGPU, without it on a plain canvas. */
 export interface Landscape {

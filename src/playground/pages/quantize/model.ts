@@ -1,60 +1,13 @@
 import { dequantizeReference, tileFactors } from '../../../kernels/dequantize/reference.ts';
 import { quantizeReference, widen } from '../../../kernels/quantize/reference.ts';
-import { type TileGrid, tileGrid } from '../../../kernels/tiles.ts';
+import { tileGrid } from '../../../kernels/tiles.ts';
 import { formats } from '../../../numerics/formats.ts';
-import type { Scheme } from '../../../numerics/scheme.ts';
 import { laneReader } from '../../../parity/lanes.ts';
 import { schemePreset } from '../../../specs/presets.ts';
-import { type GeneratedInput, generate } from '../../../tensors/generate.ts';
-import { type Codes, dtypeOfFormat, type Tensor } from '../../../tensors/tensor.ts';
-
-/** Where the matrix comes from: a generator, or a tensor that was read from a file. */
-export type MatrixSource =
-  | { readonly kind: 'generated'; readonly input: GeneratedInput; readonly rows: number; readonly columns: number }
-  | { readonly kind: 'tensor'; readonly tensor: Tensor };
-
-/** A matrix and the presets that quantize it. */
-export interface QuantizeRequest {
-  readonly source: MatrixSource;
-  readonly schemes: readonly string[];
-}
-
-/** Counts of values by the power of two of their scaled magnitude: what the format has room for. */
-export interface ScaledHistogram {
-  /** Exponent of the first bucket; bucket i holds magnitudes in [2^(first + i), 2^(first + i + 1)). */
-  readonly first: number;
-  readonly counts: readonly number[];
-  /** Exponents between which the format has normal codes, and the least with any. */
-  readonly leastExponent: number;
-  readonly normalExponent: number;
-  readonly largestExponent: number;
-}
-
-/** A matrix under one scheme. */
-export interface QuantizeView {
-  readonly preset: string;
-  readonly scheme: Scheme;
-  readonly rows: number;
-  readonly columns: number;
-  /** The matrix as it was given. */
-  readonly tensor: Tensor;
-  readonly values: Float32Array;
-  readonly codes: Codes;
-  readonly grid: TileGrid;
-  /** What each tile's codes are multiplied with, row-major over the grid. */
-  readonly factors: Float32Array;
-  /** Dequantized values. */
-  readonly back: Float32Array;
-  /** 10 log10 of signal over noise energy; Infinity where nothing was lost. */
-  readonly sqnr: number;
-  /** The same of each column alone, and of these the median: large columns cannot hide what became of the rest. */
-  readonly medianSqnr: number;
-  /** Shares of elements at the largest code though they lie beyond it, and of nonzero elements whose code is zero. */
-  readonly saturated: number;
-  readonly underflowed: number;
-  readonly bitsPerValue: number;
-  readonly histogram: ScaledHistogram;
-}
+import { generate } from '../../../tensors/generate.ts';
+import { dtypeOfFormat, type Tensor } from '../../../tensors/tensor.ts';
+import { picturesOf } from './pictures.ts';
+import { type MatrixSource, type QuantizeRequest, type QuantizeView, type ScaledHistogram, tileOf } from './view.ts';
 
 /** The matrix of a source. */
 export function matrixOf(source: MatrixSource): Tensor {
@@ -65,10 +18,12 @@ export function matrixOf(source: MatrixSource): Tensor {
 export function quantizeViews({ source, schemes }: QuantizeRequest): QuantizeView[] {
   const tensor = matrixOf(source);
   const values = new Float32Array(widen(tensor).slice().buffer);
-  return schemes.map((preset) => viewOf(tensor, values, preset));
+  const views = schemes.map((preset) => viewOf(tensor, values, preset));
+  const pictures = picturesOf(views);
+  return views.map((view, i) => ({ ...view, pictures: pictures[i]! }));
 }
 
-function viewOf(tensor: Tensor, values: Float32Array, preset: string): QuantizeView {
+function viewOf(tensor: Tensor, values: Float32Array, preset: string): Omit<QuantizeView, 'pictures'> {
   const scheme = schemePreset(preset);
   const [rows, columns] = tensor.shape as [number, number];
   const quantized = quantizeReference(tensor, scheme);
@@ -86,12 +41,6 @@ function viewOf(tensor: Tensor, values: Float32Array, preset: string): QuantizeV
 }
 
 type Base = Pick<QuantizeView, 'scheme' | 'rows' | 'columns' | 'values' | 'codes' | 'grid' | 'factors' | 'back'>;
-
-/** Number of the tile that element i lies in. */
-export function tileOf({ columns, grid }: Pick<QuantizeView, 'columns' | 'grid'>, i: number): number {
-  const row = Math.floor(i / columns);
-  return Math.floor(row / grid.tileRows) * grid.columns + Math.floor((i - row * columns) / grid.tileColumns);
-}
 
 function measure(base: Base): Pick<QuantizeView, 'sqnr' | 'medianSqnr' | 'saturated' | 'underflowed'> {
   const { scheme, values, codes, factors, back } = base;
@@ -139,24 +88,4 @@ function scaledHistogram(base: Base): ScaledHistogram {
     counts[bucket]! += 1;
   }
   return { first, counts, leastExponent, normalExponent: Math.log2(minNormal), largestExponent };
-}
-
-/** Shares for a heat map of magnitudes: log scale over 12 powers of two below the largest. */
-export function magnitudeShares(values: ArrayLike<number>, largest: number): Float32Array {
-  const top = Math.log2(largest || 1);
-  return Float32Array.from(values, (value) => {
-    if (Number.isNaN(value)) return Number.NaN;
-    const size = Math.abs(value);
-    return size === 0 ? 0 : Math.min(Math.max((Math.log2(size) - top + 12) / 12, 0.02), 1);
-  });
-}
-
-/** Largest finite magnitude. */
-export function largestOf(values: ArrayLike<number>): number {
-  let largest = 0;
-  for (let i = 0; i < values.length; i++) {
-    const size = Math.abs(values[i]!);
-    if (size > largest && size < Number.POSITIVE_INFINITY) largest = size;
-  }
-  return largest;
 }

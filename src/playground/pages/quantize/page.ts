@@ -1,69 +1,22 @@
 import './quantize.css';
 import { formatValue } from '../../../parity/lanes.ts';
-import { schemePresets } from '../../../specs/presets.ts';
-import type { QuantizeSpec } from '../../../specs/types.ts';
-import type { GeneratorName } from '../../../tensors/generate.ts';
 import type { PageContext, PageModule, PageView } from '../../page.ts';
 import { integer, oneOf } from '../../state.ts';
-import { controls, errorNotice, facts, panel } from '../../ui/blocks.ts';
+import { controls, errorNotice, panel } from '../../ui/blocks.ts';
 import { choice, segmented, slider } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
-import { exportBar } from '../../ui/export.ts';
+import { exportPlace } from '../../ui/export.ts';
 import { figure, heatMap, legend } from '../../ui/heat-map.ts';
 import { latest } from '../../ui/latest.ts';
-import { pageHash, pageLink } from '../../ui/links.ts';
+import { pageHash } from '../../ui/links.ts';
 import { isInterrupted } from '../../ui/task.ts';
-import { type CommandSource, quantizeCommand } from './command.ts';
-import { codeState, elementFacts, traceOf } from './element.ts';
+import { elementPanel } from './element-panel.ts';
 import { partShape } from './file-source.ts';
 import { landscape } from './landscape.ts';
-import { largestOf, type MatrixSource, magnitudeShares, type QuantizeView, tileOf } from './model.ts';
-import { errorShares, scaleShares, schemeSide } from './side.ts';
+import { schemeSide } from './side.ts';
+import { exportOf, presets, type State, sourceOf, specOf } from './source.ts';
 import { type FilePart, filePicker } from './source-panel.ts';
-import { surfaceOf } from './surface.ts';
-
-type Generator = Extract<GeneratorName, 'normal' | 'uniform' | 'outlier-channels' | 'outlier-tokens'>;
-
-interface State {
-  readonly generate: Generator;
-  /** Share of outliers in thousandths. */
-  readonly share: number;
-  readonly factor: number;
-  readonly seed: number;
-  readonly left: string;
-  readonly right: string;
-  readonly surface: 'magnitude' | 'scale' | 'error';
-  readonly of: 'left' | 'right';
-  /** Row and column of the element that is written out; -1 where none is. */
-  readonly row: number;
-  readonly column: number;
-}
-
-const presets = Object.keys(schemePresets).filter(
-  (name) => !name.includes('mn-major') && !name.includes('packed'),
-) as (keyof typeof schemePresets)[];
-
-/** The spec of what a side shows; its input is generated, or given beside it. */
-function specOf(state: State, view: QuantizeView): QuantizeSpec {
-  return {
-    fp8lab: 1,
-    kernel: 'quantize',
-    name: 'playground-quantize',
-    description: '',
-    large: false,
-    shape: { rows: view.rows, columns: view.columns },
-    x: { input: inputOf(state) },
-    scheme: view.scheme,
-  };
-}
-
-const inputOf = ({ generate, seed, share, factor }: State) =>
-  ({ generate, seed, dtype: 'bf16', exponent: 0, share: share / 1000, factorExponent: factor }) as const;
-
-function sourceOf(state: State, part: FilePart | undefined): MatrixSource {
-  if (part !== undefined) return { kind: 'tensor', tensor: part.tensor };
-  return { kind: 'generated', input: inputOf(state), rows: partShape[0], columns: partShape[1] };
-}
+import type { QuantizeView } from './view.ts';
 
 const countDifferent = (a: ArrayLike<number>, b: ArrayLike<number>) => {
   let count = Math.abs(a.length - b.length);
@@ -142,14 +95,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   );
   const sides = [left, right] as const;
 
-  const elementBody = h('div', { class: 'columns' }, ...['', ''].map(() => h('div', { class: 'stack' })));
-  const elementTitle = h(
-    'p',
-    { class: 'small quiet', id: 'element-place' },
-    'Point at a picture above, or walk it with the arrow keys; click or Enter writes out every operation.',
-  );
-  const traces = h('div', { class: 'columns', id: 'traces' });
-  const elementPanel = panel('One element', elementTitle, elementBody, traces);
+  const one = elementPanel(context);
 
   const surfaceKind = segmented({
     label: 'Height',
@@ -169,56 +115,30 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     onChange: (value) => context.set({ of: value }),
   });
   const view3d = landscape((lose) => context.services.onLose(lose, context.signal), context.signal);
-  const exports = h('div', {});
+  const exports = exportPlace(context.link);
   root.append(
     matrix,
     h('div', { class: 'columns' }, left.element, right.element),
-    elementPanel,
+    one.element,
     panel('Landscape', h('div', { class: 'row' }, surfaceKind.element, surfaceSide.element), view3d.element),
-    panel('Result', exports),
+    panel('Result', exports.element),
   );
 
   function point(row: number, column: number): void {
-    if (views.length === 0) return;
-    fill(
-      elementTitle,
-      `Row ${row}, column ${column}: x = ${formatValue(views[0]!.values[row * views[0]!.columns + column]!)}. Click or Enter writes out every operation.`,
-    );
-    for (const [i, view] of views.entries())
-      fill(
-        elementBody.children[i]!,
-        h('h3', {}, view.preset),
-        facts(elementFacts(view, row, column)),
-        pageLink('Its code, bit by bit', 'formats', codeState(view, row, column)),
-      );
+    one.point(views, row, column);
     for (const map of [matrixMap, left.errors, right.errors]) map.mark(row, column);
   }
 
   const pick = (row: number, column: number): void => context.set({ row, column });
 
-  /** Writes the element of the address out, where the matrix has it. */
-  async function writeOut(): Promise<void> {
+  /** Writes the element of the address out; without one, the first element is told in brief. */
+  function writeOut(): void {
     const { row, column } = state;
-    const mine = views;
-    const [view] = mine;
-    fill(traces);
-    if (view === undefined || row < 0 || column < 0 || row >= view.rows || column >= view.columns) return;
-    point(row, column);
-    try {
-      const texts = await Promise.all(
-        mine.map((view) => traceOf(context.services, specOf(state, view), view, row, column)),
-      );
-      if (mine !== views || row !== state.row || column !== state.column) return;
-      fill(
-        traces,
-        texts.map((text) =>
-          h('pre', { tabindex: '0', class: 'trace', 'aria-label': 'Every operation of the element' }, text),
-        ),
-      );
-      context.say(`Element ${row}, ${column} written out`);
-    } catch (error) {
-      if (!isInterrupted(error)) fill(traces, errorNotice(error));
-    }
+    const within = views[0] !== undefined && row < views[0].rows && column < views[0].columns;
+    if (row >= 0 && column >= 0 && within)
+      for (const map of [matrixMap, left.errors, right.errors]) map.mark(row, column);
+    else one.point(views, 0, 0);
+    void one.writeOut(views, state);
   }
 
   /** Holds the adapter's quantization against the reference's. */
@@ -251,17 +171,8 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   function showSurface(): void {
     const view = views[state.of === 'left' ? 0 : 1];
     if (view === undefined) return;
-    const largest = largestOf(view.values);
-    const shares = {
-      magnitude: () => magnitudeShares(view.values, largest),
-      error: () => errorShares(view, largest),
-      scale: () => {
-        const tiles = scaleShares(view);
-        return Float32Array.from(view.values, (_, i) => tiles[tileOf(view, i)]!);
-      },
-    }[state.surface]();
     view3d.show(
-      surfaceOf(shares, view.rows, view.columns),
+      view.pictures.surfaces[state.surface],
       state.surface === 'error' ? 'error' : 'value',
       `Landscape of the ${state.surface} under ${view.preset}`,
     );
@@ -270,17 +181,16 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   function showViews(): void {
     const [first] = views;
     if (first === undefined) return;
-    const largest = largestOf(first.values);
-    matrixMap.show({
-      rows: first.rows,
-      columns: first.columns,
-      shares: magnitudeShares(first.values, largest),
-      ramp: 'value',
-    });
-    fill(matrixLegend, legend('value', 'largest ÷ 4096', `largest, ${formatValue(largest)}`));
+    const { rows, columns, pictures } = first;
+    matrixMap.show({ rows, columns, levels: pictures.magnitude, ramp: 'value' });
+    const largest = formatValue(pictures.largest);
+    fill(
+      matrixLegend,
+      legend('value', `largest ÷ ${(2 ** pictures.octaves).toLocaleString('en')}`, `largest, ${largest}`),
+    );
     for (const [i, view] of views.entries()) sides[i]!.show(view);
     showSurface();
-    fill(exports, exportBar(exportOf(state, views, part, matrixMap.canvas), context.link()));
+    exports.show(exportOf(state, views, part, matrixMap.canvas));
   }
 
   const compute = latest(async (mine: number): Promise<void> => {
@@ -293,7 +203,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
       views = found;
       fill(failure);
       showViews();
-      void writeOut();
+      writeOut();
       // A newer request is under way: this one was a step on the slider's way.
       if (mine !== run) return;
       root.dataset.ready = 'true';
@@ -328,7 +238,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     ]);
     if (key === asked) {
       // Only the look changed: theme or landscape.
-      if (chosen) void writeOut();
+      if (chosen) writeOut();
       else showViews();
       return;
     }
@@ -338,44 +248,6 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     compute(++run);
   }
   return { update };
-}
-
-/** The spec that the command line would run for a side. */
-const authoredOf = (state: State, { preset, rows, columns }: QuantizeView) => ({
-  fp8lab: 1,
-  kernel: 'quantize',
-  name: `playground-${preset}`,
-  shape: { rows, columns },
-  x: { input: inputOf(state) },
-  scheme: preset,
-});
-
-function exportOf(state: State, views: readonly QuantizeView[], part: FilePart | undefined, canvas: HTMLCanvasElement) {
-  const rows = views.map((view) => ({
-    scheme: view.preset,
-    sqnr: view.sqnr,
-    medianChannelSqnr: view.medianSqnr,
-    saturated: view.saturated,
-    underflowed: view.underflowed,
-    bitsPerValue: view.bitsPerValue,
-  }));
-  const source: CommandSource =
-    part === undefined ? { input: inputOf(state), rows: partShape[0], columns: partShape[1] } : { part: part.place };
-  return {
-    name: 'fp8lab-quantize',
-    command: quantizeCommand(
-      source,
-      views.map(({ preset }) => preset),
-    ),
-    json: () => ({
-      source: part?.place ?? inputOf(state),
-      results: rows,
-      // A file's values are not the page's to give away in a spec: the command reads them.
-      ...(part === undefined && { specs: views.map((view) => authoredOf(state, view)) }),
-    }),
-    csv: () => [Object.keys(rows[0] ?? {}), ...rows.map((row) => Object.values(row))],
-    picture: () => canvas,
-  };
 }
 
 /** Quantize: a matrix, two schemes, and what each loses. */

@@ -5,7 +5,7 @@ import { type CheckLine, checkLine } from '../../ui/check-line.ts';
 import { type Control, choice } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
 import { figure, type HeatMap, heatMap, legend } from '../../ui/heat-map.ts';
-import { largestOf, magnitudeShares, type QuantizeView } from './model.ts';
+import type { QuantizeView } from './view.ts';
 
 /** One scheme's column: what it costs, where it errs, its scales, and how it uses its format. */
 export interface Side {
@@ -19,21 +19,6 @@ export interface Side {
 
 const decibels = (value: number) => (Number.isFinite(value) ? `${value.toFixed(1)} dB` : 'no error');
 const percent = (share: number) => (share === 0 ? '0 %' : `${(100 * share).toPrecision(2)} %`);
-
-/** Error as a share for the picture: 20 powers of two below the largest magnitude. */
-export function errorShares({ values, back }: Pick<QuantizeView, 'values' | 'back'>, largest: number): Float32Array {
-  const top = Math.log2(largest || 1);
-  return Float32Array.from(values, (value, i) => {
-    const error = Math.abs(back[i]! - value);
-    if (Number.isNaN(error)) return Number.NaN;
-    return error === 0 ? 0 : Math.min(Math.max((Math.log2(error) - top + 20) / 16, 0.02), 1);
-  });
-}
-
-/** Shares of the scales, each tile's at all its elements. */
-export function scaleShares({ factors }: Pick<QuantizeView, 'factors'>): Float32Array {
-  return magnitudeShares(factors, largestOf(factors));
-}
 
 /** Builds a column; `names` are the presets to choose from. */
 export function schemeSide(
@@ -66,7 +51,7 @@ export function schemeSide(
     errors,
     gpu,
     show(view) {
-      const { rows, columns, grid, factors, sqnr, medianSqnr, saturated, underflowed, bitsPerValue } = view;
+      const { rows, columns, grid, factors, sqnr, medianSqnr, saturated, underflowed, bitsPerValue, pictures } = view;
       fill(
         numbers,
         facts([
@@ -80,12 +65,12 @@ export function schemeSide(
       errors.show({
         rows,
         columns,
-        shares: errorShares(view, largestOf(view.values)),
+        levels: pictures.error,
         ramp: 'error',
         tile: [grid.tileRows, grid.tileColumns],
       });
-      fill(errorLegend, legend('error', 'none', 'large'));
-      scales.show({ rows: grid.rows, columns: grid.columns, shares: scaleShares(view), ramp: 'value' });
+      fill(errorLegend, legend('error', 'none', 'largest of both'));
+      scales.show({ rows: grid.rows, columns: grid.columns, levels: pictures.scale, ramp: 'value' });
       fill(scaleNote, factors.length === 1 ? 'one for the tensor' : `${grid.rows} × ${grid.columns} scales`);
       void drawHistogram(histogram, view);
     },

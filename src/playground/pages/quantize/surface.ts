@@ -1,29 +1,6 @@
 import { mat4 } from 'wgpu-matrix';
-
-/** A field of heights from 0 to 1, at most {@link mostCells} a side; colours go with the heights. */
-export interface Surface {
-  readonly rows: number;
-  readonly columns: number;
-  readonly heights: Float32Array;
-}
-
-const mostCells = 96;
-
-/** The field of a matrix of shares: each cell has the largest of the elements it stands for. */
-export function surfaceOf(shares: Float32Array, rows: number, columns: number): Surface {
-  const height = Math.min(rows, mostCells);
-  const width = Math.min(columns, mostCells);
-  const heights = new Float32Array(height * width);
-  for (let row = 0; row < rows; row++) {
-    const line = Math.floor((row * height) / rows) * width;
-    for (let column = 0; column < columns; column++) {
-      const cell = line + Math.floor((column * width) / columns);
-      const share = shares[row * columns + column]!;
-      if (share > heights[cell]!) heights[cell] = share;
-    }
-  }
-  return { rows: height, columns: width, heights };
-}
+import { noLevel } from '../../ui/levels.ts';
+import type { Surface } from './view.ts';
 
 /** Where the eye is: angles in radians, distance in widths of the field. */
 export interface Eye {
@@ -53,15 +30,17 @@ export function cameraOf(eye: Eye, aspect: number): Float32Array {
 }
 
 /** Corners of the field, x y z and share each: a cell is a flat step, so that single elements stand out. */
-export function cornersOf({ rows, columns, heights }: Surface): Float32Array<ArrayBuffer> {
+export function cornersOf({ rows, columns, levels }: Surface): Float32Array<ArrayBuffer> {
   const corners = new Float32Array(4 * rows * columns);
   const depth = Math.min(Math.max(rows / columns, 0.45), 1);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      const i = row * columns + column;
-      const x = columns === 1 ? 0 : (2 * column) / (columns - 1) - 1;
-      const z = rows === 1 ? 0 : ((2 * row) / (rows - 1) - 1) * depth;
-      corners.set([x, 0.5 * heights[i]!, z, heights[i]!], 4 * i);
+  for (let row = 0, at = 0; row < rows; row++) {
+    const z = rows === 1 ? 0 : ((2 * row) / (rows - 1) - 1) * depth;
+    for (let column = 0; column < columns; column++, at += 4) {
+      const share = levels[at >> 2]! / (noLevel - 1);
+      corners[at] = columns === 1 ? 0 : (2 * column) / (columns - 1) - 1;
+      corners[at + 1] = 0.5 * share;
+      corners[at + 2] = z;
+      corners[at + 3] = share;
     }
   }
   return corners;

@@ -12,48 +12,58 @@ export interface Bars {
   readonly most: number;
   readonly height?: number;
   readonly width?: number;
+  /** What the line says, at the right end. Default: the mean, and the line lies there. */
+  readonly line?: { readonly at: number; readonly text: string };
 }
 
 const bottom = 22;
+const head = 18;
 
-/** A picture of loads. */
-export function barPicture({ label, values, name, mark, most, height = 170, width = 640 }: Bars): SVGSVGElement {
+/** A bar with rounded upper corners, as a part of a path. */
+function barPath(x: number, y: number, width: number, height: number): string {
+  const round = Math.min(2, width / 2, height);
+  return `M${x} ${y + height}v${round - height}q0 ${-round} ${round} ${-round}h${width - 2 * round}q${round} 0 ${round} ${round}v${height - round}z`;
+}
+
+/** A picture of loads. All bars that look alike are one path: the browser lays few elements out, however many experts there are. */
+export function barPicture(bars: Bars): SVGSVGElement {
+  const { label, values, name, mark, most, height = 170, width = 640 } = bars;
   const count = values.length;
-  const room = height - bottom - 18;
+  const room = height - bottom - head;
   const step = width / count;
   const gap = Math.min(4, step * 0.2);
   /** Names that would touch are left out, every other one. */
   const thinned = step < 46 ? 2 : 1;
   const mean = Array.from(values).reduce((sum, value) => sum + value, 0) / count;
   const tall = (value: number) => (room * value) / (most || 1);
-  const line = 18 + room - tall(mean);
-  const bars = Array.from(values, (value, at): Child => {
+  const line = bars.line ?? { at: mean, text: `mean ${Math.round(mean)}` };
+  const lineAt = head + room - tall(line.at);
+  let plain = '';
+  let marked = '';
+  const words: Child[] = [];
+  for (let at = 0; at < count; at++) {
     const sign = mark?.(at);
     const x = at * step + gap / 2;
-    const middle = Math.min(Math.max(x + (step - gap) / 2, 16), width - 16);
-    const y = 18 + room - tall(value);
-    return s(
-      'g',
-      {},
-      s('rect', {
-        x,
-        y,
-        width: step - gap,
-        height: Math.max(tall(value), 0.5),
-        rx: 2,
-        class: sign === undefined ? 'load' : 'load marked',
-      }),
-      sign !== undefined && s('text', { x: middle, y: y - 4, 'text-anchor': 'middle', class: 'load-sign' }, sign),
-      name !== undefined &&
-        at % thinned === 0 &&
-        s('text', { x: x + (step - gap) / 2, y: height - 5, 'text-anchor': 'middle', class: 'load-name' }, name(at)),
-    );
-  });
+    const size = Math.max(tall(values[at]!), 0.5);
+    const y = head + room - size;
+    const path = barPath(x, y, step - gap, size);
+    const center = x + (step - gap) / 2;
+    const word = (place: number, top: number, kind: string, text: string) =>
+      words.push(s('text', { x: place, y: top, 'text-anchor': 'middle', class: kind }, text));
+    if (sign === undefined) plain += path;
+    else {
+      marked += path;
+      word(Math.min(Math.max(center, 16), width - 16), y - 4, 'load-sign', sign);
+    }
+    if (name !== undefined && at % thinned === 0) word(center, height - 5, 'load-name', name(at));
+  }
   return s(
     'svg',
     { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': label, class: 'loads' },
-    bars,
-    s('line', { x1: 0, x2: width, y1: line, y2: line, stroke: 'var(--ink-2)', 'stroke-dasharray': '4 3' }),
-    s('text', { x: width - 2, y: line - 5, 'text-anchor': 'end', class: 'load-name' }, `mean ${Math.round(mean)}`),
+    s('path', { d: plain, class: 'load' }),
+    s('path', { d: marked, class: 'load marked' }),
+    words,
+    s('line', { x1: 0, x2: width, y1: lineAt, y2: lineAt, stroke: 'var(--ink-2)', 'stroke-dasharray': '4 3' }),
+    s('text', { x: width - 2, y: lineAt - 5, 'text-anchor': 'end', class: 'load-name' }, line.text),
   );
 }

@@ -1,6 +1,6 @@
 import { bandEnds, bandPath, type Slot, stackBars } from '../../../moe/picture/bands.ts';
 import { type Child, s } from '../../ui/dom.ts';
-import { cluster, type Flows, type Gated, layer, type Placed } from './model.ts';
+import { cluster, type Flows, type Gated, layer, type Placed } from './view.ts';
 
 const width = 1000;
 const height = 560;
@@ -10,8 +10,21 @@ const bar = 12;
 
 const room = { top, height: height - top - 10 };
 
-function band(x0: number, from: Slot, x1: number, to: Slot, group: number): Child {
-  return s('path', { d: bandPath(x0, from, x1, to), class: `band ${group % 2 === 0 ? 'even' : 'odd'}` });
+/** Bands of each group between two columns as one path: bands of one group do not cross there, and the picture has few elements. */
+class Bands {
+  readonly #paths = new Map<string, string>();
+
+  add(column: number, from: Slot, to: Slot, group: number): void {
+    const key = `${column} ${group}`;
+    const path = bandPath(columns[column]! + bar, from, columns[column + 1]!, to);
+    this.#paths.set(key, `${this.#paths.get(key) ?? ''}${path}`);
+  }
+
+  pictures(): Child[] {
+    return Array.from(this.#paths, ([key, d]) =>
+      s('path', { d, class: `band ${Number(key.split(' ')[1]) % 2 === 0 ? 'even' : 'odd'}` }),
+    );
+  }
 }
 
 const sums = (rows: readonly Float64Array[], length: number): Float64Array => {
@@ -40,20 +53,17 @@ export function flowPicture({ load, imbalance }: Gated, placed: Placed, flows: F
   const fromGroup = bandEnds(places[1], groups);
   const fromExpert = bandEnds(places[2], load);
   const intoGpu = bandEnds(places[3], gpus);
-  const bands: Child[] = [];
+  const bands = new Bands();
   for (const [source, row] of flows.sourceToGroup.entries()) {
     row.forEach((count, group) => {
-      if (count > 0)
-        bands.push(band(columns[0] + bar, fromSource(source, count), columns[1], intoGroup(group, count), group));
+      if (count > 0) bands.add(0, fromSource(source, count), intoGroup(group, count), group);
     });
   }
   for (let expert = 0; expert < layer.experts; expert++) {
     const group = Math.floor(expert / size);
-    if (load[expert]! > 0)
-      bands.push(band(columns[1] + bar, fromGroup(group, load[expert]!), columns[2], places[2][expert]!, group));
+    if (load[expert]! > 0) bands.add(1, fromGroup(group, load[expert]!), places[2][expert]!, group);
     flows.expertToGpu[expert]!.forEach((count, gpu) => {
-      if (count > 0)
-        bands.push(band(columns[2] + bar, fromExpert(expert, count), columns[3], intoGpu(gpu, count), group));
+      if (count > 0) bands.add(2, fromExpert(expert, count), intoGpu(gpu, count), group);
     });
   }
   const mean = load.reduce((sum, count) => sum + count, 0) / load.length;
@@ -65,7 +75,7 @@ export function flowPicture({ load, imbalance }: Gated, placed: Placed, flows: F
     ['tokens on', 'groups', 'experts', 'computed on'].map((head, i) =>
       s('text', { x: columns[i]! + bar / 2, y: 18, 'text-anchor': 'middle', class: 'flow-head' }, head),
     ),
-    bands,
+    bands.pictures(),
     places.map((slots, column) =>
       slots.map(({ y, size: tall }, at) =>
         s('rect', {

@@ -1,80 +1,39 @@
 import { gateReference } from '../../../kernels/gate/reference.ts';
 import { assignTokens } from '../../../moe/assign.ts';
-import type { Cluster } from '../../../moe/cluster.ts';
 import { balanceOf } from '../../../moe/loads.ts';
 import { gpuLoads, type Placement, placementOf, uniformPlacement } from '../../../moe/placement.ts';
 import { rebalanceExperts } from '../../../moe/rebalance.ts';
 import { countExperts, gpuOfToken, type Routing, routingOf } from '../../../moe/routing.ts';
-import { type Traffic, trafficOf } from '../../../moe/traffic.ts';
+import { trafficOf } from '../../../moe/traffic.ts';
 import { bitsOf, fromBits } from '../../../numerics/f32.ts';
-import { gatePresets } from '../../../specs/gate-presets.ts';
-import type { GateSpec } from '../../../specs/types.ts';
 import { generate } from '../../../tensors/generate.ts';
 import type { Tensor } from '../../../tensors/tensor.ts';
-
-/** The model of the page: a quarter of DeepSeek-V3's experts on four nodes of two GPUs. */
-export const layer = { tokens: 512, experts: 64, groups: 8, topkGroups: 4, topk: 8 } as const;
-
-/** Where the experts live. */
-export const cluster: Cluster = { nodes: 4, gpus: 8 };
-
-/** What the sliders say. */
-export interface RoutingSettings {
-  /** How uneven the experts' popularity is, in tenths. */
-  readonly skew: number;
-  /** Temperature of the logits, in tenths: below 10 tokens are surer of their choice. */
-  readonly temperature: number;
-  readonly seed: number;
-}
-
-/** The gate of the page as a spec: DeepSeek-V3's rule on the page's sizes. */
-export const gateSpec: GateSpec = {
-  fp8lab: 1,
-  kernel: 'gate',
-  name: 'playground-gate',
-  description: '',
-  large: false,
-  shape: { tokens: layer.tokens, experts: layer.experts },
-  gate: { ...gatePresets['deepseek-v3'], topk: layer.topk, groups: layer.groups, topkGroups: layer.topkGroups },
-  logits: { input: input(0) },
-  bias: { input: input(1) },
-};
-
-function input(seed: number) {
-  return { generate: 'normal', seed, dtype: 'f32', exponent: 0, share: 0.01, factorExponent: 6 } as const;
-}
+import {
+  biasTensor,
+  type Course,
+  cluster,
+  type Flows,
+  type Gated,
+  gateSpec,
+  input,
+  layer,
+  type Placed,
+  type RoutingRequest,
+  type RoutingSettings,
+  type RoutingView,
+} from './view.ts';
 
 const normals = (seed: number, shape: readonly number[]): Float32Array =>
   Float32Array.from(generate(input(seed), shape).codes, fromBits);
 
 /** Logits of a batch: each expert's own popularity, the same in every batch of a seed, and what the token makes of it. */
-export function logitsOf({ skew, temperature, seed }: RoutingSettings, batch: number): Tensor {
+export function logitsOf({ skew, temperature, seed }: Omit<RoutingSettings, 'speed'>, batch: number): Tensor {
   const popularity = normals(1000 + seed, [layer.experts]);
   const taste = normals(2000 + 64 * seed + batch, [layer.tokens, layer.experts]);
   const codes = Uint32Array.from(taste, (value, i) =>
     bitsOf(Math.fround((value + (skew / 10) * popularity[i % layer.experts]!) / (temperature / 10))),
   );
   return { dtype: 'F32', shape: [layer.tokens, layer.experts], codes };
-}
-
-/** A bias [experts] as a tensor. */
-export const biasTensor = (bias: Float32Array): Tensor => ({
-  dtype: 'F32',
-  shape: [layer.experts],
-  codes: Uint32Array.from(bias, bitsOf),
-});
-
-/** What the gate made of a batch. */
-export interface Gated {
-  readonly routing: Routing;
-  /** [expert]: tokens that chose it. */
-  readonly load: Float64Array;
-  /** [token]: how far the last chosen expert lies above the first refused one. */
-  readonly gaps: Float32Array;
-  /** Most over mean of the experts' loads. */
-  readonly imbalance: number;
-  /** `topk_idx` of the reference, for holding another backend against it. */
-  readonly chosen: Tensor;
 }
 
 /** Routes a batch by the reference gate. */
@@ -95,16 +54,6 @@ export function routeBatch(logits: Tensor, bias: Float32Array): Gated {
 export function nextBias(bias: Float32Array, load: Float64Array, speed: number): Float32Array {
   const mean = load.reduce((sum, count) => sum + count, 0) / load.length;
   return bias.map((value, expert) => value - speed * Math.sign(load[expert]! - mean));
-}
-
-/** A placement with what it makes of the batch. */
-export interface Placed {
-  readonly placement: Placement;
-  readonly gpuLoads: Float64Array;
-  readonly imbalance: number;
-  readonly traffic: Traffic;
-  /** [expert]: how many copies it has. */
-  readonly copies: readonly number[];
 }
 
 function placed(placement: Placement, routing: Routing, load: Float64Array): Placed {
@@ -131,14 +80,6 @@ export function placements({ routing, load }: Gated, redundant: number): { befor
   };
 }
 
-/** Flows of the picture: tokens' choices from where tokens start to groups, to experts, to GPUs. */
-export interface Flows {
-  /** [source GPU][group]. */
-  readonly sourceToGroup: readonly Float64Array[];
-  /** [expert][GPU], spread evenly over copies. */
-  readonly expertToGpu: readonly Float64Array[];
-}
-
 /** Counts the flows of a routing under a placement. */
 export function flowsOf({ routing, load }: Gated, { placement, copies }: Placed): Flows {
   const sourceToGroup = Array.from({ length: cluster.gpus }, () => new Float64Array(layer.groups));
@@ -153,4 +94,27 @@ export function flowsOf({ routing, load }: Gated, { placement, copies }: Placed)
       expertToGpu[expert]![Math.floor(physical / placement.slotsPerGpu)]! += load[expert]! / copies[expert]!;
   });
   return { sourceToGroup, expertToGpu };
+}
+
+/** Goes on to a batch from where a course has come to, or from the first one: all else follows from the batch. `tell` gets each batch. */
+function courseTo({ settings, batch, from }: RoutingRequest, tell: (batch: number) => void): Course {
+  const route = (at: number, bias: Float32Array, history: readonly number[]): Course => {
+    const logits = logitsOf(settings, at);
+    const gated = routeBatch(logits, bias);
+    return { batch: at, bias, logits, gated, history: [...history.slice(-99), gated.imbalance] };
+  };
+  let course = from !== undefined && from.batch <= batch ? from : route(0, new Float32Array(layer.experts), []);
+  while (course.batch < batch) {
+    const bias = nextBias(course.bias, course.gated.load, settings.speed / 1000);
+    course = route(course.batch + 1, bias, course.history);
+    tell(course.batch);
+  }
+  return course;
+}
+
+/** Everything that the page shows of a batch. */
+export function routingView(request: RoutingRequest, tell: (batch: number) => void = () => {}): RoutingView {
+  const course = courseTo(request, tell);
+  const { before, after } = placements(course.gated, request.redundant);
+  return { course, before, after, flows: flowsOf(course.gated, before) };
 }

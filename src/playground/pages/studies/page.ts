@@ -134,7 +134,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
             .map(splitCsv),
         picture: () => pictures[0],
       },
-      context.link(),
+      context.link,
     );
     fill(
       results,

@@ -1,4 +1,4 @@
-import { h, s } from '../../ui/dom.ts';
+import { type Child, h, s } from '../../ui/dom.ts';
 import type { Alignment, BitRow } from './model.ts';
 
 const cell = 15;
@@ -39,7 +39,13 @@ export function alignmentPicture(
         `2^${exponent}`,
       ),
     ),
-    rows.map((row, i) => drawRow(row, head + i * rowHeight, place, width, row.k === chosen, onRow)),
+    rows.map(
+      (row, i) =>
+        row.k === chosen &&
+        s('rect', { x: 0, y: rowAt(i), width, height: rowHeight - 1, fill: 'var(--accent-soft)', rx: 3 }),
+    ),
+    cellPaths(rows, place),
+    rows.map((row, i) => drawRow(row, rowAt(i), place, width, row.k === chosen, onRow)),
     s('line', { x1: cutAt, x2: cutAt, y1: head - 30, y2: height - 4, stroke: 'var(--sign)', 'stroke-width': 2 }),
     s(
       'text',
@@ -49,6 +55,39 @@ export function alignmentPicture(
     s('text', { x: cutAt + 6, y: 13, class: 'tick cut-word' }, 'cut off'),
   );
   return svg;
+}
+
+const rowAt = (i: number): number => head + i * rowHeight;
+
+type Bit = BitRow['bits'][number];
+
+/** What a bit looks like, as classes. */
+const kindOf = ({ set, cut }: Bit): string => `${cut ? 'cut' : 'kept'} ${set ? 'one' : 'null'}`;
+const kinds = ['kept one', 'kept null', 'cut one', 'cut null'] as const;
+
+/** The cells of all rows, one path a kind: a picture of some hundred bits has few elements. */
+function cellPaths(rows: readonly BitRow[], place: (exponent: number) => number): SVGPathElement[] {
+  const paths = new Map<string, string>(kinds.map((kind) => [kind, '']));
+  for (const [i, { bits }] of rows.entries()) {
+    for (const bit of bits) {
+      const [x, y] = [place(bit.exponent) + 3.5, rowAt(i) + 1];
+      const [wide, tall] = [cell - 7, rowHeight - 8];
+      const outline = `M${x} ${y}h${wide}q2.5 0 2.5 2.5v${tall}q0 2.5 -2.5 2.5h${-wide}q-2.5 0 -2.5 -2.5v${-tall}q0 -2.5 2.5 -2.5z`;
+      paths.set(kindOf(bit), paths.get(kindOf(bit)) + outline);
+    }
+  }
+  return Array.from(paths, ([kind, d]) => s('path', { d, class: `cell ${kind}` }));
+}
+
+/** The digits of a row, one text a kind, each digit at its place. */
+function digits(bits: readonly Bit[], y: number, place: (exponent: number) => number): Child[] {
+  return kinds.map((kind) => {
+    const those = bits.filter((bit) => kindOf(bit) === kind);
+    if (those.length === 0) return undefined;
+    const x = those.map(({ exponent }) => place(exponent) + cell / 2).join(' ');
+    const text = those.map(({ set }) => (set ? '1' : '0')).join('');
+    return s('text', { x, y: y + 12, 'text-anchor': 'middle', class: `cell-digit ${kind}` }, text);
+  });
 }
 
 function drawRow(
@@ -63,38 +102,13 @@ function drawRow(
   const group = s(
     'g',
     { class: chosen ? 'term chosen' : 'term' },
-    chosen && s('rect', { x: 0, y, width, height: rowHeight - 1, fill: 'var(--accent-soft)', rx: 3 }),
     s('text', { x: 26, y: y + 12, 'text-anchor': 'end', class: 'term-k' }, row.k),
     s(
       'text',
       { x: left - 12, y: y + 12, 'text-anchor': 'end', class: 'term-text' },
       `${row.negative ? '−' : ''}${row.text.replaceAll('-', '')}`,
     ),
-    row.bits.map(({ exponent, set, cut }) => {
-      const x = place(exponent);
-      return s(
-        'g',
-        {},
-        s('rect', {
-          x: x + 1,
-          y: y + 1,
-          width: cell - 2,
-          height: rowHeight - 3,
-          rx: 2.5,
-          class: `cell ${cut ? 'cut' : 'kept'} ${set ? 'one' : 'null'}`,
-        }),
-        s(
-          'text',
-          {
-            x: x + cell / 2,
-            y: y + 12,
-            'text-anchor': 'middle',
-            class: `cell-digit ${cut ? 'cut' : 'kept'} ${set ? 'one' : 'null'}`,
-          },
-          set ? '1' : '0',
-        ),
-      );
-    }),
+    digits(row.bits, y, place),
     s(
       'text',
       { x: width - right + 10, y: y + 12, class: 'term-lost' },

@@ -145,7 +145,7 @@ export function curvePanel(
         exports,
         exportBar(
           exportOf(request, points, () => picture.svg()),
-          link(),
+          link,
         ),
       );
       element.dataset.ready = 'true';

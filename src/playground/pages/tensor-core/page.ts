@@ -7,7 +7,7 @@ import { controls, facts, panel, table } from '../../ui/blocks.ts';
 import { nodeCommand } from '../../ui/command.ts';
 import { choice, numberField, segmented, slider } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
-import { exportBar } from '../../ui/export.ts';
+import { exportPlace } from '../../ui/export.ts';
 import { pageHash, pageLink } from '../../ui/links.ts';
 import { alignmentLegend, alignmentPicture } from './alignment.ts';
 import { curvePanel } from './curve-panel.ts';
@@ -88,7 +88,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   const outcome = h('div', { id: 'outcome', class: 'stack' });
   const models = h('div', { id: 'models' });
   const termLinks = h('p', { class: 'row small' });
-  const exports = h('div', {});
+  const exports = exportPlace(context.link);
   const curve = curvePanel(context, intervals, (change) => context.set(change));
   const own = (pair: Pair): Partial<State> => ({ operands: 'custom', codes: Uint8Array.of(...pair.a, ...pair.b) });
   const edit = (side: 'a' | 'b', value: number) => {
@@ -107,16 +107,33 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
       controls(term.element, a.element, b.element),
       termLinks,
     ),
-    panel('The same sum elsewhere', models, exports),
+    panel('The same sum elsewhere', models, exports.element),
     curve.element,
   );
+
+  let sums: readonly ModelSum[] = [];
+  let summed = '';
+  /** The sums of a pair, and what is told of them: a change of the chosen term alone leaves them. */
+  const showSums = (pair: Pair) => {
+    const key = `${pair.a} ${pair.b} ${state.model}`;
+    if (key === summed) return;
+    summed = key;
+    sums = sumsOf(pair);
+    const shown = sums.find(({ name }) => name === state.model)!;
+    fill(
+      outcome,
+      outcomeFacts(shown),
+      h('p', { class: 'small quiet' }, `The aligned sum is ${shown.steps.at(-1)!.note ?? 'exact'}.`),
+    );
+    fill(models, modelTable(sums, state.model));
+    exports.show(exportOf(pair, sums, () => picture.querySelector('svg')));
+  };
 
   const update = (next: State) => {
     const arrived = next.at !== state.at || next === context.state;
     state = next;
     const pair = pairOf(state);
-    const sums = sumsOf(pair);
-    const shown = sums.find(({ name }) => name === state.model)!;
+    showSums(pair);
     operands.show(state.operands);
     seed.show(state.seed);
     seed.element.hidden = state.operands === 'custom';
@@ -133,16 +150,10 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
       termLinks,
       (['a', 'b'] as const).map((side) => pageLink(`${side}, bit by bit`, 'formats', { code: pair[side][state.k]! })),
     );
+    const shown = sums.find(({ name }) => name === state.model)!;
     const alignment = alignmentOf(shown.steps[at]!, pair);
     const svg = alignment && alignmentPicture(alignment, state.k, (k) => context.set({ k }));
     fill(picture, svg ?? h('p', { class: 'quiet' }, shown.steps[at]!.note ?? 'Nothing to align.'));
-    fill(
-      outcome,
-      outcomeFacts(shown),
-      h('p', { class: 'small quiet' }, `The aligned sum is ${shown.steps.at(-1)!.note ?? 'exact'}.`),
-    );
-    fill(models, modelTable(sums, state.model));
-    fill(exports, exportBar(exportOf(pair, sums, svg), context.link()));
     curve.update(state.promote, state.values);
     if (state.at === 'curve' && arrived) requestAnimationFrame(() => curve.element.scrollIntoView({ block: 'start' }));
   };
@@ -180,7 +191,7 @@ function modelTable(sums: readonly ModelSum[], chosen: ComparedModel): HTMLEleme
   );
 }
 
-function exportOf(pair: Pair, sums: readonly ModelSum[], svg: SVGSVGElement | undefined) {
+function exportOf(pair: Pair, sums: readonly ModelSum[], picture: () => SVGSVGElement | null) {
   const values = (codes: Uint8Array) => `Uint8Array.of(${codes.join(', ')})`;
   return {
     name: 'fp8lab-tensor-core',
@@ -204,7 +215,7 @@ function exportOf(pair: Pair, sums: readonly ModelSum[], svg: SVGSVGElement | un
       ['model', 'sum', 'bits', 'relative error', 'ulps', 'terms cut'],
       ...sums.map((sum) => [sum.name, sum.value, sum.hex, sum.relative, sum.ulps ?? '', sum.cut]),
     ],
-    picture: () => svg,
+    picture,
   };
 }
 

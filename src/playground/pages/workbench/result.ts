@@ -84,7 +84,7 @@ export function resultView(outcome: BenchOutcome, link: string): Child[] {
           .filter(({ name }) => differing.some((tensor) => tensor.name === name))
           .map((map) => differenceFigure(map)),
       ),
-    exportBar(exportOf(outcome, times), link),
+    exportBar(exportOf(outcome, times), () => link),
     h('p', { class: 'small quiet' }, `Dispatched: ${result.dispatched.join('; ')}.`),
     h('p', { class: 'small' }, pageLink('This spec, and each element worked out', 'parity', { spec: outcome.label })),
   ];
