@@ -8,8 +8,8 @@ import type { Scheme } from '../numerics/scheme.ts';
 import { laneReader } from '../parity/lanes.ts';
 import type { ResolvedSpec } from '../specs/types.ts';
 import { dtypeOfFormat, elementCount, type Tensor, type Tensors } from '../tensors/tensor.ts';
+import type { ActualQuantized } from './quantize/evaluator.ts';
 import { layouts } from './quantize/layouts.ts';
-import type { ActualQuantized } from './quantize/problem.ts';
 
 /** The tensor of a name among somebody's results, or a refusal that says what was looked for. */
 export function actualTensor(actual: Tensors, name: string): Tensor {

@@ -1,8 +1,8 @@
 import { encodeBits } from '../numerics/codec.ts';
 import { decodeBits } from '../numerics/decode-bits.ts';
 import { bitsOf, divBits, fromBits, INF_BITS, mulBits, NAN_BITS } from '../numerics/f32.ts';
-import { type Format, formats, type Overflow, type Rounding } from '../numerics/formats.ts';
-import { type Factor, powerOfTwoRecipes, quantizeBits, scaleBits, tileScale } from '../numerics/scale.ts';
+import { type Format, formats } from '../numerics/formats.ts';
+import { type Factor, powerOfTwoRecipes, scaleBits, tileScale } from '../numerics/scale.ts';
 import { type ScaleRecipe, type ScaleType, type Scheme, scaleRecipes } from '../numerics/scheme.ts';
 import { defaultAmaxFloor } from '../specs/presets.ts';
 
@@ -52,7 +52,7 @@ function recipeRule(recipe: ScaleRecipe): QuantizerRule {
     name: recipe,
     words: recipeWords[recipe],
     // Where two rules agree on the data, the more usual one is named first.
-    cost: recipe === 'unit' ? 2 : recipe.startsWith('mx-') || recipe === 'torchao' ? 1.1 : 1,
+    cost: recipe === 'unit' ? 2 : recipe === 'torchao' ? 1.1 : 1,
     powerOfTwo: powerOfTwoRecipes.has(recipe),
     floor: defaultAmaxFloor[recipe],
     outcome: (amax, scheme, tensorScale) => {
@@ -69,7 +69,8 @@ const dividing = (bits: number): Factor => ({ kind: 'divide', bits });
 const multiplying = (bits: number): Factor => ({ kind: 'multiply', bits });
 const plain = (stored: number, factor: Factor, dequant = stored): TileOutcome => ({ stored, dequant, factor });
 
-const roundTo = (bits: number, format: Format): number =>
+/** f32 bits rounded to a format and back. */
+export const roundTo = (bits: number, format: Format): number =>
   decodeBits(encodeBits(bits, format, 'nearest-even', 'ieee'), format);
 
 /** The power of two next to a positive f32, as f32 bits. */
@@ -81,10 +82,83 @@ const powerOf = {
   above: (bits: number): number => ((bits & 0x7f800000) + 0x800000) >>> 0,
 };
 
+/** What a kernel may make of a scale after it was used: f32 bits to f32 bits. */
+export const scaleConversions: Readonly<Record<string, (bits: number) => number>> = {
+  bf16: (bits) => roundTo(bits, formats.bf16),
+  f16: (bits) => roundTo(bits, formats.f16),
+  'pow2-up': powerOf.up,
+  'pow2-down': powerOf.down,
+  'pow2-nearest': powerOf.nearest,
+};
+
+/** Rules that are a plain one with its scale converted after use. */
+export const convertedRules: Readonly<Record<string, { readonly recipe: string; readonly scale: string }>> = {
+  'bf16-scale-after': { recipe: 'divide', scale: 'bf16' },
+  'f16-scale-after': { recipe: 'divide', scale: 'f16' },
+  'divide-then-pow2-up': { recipe: 'divide', scale: 'pow2-up' },
+  'divide-then-pow2-down': { recipe: 'divide', scale: 'pow2-down' },
+  'divide-then-pow2-nearest': { recipe: 'divide', scale: 'pow2-nearest' },
+  'multiply-then-pow2-up': { recipe: 'inverse', scale: 'pow2-up' },
+  'multiply-then-pow2-down': { recipe: 'inverse', scale: 'pow2-down' },
+  'multiply-then-pow2-nearest': { recipe: 'inverse', scale: 'pow2-nearest' },
+};
+
 const shifting = (scale: number): Factor => ({ kind: 'shift', exponent: 127 - (scale >>> 23) });
 const powerScale = (scale: number): TileOutcome => plain(scale, shifting(scale));
 
+/** Scales of accelerators that stop short of the format's largest value: 240 on Gaudi and with FNUZ, 224 in vLLM on MI300. */
+const shorterRules = ([240, 224] as const).flatMap((largest): Extra[] => [
+  [
+    `divide-${largest}`,
+    `scale amax/${largest}, x / scale`,
+    1.5,
+    (amax) => plain(divBits(amax, bitsOf(largest)), dividing(divBits(amax, bitsOf(largest)))),
+  ],
+  [
+    `inverse-${largest}`,
+    `scale amax/${largest}, x * (${largest}/amax)`,
+    1.5,
+    (amax) => plain(divBits(amax, bitsOf(largest)), multiplying(divBits(bitsOf(largest), amax))),
+  ],
+]);
+
+/** Scales from elsewhere, read from the result itself: what is explained is how codes were made with them. */
+const givenRules: readonly Extra[] = [
+  [
+    'given-divide',
+    'scales from elsewhere (static, or delayed scaling), x / scale',
+    4,
+    (scale) => plain(scale, dividing(scale)),
+  ],
+  [
+    'given-multiply',
+    'scales from elsewhere (static, or delayed scaling), x * (1/scale)',
+    4,
+    (scale) => plain(scale, multiplying(divBits(one, scale))),
+  ],
+  // The multiplier was not stored, only its rounded inverse: it may lie a step beside the inverse of that.
+  ...([1, -1] as const).map(
+    (step): Extra => [
+      `given-multiply-${step === 1 ? 'above' : 'below'}`,
+      'multipliers from elsewhere (delayed scaling), their inverse stored, x * multiplier',
+      4.1,
+      (scale) => plain(scale, multiplying(divBits(one, scale) + step)),
+    ],
+  ),
+  [
+    'given-inverse',
+    'the multiplier from elsewhere stored in place of the scale, x * it',
+    4.5,
+    (scale) => plain(scale, multiplying(scale)),
+  ],
+];
+
+/** Names of the rules that take scales as they are. */
+export const givenRuleNames: readonly string[] = givenRules.map(([name]) => name);
+
 const extras: readonly Extra[] = [
+  ...shorterRules,
+  ...givenRules,
   [
     'reciprocal-gpu',
     'scale amax * (1/max), x * (1/scale) (DeepGEMM utilities: torch divides by a constant so on a GPU)',
@@ -196,7 +270,7 @@ const extras: readonly Extra[] = [
 ];
 
 function extraRule([name, words, cost, outcome]: Extra): QuantizerRule {
-  const powerOfTwo = name.startsWith('pow2-');
+  const powerOfTwo = name.startsWith('pow2-') || name === 'given-divide';
   return {
     name,
     words,
@@ -224,48 +298,21 @@ const byName = new Map(quantizerRules.map((rule) => [rule.name, rule]));
 /** The rule of a name. */
 export const quantizerRule = (name: string): QuantizerRule => byName.get(name) as QuantizerRule;
 
-/** Rules whose scales a type can hold. */
+/** How far-fetched a rule is in place of a spec's: one of the MX family is nearer to another of it. */
+export function recipeCost(name: string, spec: string): number {
+  const stays = name.startsWith('mx-') === spec.startsWith('mx-');
+  return Math.max(quantizerRule(name).cost + (stays ? 0 : 0.1), 1);
+}
+
+/** Rules whose scales a type can hold; those that take scales as they are not among them. */
 export function rulesFor(type: ScaleType, format: Format['name']): QuantizerRule[] {
   return quantizerRules.filter((rule) => {
-    if (type === 'e4m3') return rule.name === 'nvfp4';
-    if (rule.name === 'nvfp4') return false;
+    if (type === 'e4m3') return rule.name.startsWith('nvfp4');
+    if (rule.name.startsWith('nvfp4') || givenRuleNames.includes(rule.name)) return false;
+    if (shorterRules.some(([name]) => name === rule.name) && formats[format].mantissaBits !== 3) return false;
     if (rule.name.startsWith('mx-') && !['e4m3', 'e5m2', 'e2m1', 'e2m3', 'e3m2'].includes(format)) return false;
     return type === 'f32' || rule.powerOfTwo;
   });
-}
-
-/** How codes are made from what a tile's factor leaves. */
-export interface Encoding {
-  readonly rounding: Rounding;
-  readonly overflow: Overflow;
-  /** `flushed`: subnormal codes become zero; `flushed-first`: values below the least normal, before they are rounded. */
-  readonly subnormals: string;
-  /** `dropped`: zero has no sign. */
-  readonly zeroSign: string;
-}
-
-/** The code of an element under its tile's outcome. */
-export function codeOf(
-  bits: number,
-  { factor, throughBf16 }: TileOutcome,
-  format: Format,
-  encoding: Encoding,
-  random: number,
-): number {
-  const value =
-    throughBf16 === true && factor.kind === 'divide' ? roundTo(divBits(bits, factor.bits), formats.bf16) : bits;
-  const applied: Factor = throughBf16 === true && factor.kind === 'divide' ? { kind: 'none' } : factor;
-  const code = quantizeBits(value, applied, format, encoding.rounding, encoding.overflow, random);
-  const signBit = format.signBits === 0 ? 0 : 2 ** (format.bits - 1);
-  const magnitude = code & (signBit - 1);
-  if (encoding.subnormals === 'flushed-first' && magnitude <= 2 ** format.mantissaBits) {
-    // Truncated, a value below the least normal is a subnormal: whatever it rounds to.
-    const cut = quantizeBits(value, applied, format, 'toward-zero', encoding.overflow, random) & (signBit - 1);
-    if (cut < 2 ** format.mantissaBits) return encoding.zeroSign === 'dropped' ? 0 : code - magnitude;
-  }
-  if (encoding.subnormals === 'flushed' && magnitude < 2 ** format.mantissaBits)
-    return encoding.zeroSign === 'dropped' ? 0 : code - magnitude;
-  return encoding.zeroSign === 'dropped' && magnitude === 0 ? 0 : code;
 }
 
 /** What the amax of a tile is raised to: `1e-4` is a maximum, `+1e-4` an addition. */

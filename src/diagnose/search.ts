@@ -1,4 +1,4 @@
-import type { Convention, Move, Problem } from './convention.ts';
+import { type Convention, type Move, type Problem, pairs } from './convention.ts';
 import { missedElements, scoreOf } from './score.ts';
 import { type Bar, better, type Candidate, exactly, type Trial, Trials } from './trials.ts';
 
@@ -101,7 +101,8 @@ export class Search {
    * last a climb, group by group, from the best there is.
    */
   private explain(own: Candidate): void {
-    const { spec, starts, tiers } = this.problem;
+    const { problem } = this;
+    const { spec, starts, tiers } = problem;
     // Where the spec's own rule is nearly right, the elements that it misses tell the most.
     if (own.score.differing < own.score.elements / 2) this.learnFrom(own);
     let beam: Convention[] = [spec];
@@ -118,6 +119,17 @@ export class Search {
       beam = [...new Set([best, ...advanced].map(({ convention }) => convention))];
     }
     this.climbOn(beam);
+    if (!this.isExplained() && problem.resort !== undefined) this.resortTo(problem.resort);
+  }
+
+  /** What explains part of the result by itself, alone and with one more move. */
+  private resortTo(moves: readonly Move[]): void {
+    const { spec, starts, tiers } = this.problem;
+    const alone = this.advance([spec], [moves, pairs(starts, moves)], []);
+    this.confirmSome(alone);
+    if (this.isExplained()) return;
+    const beam = alone.map(({ convention }) => convention);
+    this.confirmSome(this.advance(beam, tiers[0]!, []));
   }
 
   private isExplained(): boolean {

@@ -1,11 +1,12 @@
 import { encoder } from '../numerics/codec.ts';
 import { bitsOf, fromBits } from '../numerics/f32.ts';
-import { type FormatName, formats, type Overflow, type Rounding } from '../numerics/formats.ts';
+import { type FormatName, formats, type Overflow } from '../numerics/formats.ts';
 import { philoxWord, streams } from '../numerics/philox.ts';
 import { type Factor, tensorScaleBits } from '../numerics/scale.ts';
 import type { ScaleType, Scheme } from '../numerics/scheme.ts';
 import type { Codes } from '../tensors/tensor.ts';
-import { codeOf, floorAmax, quantizerRule, type TileOutcome } from './quantizers.ts';
+import { type AnyRounding, codeOf } from './encoding.ts';
+import { floorAmax, quantizerRule, type TileOutcome } from './quantizers.ts';
 
 /** How a matrix is quantized, with the slips that a kernel may make. */
 export interface QuantizerSettings {
@@ -19,7 +20,7 @@ export interface QuantizerSettings {
   /** One of {@link amaxRules}. */
   readonly amax: string;
   readonly scaleType: ScaleType;
-  readonly rounding: Rounding;
+  readonly rounding: AnyRounding;
   readonly overflow: Overflow;
   /** `ignored`: NaN and Inf do not mark their tile. */
   readonly specials: string;
@@ -28,6 +29,8 @@ export interface QuantizerSettings {
   /** `own`, or `next`: codes are made with the factor of the tile after. */
   readonly factor: string;
   readonly seed: number;
+  /** f32 bits of each tile's scale, where a rule takes them as they are. */
+  readonly given?: Uint32Array;
 }
 
 /** What is taken for a tile's largest magnitude. */
@@ -158,7 +161,7 @@ export class TileQuantizer {
       format: settings.format,
       tile: settings.tile,
       scale: { type: settings.scaleType, recipe: 'divide', amaxFloor: 0, layout: 'row-major' },
-      rounding: settings.rounding,
+      rounding: 'nearest-even',
       overflow: settings.overflow,
       seed: settings.seed,
     };
@@ -168,7 +171,8 @@ export class TileQuantizer {
   outcome(tile: number): TileOutcome {
     let outcome = this.outcomes[tile];
     if (outcome === undefined) {
-      const raw = this.grids.grid(this.tile, this.settings.amax)[tile] ?? 0;
+      const grid = this.settings.given ?? this.grids.grid(this.tile, this.settings.amax);
+      const raw = grid[tile] ?? 0;
       const known = this.settings.specials === 'ignored' ? unmarked(raw) : raw;
       const { amax, floor } = floorAmax(known, this.settings.floor);
       const scheme = { ...this.scheme, scale: { ...this.scheme.scale, amaxFloor: floor } };
@@ -210,7 +214,8 @@ export class TileQuantizer {
     const { rounding, overflow, factor: whose, subnormals, zeroSign } = this.settings;
     if (rounding === 'stochastic' || whose !== 'own' || subnormals !== 'kept' || zeroSign !== 'kept') return false;
     const { factor, throughBf16 } = this.outcome(this.tileOf(row, first));
-    if (throughBf16 === true || factor.kind === 'nan') return false;
+    if (throughBf16 === true || factor.kind === 'nan' || rounding === 'nearest-down') return false;
+    if (formats[this.settings.format].specials === 'fnuz') return false;
     const encode = encoder(formats[this.settings.format], rounding, overflow);
     const at = row * this.grids.columns;
     const { values } = this.grids;

@@ -17,7 +17,8 @@ export function modelMove(model: Pick<TensorCoreModel, 'kind' | 'fractionBits' |
   };
 }
 
-const aligned = (
+/** The model axes of a tensor core by its parts. */
+export const aligned = (
   fractionBits: number,
   terms: number,
   output: TensorCoreModel['output'],
@@ -69,6 +70,20 @@ export const namedModels: readonly NamedModel[] = [
       move: { model: `lanes-${width}` },
     }),
   ),
+  {
+    words: 'AMD CDNA3 FP8 MFMA (even and odd of 16 apart, 24 fraction bits)',
+    cost: 1.2,
+    operands: 'codes',
+    move: { model: 'cdna3-16' },
+  },
+  {
+    words: 'AMD CDNA3 bf16 MFMA (sums of 8, 24 fraction bits, cut downward)',
+    cost: 1.2,
+    operands: 'wide',
+    move: { model: 'cdna3-8' },
+  },
+  { words: 'f32 sums of 4 by pairs (AMD CDNA2 bf16 MFMA)', cost: 1.5, operands: 'wide', move: { model: 'groups-4' } },
+  { words: 'f32 sums of 2 (AMD CDNA1 bf16 MFMA)', cost: 1.5, operands: 'wide', move: { model: 'groups-2' } },
   { words: 'f32 sums, k descending', cost: 2, move: { model: 'sequential', order: 'descending' } },
   { words: 'f16 sums, k ascending', cost: 2, move: { model: 'f16-sequential' } },
   { words: 'bf16 sums, k ascending', cost: 2, move: { model: 'bf16-sequential' } },
@@ -107,6 +122,8 @@ export function gemmConvention(spec: GemmSpec): Convention {
     ...aligned(13, 32, 'e8m13'),
     ...modelMove(model),
     interval: String(promoteEvery),
+    first: '0',
+    walk: 'ascending',
     clear: 'each',
     scales: 'block',
     combine,
@@ -146,6 +163,8 @@ export const titles: Readonly<Record<string, string>> = {
   drop: 'k left out',
   model: 'model',
   interval: 'promotion',
+  first: 'first promotion',
+  walk: 'blocks of k',
   clear: 'accumulator',
   scales: 'scales applied',
   combine: 'combine',
@@ -163,6 +182,8 @@ const formWords: Readonly<Record<string, string>> = {
   bf16: 'dequantized to bf16 before the product',
   f16: 'dequantized to f16 before the product',
   f32: 'dequantized to f32 before the product',
+  tf32: 'dequantized to TF32 before the product',
+  scaled: 'codes, with scales inside the instruction (block-scaled tensor core)',
   unquantized: 'not quantized at all',
 };
 
@@ -184,6 +205,12 @@ const scaleWords: Readonly<Record<string, string>> = {
   one: 'left out',
   inverse: 'its inverse',
   squared: 'applied twice',
+  exchanged: "the other operand's",
+  bf16: 'rounded to bf16 after its use',
+  f16: 'rounded to f16 after its use',
+  'pow2-up': 'rounded up to a power of two after its use (UE8M0)',
+  'pow2-down': 'rounded down to a power of two after its use',
+  'pow2-nearest': 'rounded to the nearest power of two after its use',
 };
 
 const words: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -202,6 +229,7 @@ const words: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'no-specials': 'NaN and Inf codes read as numbers',
   },
   factor: { own: "the tile's own", next: 'codes are made with the factor of the next tile' },
+  walk: { ascending: 'ascending', descending: 'the last first' },
   clear: { each: 'cleared at each promotion', never: 'not cleared between promotions' },
   scales: {
     block: "to each block's sum",
@@ -226,6 +254,8 @@ const words: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'last-k': 'the last k',
     'last-k32': 'the last 32 k',
     'block-end': 'the last k of each block',
+    'block-k32': 'the last 32 k of each block',
+    'block-half': 'the second half of each block',
   },
   blank: {
     nothing: 'whole',
@@ -261,6 +291,7 @@ export function splitAxis(axis: string): { readonly operand: string; readonly ki
 export function wordsOf(axis: string, value: string): string {
   const { kind } = splitAxis(axis);
   if (kind === 'interval') return value === '0' ? 'never: one chain over the whole k' : `every ${value} k`;
+  if (kind === 'first') return value === '0' ? 'after as many k as the others' : `after ${value} k`;
   if (kind === 'partial') return value === 'f32' ? 'f32' : `rounded to ${value}`;
   if (kind === 'carry') return value === 'f32' ? 'f32' : `kept in ${value} between blocks`;
   if (kind === 'tile') return tileWords(value);

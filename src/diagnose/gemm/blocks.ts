@@ -21,7 +21,8 @@ export function cutOf(convention: Convention, k: number, finest: number): Cut {
   const { drop } = convention;
   const parts = stretches(convention, k).map((part) => {
     const kept = part.map(([start, end]): [number, number] => [start, end]);
-    return dropped(blocksOf(kept, interval), drop!, k);
+    const blocks = dropped(blocksOf(kept, interval, Number(convention.first)), drop!, k);
+    return convention.walk === 'descending' ? blocks.reverse() : blocks;
   });
   const blocks = parts.flat();
   const key = blocks.map((block) => block.map((range) => range.join('-')).join('+')).join(' ');
@@ -52,11 +53,16 @@ function stretches(convention: Convention, k: number): [number, number][][] {
   return bounds.slice(1).flatMap((last, i) => (last > bounds[i]! ? [[stretch(bounds[i]!, last)]] : []));
 }
 
-function blocksOf(part: readonly [number, number][], interval: number): Block[] {
+/** `first` is the length of the first block where that is another; 0 where not. */
+function blocksOf(part: readonly [number, number][], interval: number, first: number): Block[] {
   if (interval === 0) return [part];
   return part.flatMap(([start, end]) => {
     const blocks: Block[] = [];
-    for (let at = start; at < end; at += interval) blocks.push([[at, Math.min(at + interval, end)]]);
+    for (let at = start; at < end; ) {
+      const next = at + (at === start && first > 0 ? first : interval);
+      blocks.push([[at, Math.min(next, end)]]);
+      at = next;
+    }
     return blocks;
   });
 }
@@ -91,6 +97,10 @@ function dropped(blocks: readonly Block[], drop: string, k: number): Block[] {
       return blocks.map((block) => block.map(([start, end]) => [start, end === k ? Math.max(end - 32, start) : end]));
     case 'block-end':
       return blocks.map((block) => block.map(([start, end]) => [start, end - 1]));
+    case 'block-k32':
+      return blocks.map((block) => block.map(([start, end]) => [start, Math.max(end - 32, start)]));
+    case 'block-half':
+      return blocks.map((block) => block.map(([start, end]) => [start, start + ((end - start) >> 1)]));
     default:
       return [...blocks];
   }

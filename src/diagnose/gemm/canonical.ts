@@ -1,4 +1,5 @@
 import type { Convention } from '../convention.ts';
+import { convertedRules } from '../quantizers.ts';
 import { parseTile, usualTiles } from '../tile-quantizer.ts';
 import { modelAxes, splitAxes } from './axes.ts';
 import type { GemmEvaluator } from './evaluator.ts';
@@ -29,6 +30,8 @@ export const drops = [
   'last-k32',
   'last-k',
   'block-end',
+  'block-k32',
+  'block-half',
 ];
 export const termCounts = ['2', '4', '8', '16', '32', '64', '128'];
 
@@ -83,6 +86,13 @@ export class GemmCanon {
       if (made[`${name}.memory`] === 'codes-transposed') made[`${name}.memory`] = 'input-transposed';
       return;
     }
+    // Codes that are blown up exactly are the same in f32, but for the exponents by which a tensor core aligns their products.
+    if (made[`${name}.form`] === 'scaled' && made.model !== 'aligned') made[`${name}.form`] = 'f32';
+    const converted = convertedRules[made[`${name}.recipe`]!];
+    if (converted !== undefined && made[`${name}.scale`] === 'own') {
+      made[`${name}.recipe`] = converted.recipe;
+      made[`${name}.scale`] = converted.scale;
+    }
     if (reader.grids !== undefined) made[`${name}.tile`] = this.tile(name, made[`${name}.tile`]!);
     made[`${name}.scale`] = this.scale(name, made[`${name}.tile`]!, made[`${name}.scale`]!);
   }
@@ -130,7 +140,11 @@ export class GemmCanon {
   private cutting(made: Record<string, string>): void {
     if (made.split === '1') this.reset(made, splitAxes);
     const whole = (change: Convention = {}): string => this.evaluator.cut({ ...made, ...change }).whole;
-    const key = `${made.interval} ${made.split} ${made['split.cut']} ${made.drop} ${made.scales} ${this.evaluator.finest(made)}`;
+    const key = `${made.interval} ${made.first} ${made.walk} ${made.split} ${made['split.cut']} ${made.drop} ${made.scales} ${this.evaluator.finest(made)}`;
+    for (const axis of ['first', 'walk'])
+      made[axis] = this.name(`${axis} ${key}`, () =>
+        [this.base[axis]!, made[axis]!].find((value) => whole({ [axis]: value }) === whole()),
+      );
     made.drop = this.name(`drop ${key}`, () => drops.find((drop) => whole({ drop }) === whole()));
     made.interval = this.name(`interval ${key}`, () =>
       [this.base.interval!, made.interval!].find((interval) => whole({ interval }) === whole()),

@@ -1,11 +1,12 @@
 import type { Convention, Deviation } from '../convention.ts';
-import { quantizerRule, quantizerRules } from '../quantizers.ts';
+import { quantizerRule, quantizerRules, recipeCost } from '../quantizers.ts';
 import { amaxRules, usualTiles } from '../tile-quantizer.ts';
 import { modelAxes, type NamedModel, namedModels, splitAxes, splitAxis, titles, wordsOf } from './axes.ts';
 
 /** Costs of axes whose deviations are not equally far-fetched; 2 where nothing is said. */
 const costs: Readonly<Record<string, number>> = {
   interval: 1,
+  first: 1.5,
   combine: 1,
   promote: 1,
   split: 1,
@@ -16,6 +17,8 @@ const costs: Readonly<Record<string, number>> = {
   scale: 2,
   'd.transposed': 2,
   c: 2,
+  // A sum that lives in the output.
+  carry: 1.2,
 };
 
 /** Where a gemm's convention leaves the spec. */
@@ -56,13 +59,14 @@ function axisDeviation(spec: Convention, convention: Convention, axis: string): 
     value,
     words: valueWords(axis, value),
     spec: valueWords(axis, spec[axis]!),
-    cost: costOfAxis(axis, kind, value),
+    cost: kind === 'recipe' ? recipeCost(value, spec[axis]!) : costOfAxis(axis, kind, value),
   };
 }
 
 function costOfAxis(axis: string, kind: string, value: string): number {
-  if (kind === 'recipe') return quantizerRule(value).cost;
   if (kind === 'tile') return usualTiles.has(value) ? 1 : 1.2;
+  // What the instruction does itself is no detour, as a dequantized copy is.
+  if (kind === 'form' && value === 'scaled') return 1;
   if (axis === 'output' && !['toward-zero', 'via-bf16', 'via-f16'].includes(value)) return 2;
   if (axis === 'interval' && !['0', '32', '64', '128', '256', '512'].includes(value)) return 2;
   if (axis === 'combine' && value === 'f64') return 2;
@@ -101,9 +105,10 @@ function modelDeviation(spec: Convention, convention: Convention): Deviation {
 
 /** Models do the same on some inputs: the one that is made for the operands is named first, and of those the more usual one. */
 function unlikely(model: NamedModel, convention: Convention): number {
-  const operands = convention['a.form'] === 'quantized' && convention['b.form'] === 'quantized' ? 'codes' : 'wide';
+  const codes = (form: string): boolean => form === 'quantized' || form === 'scaled';
+  const operands = codes(convention['a.form']!) && codes(convention['b.form']!) ? 'codes' : 'wide';
   const fits = model.operands === undefined || model.operands === 'any' || model.operands === operands;
-  return namedModels.indexOf(model) / 200 + (fits ? 0 : 0.4);
+  return namedModels.indexOf(model) / 200 + (fits ? 0 : 0.6);
 }
 
 /** A model by its name, or by its parts. */

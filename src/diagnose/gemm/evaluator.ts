@@ -44,7 +44,7 @@ export interface Working {
 const modelAxes = ['model', 'fraction', 'terms', 'step', 'order', 'align', 'products', 'zeros', 'clear'] as const;
 
 /** Axes that decide how k is cut. */
-const cutAxes = ['interval', 'split', 'split.cut', 'drop'] as const;
+const cutAxes = ['interval', 'first', 'walk', 'split', 'split.cut', 'drop'] as const;
 
 /** Computes elements of D under any convention: operands, products, partial sums and promotions, each kept for the next convention that shares it. */
 export class GemmEvaluator {
@@ -208,10 +208,12 @@ export class GemmEvaluator {
       ({ value }) => 10 * value.length,
       () => reader.read(convention, wanted),
     );
+    const other = this[name === 'a' ? 'b' : 'a'];
+    const exchanged = convention[`${name}.scale`] === 'exchanged' ? other.codesKey(convention) : '';
     return this.keep(
-      `rows ${view.id} ${name} ${reader.key(convention)}`,
+      `rows ${view.id} ${name} ${reader.key(convention)} ${exchanged}`,
       ({ factor }) => 8 * factor.length,
-      () => reader.scaled(convention, wanted, codes),
+      () => reader.scaled(convention, wanted, codes, other),
     );
   }
 

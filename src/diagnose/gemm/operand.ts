@@ -8,6 +8,7 @@ import { type OperandTable, operandTable } from '../../numerics/tensor-core.ts';
 import type { Operand } from '../../specs/types.ts';
 import type { Codes, Tensors } from '../../tensors/tensor.ts';
 import type { Convention } from '../convention.ts';
+import { scaleConversions } from '../quantizers.ts';
 import { AmaxGrids, parseTile, TileQuantizer } from '../tile-quantizer.ts';
 
 /** Rows of one operand as a product sees them. */
@@ -143,11 +144,20 @@ export class OperandReader {
     return form === 'quantized' ? rows : dequantized(rows, form);
   }
 
-  /** Rows as {@link read} gave them, with the scales that the convention takes. */
-  scaled(convention: Convention, wanted: Int32Array, rows: OperandRows): OperandRows {
+  /** Rows as {@link read} gave them, with the scales that the convention takes: this operand's, or the `other`'s where the two are exchanged. */
+  scaled(convention: Convention, wanted: Int32Array, rows: OperandRows, other: OperandReader): OperandRows {
     const of = (axis: string): string => convention[`${this.name}.${axis}`] as string;
     if (of('form') !== 'quantized') return rows;
-    return { ...rows, factor: this.factors(this.source(convention, of), wanted, of('scale')) };
+    return { ...rows, ...(of('scale') === 'exchanged' ? other : this).scalesOf(convention, wanted, of('scale')) };
+  }
+
+  private scalesOf(
+    convention: Convention,
+    wanted: Int32Array,
+    scale: string,
+  ): Pick<OperandRows, 'factor' | 'tile' | 'tiles'> {
+    const source = this.source(convention, (axis) => convention[`${this.name}.${axis}`] as string);
+    return { factor: this.factors(source, wanted, scale), tile: source.tile[1], tiles: source.across };
   }
 
   /** Codes of a row of the array read as [k, rows]. */
@@ -165,7 +175,7 @@ export class OperandReader {
     const { down, across, tile } = source;
     const factor = new Float64Array(wanted.length * across);
     for (let i = 0; i < wanted.length; i++) {
-      const line = Math.floor(wanted[i]! / tile[0]);
+      const line = Math.min(Math.floor(wanted[i]! / tile[0]), down - 1);
       for (let column = 0; column < across; column++) {
         const flat = Math.min(Math.max(place(line, column, down, across), 0), down * across - 1);
         factor[i * across + column] = scaleValue(source.factor(flat), scale);
@@ -265,23 +275,30 @@ export class OperandReader {
 function scaleValue(scale: number, rule: string): number {
   if (rule === 'one') return 1;
   if (rule === 'inverse') return Math.fround(1 / scale);
-  return rule === 'squared' ? Math.fround(scale * scale) : scale;
+  if (rule === 'squared') return Math.fround(scale * scale);
+  const convert = scaleConversions[rule];
+  return convert === undefined ? scale : fromBits(convert(bitsOf(scale)));
 }
 
 /** fl(code * scale), rounded to the form that the product reads. */
 function dequantized(rows: OperandRows, form: string): OperandRows {
   const { k, value, factor, tile, tiles } = rows;
   const made = new Float64Array(value.length);
-  const format = form === 'f32' ? undefined : formats[form as 'bf16' | 'f16'];
-  for (let i = 0; i < value.length; i++) {
-    const at = i % k;
-    const exact = Math.fround(value[i]! * factor[((i - at) / k) * tiles + Math.floor(at / tile)]!);
-    made[i] =
-      format === undefined
-        ? exact
-        : fromBits(decodeBits(encodeBits(bitsOf(exact), format, 'nearest-even', 'ieee'), format));
-  }
-  return withoutScales(made, k, format === undefined);
+  const narrow = narrowing(form);
+  const scaleAt = (i: number): number => factor[Math.floor(i / k) * tiles + Math.floor((i % k) / tile)]!;
+  for (let i = 0; i < value.length; i++) made[i] = narrow(Math.fround(value[i]! * scaleAt(i)));
+  const plain = withoutScales(made, k, form === 'f32' || form === 'scaled');
+  if (form !== 'scaled') return plain;
+  // A block-scaled instruction adds the exponents of scales to those of codes, which it does not normalize.
+  const exponent = rows.exponent.map((own, i) => own + ((bitsOf(scaleAt(i)) >>> 23) & 0xff) - 127);
+  return { ...plain, exponent };
+}
+
+function narrowing(form: string): (x: number) => number {
+  if (form === 'f32' || form === 'scaled') return (x) => x;
+  if (form === 'tf32') return (x) => fromBits((bitsOf(x) & 0xffffe000) >>> 0);
+  const format = formats[form as 'bf16' | 'f16'];
+  return (x) => fromBits(decodeBits(encodeBits(bitsOf(x), format, 'nearest-even', 'ieee'), format));
 }
 
 function withoutScales(value: Float64Array, k: number, wide: boolean): OperandRows {

@@ -5,10 +5,10 @@ import { arithmeticPresets, modelPresets } from '../../specs/presets.ts';
 import type { GemmSpec } from '../../specs/types.ts';
 import { dtypeOfFormat, type Tensor, type Tensors } from '../../tensors/tensor.ts';
 import { along, type Convention, type Move, type Problem, pairs, type Workings } from '../convention.ts';
-import { quantizerRules, rulesFor } from '../quantizers.ts';
+import { convertedRules, quantizerRules, rulesFor, scaleConversions } from '../quantizers.ts';
 import { distanceOf, widthOf } from '../score.ts';
 import { amaxRules } from '../tile-quantizer.ts';
-import { gemmConvention, modelMove, namedModels } from './axes.ts';
+import { aligned, gemmConvention, modelMove, namedModels } from './axes.ts';
 import { drops, GemmCanon, splitCounts, splitCuts, termCounts } from './canonical.ts';
 import { describeGemm, type SplitWords } from './describe.ts';
 import { GemmEvaluator, type Working } from './evaluator.ts';
@@ -22,7 +22,9 @@ const firstWork = 2 ** 16;
 /** Columns of D that they lie in: as few rows of both operands as can be must be quantized for them. */
 const firstAcross = 8;
 
-const intervals = ['32', '64', '128', '256', '512', '0', '16', '1024', '2048'];
+const intervals = ['32', '64', '128', '256', '512', '0', '16', '1024', '2048', '96', '160', '192', '384'];
+/** Where the first promotion comes when it comes an instruction or more too early or late. */
+const firsts = ['0', '32', '64', '96', '160'];
 const steps = ['e8m13', 'f32-rz', 'f32-rne', 'f16-rne'];
 const fractions = Array.from({ length: 23 }, (_, i) => String(i + 8));
 const outputs = [
@@ -121,11 +123,23 @@ const each = (moves: readonly Move[], name: 'a' | 'b'): Move[] =>
 /** Rules that leave a spec on several axes at once: the presets of arithmetic, products of wider operands, MX tiles. */
 function startMoves(evaluator: GemmEvaluator): Move[] {
   const quantizes = evaluator.a.grids !== undefined && evaluator.b.grids !== undefined;
-  const wide = [...both(along('form', ['bf16', 'f32'])), ...(quantizes ? both([{ form: 'unquantized' }]) : [])];
-  const cores = ['sequential', 'exact', 'hopper-bf16'].map((name) => ({ ...wideModels[name]!, interval: '0' }));
+  const wide = [...both(along('form', ['bf16', 'f32', 'tf32'])), ...(quantizes ? both([{ form: 'unquantized' }]) : [])];
+  const cores = ['sequential', 'exact', 'hopper-bf16', 'ampere-bf16', 'ampere-tf32'].map((name) => ({
+    ...wideModels[name]!,
+    interval: '0',
+  }));
+  const blackwell = modelMove(modelPresets['blackwell-fp8']);
   return [
     ...Object.values(arithmeticPresets).map(presetMove),
     ...pairs(wide, cores),
+    ...both(along('form', ['scaled'])).map((move) => ({ ...move, ...blackwell, interval: '0' })),
+    ...(quantizes
+      ? both(['pow2', ...mxRecipes].map((recipe) => ({ form: 'scaled', recipe }))).map((move) => ({
+          ...move,
+          ...blackwell,
+          interval: '0',
+        }))
+      : []),
     ...(quantizes ? both(mxRecipes.map((recipe) => ({ tile: '1x32', recipe, floor: '0' }))) : []),
   ];
 }
@@ -136,6 +150,8 @@ const wideModels: Readonly<Record<string, Move>> = {
   sequential: modelMove(modelPresets['f32-sequential']),
   exact: modelMove(modelPresets.exact),
   'hopper-bf16': modelMove(modelPresets['hopper-bf16']),
+  'ampere-bf16': modelMove(modelPresets['ampere-bf16']),
+  'ampere-tf32': aligned(24, 4, 'f32-rz'),
 };
 
 function presetMove({ model, promoteEvery, combine, promote }: Arithmetic): Move {
@@ -145,7 +161,9 @@ function presetMove({ model, promoteEvery, combine, promote }: Arithmetic): Move
 
 function recipeMoves(reader: OperandReader, format: FormatName): Move[] {
   if (reader.grids === undefined) return [];
-  return rulesFor('f32', format).map(({ name, floor }) => ({ recipe: name, floor: String(floor) }));
+  return rulesFor('f32', format)
+    .filter(({ name }) => convertedRules[name] === undefined)
+    .map(({ name, floor }) => ({ recipe: name, floor: String(floor) }));
 }
 
 function tiersOf(spec: GemmSpec, evaluator: GemmEvaluator, base: Convention): Move[][][] {
@@ -155,7 +173,8 @@ function tiersOf(spec: GemmSpec, evaluator: GemmEvaluator, base: Convention): Mo
   const jointly = quantizes('a') && quantizes('b');
   const bothQuantized = (moves: readonly Move[]): Move[] => (jointly ? both(moves) : []);
   const models = namedModels.map(({ move }) => move);
-  const forms = along('form', ['quantized', 'bf16', 'f16', 'f32', 'unquantized']);
+  const forms = along('form', ['quantized', 'bf16', 'f16', 'f32', 'unquantized', 'tf32', 'scaled']);
+  const given = forms.filter(({ form }) => form !== 'unquantized');
   const recipes = recipeMoves(evaluator.a.grids === undefined ? evaluator.b : evaluator.a, spec.a.scheme.format);
   const tiles = [
     '1x128',
@@ -172,8 +191,13 @@ function tiersOf(spec: GemmSpec, evaluator: GemmEvaluator, base: Convention): Mo
     '128x0',
   ].map((tile): Move => ({ tile }));
   for (const tile of ['128x1', '32x1']) for (const form of ['bf16', 'f32']) tiles.push({ tile, form });
-  const scaleFaults = along('scale', [...Object.keys(scalePlaces), 'one', 'inverse', 'squared']);
-  const chained = pairs(along('interval', ['0', '256', '512']), along('scales', ['start', 'final']));
+  const conversions = along('scale', Object.keys(scaleConversions));
+  const scaleFaults = [...along('scale', [...Object.keys(scalePlaces), 'one', 'inverse', 'squared']), ...conversions];
+  const late = pairs(along('first', firsts), along('interval', [...new Set([base.interval!, '128'])]));
+  const chained = pairs(
+    [...along('interval', ['0', '256', '512', '96', '160', '192']), ...late],
+    along('scales', ['start', 'final']),
+  );
   const epilogue = evaluator.finest(base) === 0 ? [{ scales: 'epilogue' }, { scales: 'block' }] : [];
   const combines = pairs(
     along('combine', ['scales-first', 'a-then-b', 'b-then-a']),
@@ -183,31 +207,41 @@ function tiersOf(spec: GemmSpec, evaluator: GemmEvaluator, base: Convention): Mo
     { 'split.partials': 'f32', 'split.add': 'f32' },
     { 'split.partials': 'bf16', 'split.add': 'f32' },
     { 'split.partials': 'f16', 'split.add': 'f32' },
+    // The output so far is read again as C: CUTLASS' serial split.
+    { 'split.partials': 'f32', 'split.add': 'bf16' },
+    { 'split.partials': 'f32', 'split.add': 'f16' },
     { 'split.partials': 'bf16', 'split.add': 'bf16' },
     { 'split.partials': 'f16', 'split.add': 'f16' },
   ]);
   const likely: Move[][] = [
     [
       ...either(scaleFaults, false),
-      ...both(along('scale', ['one', 'inverse'])),
+      ...both([...along('scale', ['one', 'inverse', 'exchanged']), ...conversions]),
       ...either(along('memory', ['own', 'codes-transposed']), false),
       ...either(along('memory', ['input-transposed'])),
       ...either(along('decode', ['own', 'unsigned', 'subnormals-normal', 'subnormals-zero', 'no-specials']), false),
       ...along('drop', drops),
       ...along('blank', ['nothing', 'all', 'last-row', 'last-column', 'last-edges']),
       ...along('clear', ['each', 'never']),
+      ...along('walk', ['ascending', 'descending']),
       ...(spec.shape.m === spec.shape.n ? along('d.transposed', ['no', 'yes']) : []),
       ...(evaluator.hasC ? along('c', ['added', 'left-out', 'after-rounding']) : []),
     ],
-    jointly
-      ? pairs(each(forms, 'a'), each(forms, 'b'))
-      : pairs(each(forms.slice(0, 4), 'a'), each(forms.slice(0, 4), 'b')),
+    jointly ? pairs(each(forms, 'a'), each(forms, 'b')) : pairs(each(given, 'a'), each(given, 'b')),
     [
       ...pairs(models.slice(0, 8), along('interval', intervals.slice(0, 6))),
       ...models,
       ...along('interval', intervals),
       ...chained,
+      ...late,
     ],
+    // Where scales do not change along k they may wait for the end, and a loop that promotes too late loses its last sum.
+    pairs(
+      [...along('interval', intervals), ...late],
+      evaluator.finest(base) === 0
+        ? [{ scales: 'epilogue' }, { scales: 'epilogue', drop: 'last-step' }, { drop: 'last-step' }]
+        : [{ drop: 'last-step' }],
+    ),
     pairs(jointModels(), along('interval', [...new Set([base.interval!, '32', '64', '0'])])),
     // A running sum that is kept short hides the interval and the output's rounding alike.
     pairs(pairs(along('carry', ['bf16', 'f16']), along('interval', intervals.slice(0, 6))), [
@@ -225,7 +259,10 @@ function tiersOf(spec: GemmSpec, evaluator: GemmEvaluator, base: Convention): Mo
     ],
     parts,
     pairs(
-      pairs(along('split', splitCounts), along('split.cut', ['ceil-64', 'balanced-1', 'ceil-1', 'interleaved-128'])),
+      pairs(
+        along('split', splitCounts),
+        along('split.cut', ['balanced-128', 'ceil-64', 'balanced-1', 'ceil-1', 'interleaved-128', 'interleaved-32']),
+      ),
       along('split.partials', ['f32', 'bf16', 'f16']),
     ),
     [...along('split.cut', splitCuts), ...along('split.sum', ['ascending', 'descending', 'tree', 'pairs'])],

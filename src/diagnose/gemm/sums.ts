@@ -62,6 +62,8 @@ export function summerOf(convention: Convention): Summer {
   if (model === 'sequential') return convention.order === 'descending' ? descendingSum : sequentialSum;
   if (model === 'f16-sequential' || model === 'bf16-sequential')
     return narrowSum(model === 'f16-sequential' ? 'f16' : 'bf16');
+  if (model!.startsWith('cdna3-')) return cdna3Sum(Number(model!.slice(6)));
+  if (model!.startsWith('groups-')) return groupSum(Number(model!.slice(7)));
   if (model === 'pairwise') return (p, start, end, c) => Math.fround(c + halves(p, start, end));
   if (model === 'numpy') return (p, start, end, c) => Math.fround(c + numpySum(p, start, end));
   return laneSum(Number(model!.split('-')[1]));
@@ -227,6 +229,57 @@ function numpySum(p: Products, start: number, end: number): number {
   let sum = Math.fround(Math.fround(pair(0) + pair(2)) + Math.fround(pair(4) + pair(6)));
   for (; i < count; i++) sum = Math.fround(sum + p.value[start + i]!);
   return sum;
+}
+
+/** Groups of `width` products summed by halves, each onto the accumulator: AMD's older matrix cores (MMA-Sim, arXiv 2511.10909). */
+function groupSum(width: number): Summer {
+  return (p, start, end, c) => {
+    let sum = c;
+    for (let i = start; i < end; i += width) sum = Math.fround(sum + halves(p, i, Math.min(i + width, end)));
+    return sum;
+  };
+}
+
+const floorTo = (x: number, exponent: number): number => Math.floor(x * power(-exponent)) * power(exponent);
+
+/**
+ * CDNA3's matrix core (MMA-Sim, arXiv 2511.10909): products truncated 24 bits below their largest exponent and summed (FP8, 16 at a time: even
+ * and odd places apart, then both cut downward), cut downward 31 bits below the larger of that exponent and the accumulator's, which is cut 24
+ * bits below; rounded to nearest.
+ */
+function cdna3Sum(width: number): Summer {
+  const stride = width === 16 ? 2 : 1;
+  return (p, start, end, c) => {
+    let sum = c;
+    for (let i = start; i < end; i += width) {
+      const last = Math.min(i + width, end);
+      const parts = Array.from({ length: stride }, (_, lane) => alignedPart(p, i + lane, last, stride));
+      const top = Math.max(...parts.map(({ largest }) => largest));
+      if (top === none) continue;
+      const total = parts.reduce((all, part) => all + (stride === 1 ? part.sum : floorTo(part.sum, top - 24)), 0);
+      const own = sum === 0 ? none : exponentOf(sum);
+      const larger = Math.max(top, own);
+      const kept = own < larger - 25 ? 0 : floorTo(sum, larger - 24);
+      sum = Math.fround(floorTo(total, larger - 31) + kept) + 0;
+    }
+    return sum;
+  };
+}
+
+/** Products `start`, `start` + `stride`, ... truncated 24 bits below the largest exponent, and their sum. */
+function alignedPart(
+  { value, exponent }: Products,
+  start: number,
+  end: number,
+  stride: number,
+): { readonly sum: number; readonly largest: number } {
+  let largest = none;
+  for (let i = start; i < end; i += stride) if (exponent[i]! > largest) largest = exponent[i]!;
+  if (largest === none) return { sum: 0, largest };
+  const unit = power(24 - largest);
+  let total = 0;
+  for (let i = start; i < end; i += stride) total += Math.trunc(value[i]! * unit);
+  return { sum: total * power(largest - 24), largest };
 }
 
 /** `width` accumulators, product k in accumulator k % width, joined by halves: SIMD lanes, or the threads of a warp. */

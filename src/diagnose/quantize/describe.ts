@@ -1,6 +1,6 @@
 import type { Convention, Deviation } from '../convention.ts';
 import { valueWords } from '../gemm/describe.ts';
-import { quantizerRule, quantizerRules } from '../quantizers.ts';
+import { quantizerRules, recipeCost } from '../quantizers.ts';
 import { usualTiles } from '../tile-quantizer.ts';
 import { layoutOf } from './layouts.ts';
 
@@ -20,6 +20,7 @@ const titles: Readonly<Record<string, string>> = {
   specials: 'NaN and Inf',
   subnormals: 'subnormal codes',
   zeroSign: 'sign of zero',
+  stored: 'scale stored',
   layout: 'scales laid out',
   padding: 'padding',
 };
@@ -48,6 +49,7 @@ const words: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'flushed-first': 'values below the least normal flushed before they are rounded',
   },
   zeroSign: { kept: 'kept', dropped: 'dropped' },
+  stored: { own: "the tile's own", previous: 'that of the tile before', next: 'that of the tile after' },
   padding: { zero: 'zeros', one: 'ones (2^0)', edge: 'the last scale again' },
 };
 
@@ -57,7 +59,6 @@ function wordsOf(axis: string, value: string): string {
 }
 
 function costOf(axis: string, value: string): number {
-  if (axis === 'recipe') return quantizerRule(value).cost;
   if (axis === 'layout') return layoutOf(value).cost;
   if (axis === 'floor' && value.startsWith('+')) return 2.5;
   if (axis === 'tile') return usualTiles.has(value) ? 1 : 1.2;
@@ -77,6 +78,6 @@ export function describeQuantize(spec: Convention, convention: Convention): Devi
       value: convention[axis]!,
       words: wordsOf(axis, convention[axis]!),
       spec: wordsOf(axis, spec[axis]!),
-      cost: costOf(axis, convention[axis]!),
+      cost: axis === 'recipe' ? recipeCost(convention.recipe!, spec.recipe!) : costOf(axis, convention[axis]!),
     }));
 }

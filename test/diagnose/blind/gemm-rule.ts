@@ -59,8 +59,8 @@ function finishStep(x: number, cut: Core['cut']): number {
   return cut === 'f32-rne' ? r(x) : f16(x);
 }
 
-/** Products of one element. */
-interface Terms {
+/** Products of one element, and the exponents that a tensor core aligns them by. */
+export interface Terms {
   readonly value: Float64Array;
   readonly exponent: Int32Array;
 }
@@ -113,12 +113,13 @@ function plainSum(values: Float64Array, how: PlainSum): number {
 /** Steps of each block are the same for every element: made once. */
 const stepsOf = new Map<string, number[][]>();
 
-function blockSum(terms: Terms, from: number, to: number, rule: GemmRule['sum']): number {
+/** The sum of products `from` to `to`; a tensor core goes on from `c`. */
+export function blockSum(terms: Terms, from: number, to: number, rule: GemmRule['sum'], c = 0): number {
   if (typeof rule === 'string') return plainSum(terms.value.subarray(from, to), rule);
   const key = `${rule.terms} ${rule.paired} ${from} ${to}`;
   const steps = stepsOf.get(key) ?? instructions(from, to, rule);
   stepsOf.set(key, steps);
-  return steps.reduce((c, indices) => fused(terms, indices, c, rule), 0);
+  return steps.reduce((sum, indices) => fused(terms, indices, sum, rule), c);
 }
 
 /** A matrix as the product reads it. */
