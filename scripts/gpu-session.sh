@@ -41,7 +41,7 @@ build=${FP8LAB_BUILD:-$root/build/gpu-session}
 if [ -z "$native" ]; then
   step build
   cuda=ON; [ "$device" = host ] && cuda=OFF
-  cmake -S "$root/native-cuda" -B "$build" -DFP8LAB_CUDA=$cuda -DFP8LAB_JSON_INCLUDE="${FP8LAB_JSON_INCLUDE:-}" >"$out/build.log" 2>&1 &&
+  cmake -S "$root/native-cuda" -B "$build" -DFP8LAB_CUDA=$cuda -DFP8LAB_EMULATOR=OFF -DFP8LAB_JSON_INCLUDE="${FP8LAB_JSON_INCLUDE:-}" >"$out/build.log" 2>&1 &&
     cmake --build "$build" -j >>"$out/build.log" 2>&1 || { tail -20 "$out/build.log" >&2; exit 3; }
 else
   build=$(dirname "$native")

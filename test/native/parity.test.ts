@@ -1,27 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { packageRoot } from '../../src/backends/machine.ts';
 import { createNativeBackend } from '../../src/backends/native.ts';
 import { runReference } from '../../src/backends/reference.ts';
-import { resolveSpec } from '../../src/specs/resolve.ts';
-import { kernelNames } from '../../src/specs/schema.ts';
 import type { ResolvedSpec } from '../../src/specs/types.ts';
 import type { Tensor } from '../../src/tensors/tensor.ts';
-import { bytesOf, requireNative } from './support.ts';
-
-const specsFolder = join(packageRoot(), 'specs');
-
-/** Every shipped spec, the full-size ones or the others. */
-function shippedSpecs(large: boolean): ResolvedSpec[] {
-  const files = kernelNames.flatMap((kernel) =>
-    readdirSync(join(specsFolder, kernel)).map((file) => join(kernel, file)),
-  );
-  return files
-    .filter((file) => file.endsWith('.json'))
-    .map((file) => resolveSpec(JSON.parse(readFileSync(join(specsFolder, file), 'utf8')), file))
-    .filter((spec) => spec.large === large);
-}
+import { bytesOf, requireNative, shippedSpecs } from './support.ts';
 
 /** The spec with its first rows alone, of its first group alone: the reference takes hours for all of a full-size product. */
 function firstRows(spec: ResolvedSpec, rows: number): ResolvedSpec {

@@ -3,8 +3,8 @@
 
 #include "../../numerics/codec.h"
 #include "../../numerics/gate.h"
-#include "check.h"
 #include "gate.h"
+#include "launch.h"
 
 namespace fp8lab::cuda {
 
@@ -203,7 +203,7 @@ __device__ void finish_slots(const GateLaunch& gate, bool routed, u32* chosen, u
 }
 
 __global__ void route_tokens(GateLaunch gate) {
-  extern __shared__ u32 shared[];
+  u32* shared = dynamic_shared<u32>();
   const i64 warps = blockDim.x / 32, warp = threadIdx.x / 32;
   const i64 token = static_cast<i64>(blockIdx.x) * warps + warp;
   if (token >= gate.tokens) return;
@@ -240,8 +240,8 @@ void launch_gate(const GateLaunch& gate, cudaStream_t stream, const std::string&
   const i64 warps = most<i64>(1, least<i64>(most_warps, usual_shared / warp_bytes));
   const auto bytes = static_cast<unsigned>(warps * warp_bytes);
   if (bytes > usual_shared) check(cudaFuncSetAttribute(route_tokens, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)), "cudaFuncSetAttribute", where);
-  route_tokens<<<static_cast<unsigned>((gate.tokens + warps - 1) / warps), static_cast<unsigned>(32 * warps), bytes, stream>>>(gate);
-  check(cudaGetLastError(), "route_tokens", where);
+  const Grid grid{static_cast<unsigned>((gate.tokens + warps - 1) / warps), static_cast<unsigned>(32 * warps), bytes};
+  launch("route_tokens", route_tokens, grid, stream, where, gate);
 }
 
 }  // namespace fp8lab::cuda

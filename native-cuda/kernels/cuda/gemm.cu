@@ -3,21 +3,22 @@
 #include <cudaTypedefs.h>
 
 #include "api.h"
-#include "check.h"
 #include "gemm.cuh"
 
 namespace fp8lab::cuda {
 
 namespace {
 
+using Kernel = void (*)(Maps, Problem);
+
 struct Instance {
   TileShape tile;
-  const void* kernel;
+  Kernel kernel;
 };
 
 const Instance instances[] = {
 #define FP8LAB_TILE(m, n, share, scales, bytes, paired) \
-  {{m, n, Share::share, ScalesB::scales, bytes, paired}, reinterpret_cast<const void*>(&gemm_kernel<m, n, Share::share, ScalesB::scales, bytes, paired>)},
+  {{m, n, Share::share, ScalesB::scales, bytes, paired}, &gemm_kernel<m, n, Share::share, ScalesB::scales, bytes, paired>},
 #include "tiles.def"
 #undef FP8LAB_TILE
 };
@@ -117,6 +118,13 @@ int multiprocessor_count(const std::string& where) {
   return count;
 }
 
+Kernel kernel_of(const TileShape& tile) {
+  for (const Instance& instance : instances) {
+    if (same(instance.tile, tile)) return instance.kernel;
+  }
+  return nullptr;
+}
+
 /** The tiles a launch may take, with the shapes that its grouping and output allow. */
 bool suits(const TileShape& tile, const GemmLaunch& launch) {
   const Grouping grouping = launch.problem.grouping;
@@ -136,12 +144,7 @@ const std::vector<TileShape>& gemm_tiles() {
   return tiles;
 }
 
-const void* gemm_kernel_of(const TileShape& tile) {
-  for (const Instance& instance : instances) {
-    if (same(instance.tile, tile)) return instance.kernel;
-  }
-  return nullptr;
-}
+const void* gemm_kernel_of(const TileShape& tile) { return reinterpret_cast<const void*>(kernel_of(tile)); }
 
 std::string tile_text(const TileShape& tile) {
   std::string text = std::to_string(tile.m) + "x" + std::to_string(tile.n);
@@ -179,34 +182,22 @@ Plan plan_launch(const GemmLaunch& launch, int multiprocessors) {
   return plan;
 }
 
-void launch_gemm(const GemmLaunch& launch, cudaStream_t stream) {
-  require_aligned("A", launch.a.codes, launch.where);
-  require_aligned("B", launch.b.codes, launch.where);
-  require_aligned("A's scales", launch.a.scales, launch.where);
-  require_aligned("B's scales", launch.b.scales, launch.where);
-  require_aligned("D", launch.d, launch.where);
-  const int multiprocessors = multiprocessor_count(launch.where);
-  const Plan plan = plan_launch(launch, multiprocessors);
+void launch_gemm(const GemmLaunch& gemm, cudaStream_t stream) {
+  require_aligned("A", gemm.a.codes, gemm.where);
+  require_aligned("B", gemm.b.codes, gemm.where);
+  require_aligned("A's scales", gemm.a.scales, gemm.where);
+  require_aligned("B's scales", gemm.b.scales, gemm.where);
+  require_aligned("D", gemm.d, gemm.where);
+  const int multiprocessors = multiprocessor_count(gemm.where);
+  const Plan plan = plan_launch(gemm, multiprocessors);
   const TileShape& tile = plan.tile;
-  const void* kernel = gemm_kernel_of(tile);
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes(tile)), "cudaFuncSetAttribute", launch.where);
-  Maps maps = make_maps(launch, tile);
-  Problem problem = launch.problem;
+  check(cudaFuncSetAttribute(gemm_kernel_of(tile), cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes(tile)), "cudaFuncSetAttribute", gemm.where);
+  Problem problem = gemm.problem;
   problem.raster = plan.raster;
   problem.raster_along_m = plan.raster_along_m;
-  void* arguments[] = {&maps, &problem};
-  cudaLaunchAttribute attribute{};
-  attribute.id = cudaLaunchAttributeClusterDimension;
-  attribute.val.clusterDim.x = static_cast<unsigned>(cluster_size(tile));
-  attribute.val.clusterDim.y = attribute.val.clusterDim.z = 1;
-  cudaLaunchConfig_t config{};
-  config.gridDim = dim3(static_cast<unsigned>(multiprocessors / cluster_size(tile) * cluster_size(tile)));
-  config.blockDim = dim3(static_cast<unsigned>(thread_count(tile)));
-  config.dynamicSmemBytes = static_cast<std::size_t>(shared_bytes(tile));
-  config.stream = stream;
-  config.attrs = &attribute;
-  config.numAttrs = 1;
-  check(cudaLaunchKernelExC(&config, kernel, arguments), "cudaLaunchKernelExC", launch.where + " (" + tile_text(tile) + ")");
+  const auto clusters = static_cast<unsigned>(multiprocessors / cluster_size(tile));
+  const Grid grid{clusters * static_cast<unsigned>(cluster_size(tile)), static_cast<unsigned>(thread_count(tile)), shared_bytes(tile), cluster_size(tile)};
+  launch("gemm", kernel_of(tile), grid, stream, gemm.where + " (" + tile_text(tile) + ")", make_maps(gemm, tile), problem);
 }
 
 }  // namespace fp8lab::cuda

@@ -5,9 +5,8 @@
 // promoted by one fma; while a warpgroup promotes, the other one's wgmma keep the tensor cores busy. Thread blocks stay for all their tiles, the loads run
 // ahead across tiles, and a tile's store runs beside the next tile's products.
 
-#include <cuda_bf16.h>
-
 #include "descriptor.h"
+#include "launch.h"
 #include "ptx.cuh"
 #include "schedule.h"
 #include "wgmma.cuh"
@@ -185,7 +184,7 @@ struct Gemm {
   __device__ __forceinline__ void read_columns(float2 (&columns)[tile_n / 8], int stage) const {
     const u32 b = shared + scales_b_offset + stage * scales_b_stride + threadIdx.x % 4 * 8;
 #pragma unroll
-    for (int i = 0; i < tile_n / 8; i++) asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(columns[i].x), "=f"(columns[i].y) : "r"(b + i * 32) : "memory");
+    for (int i = 0; i < tile_n / 8; i++) columns[i] = load_shared_pair(b + i * 32);
   }
 
   /** Tells the loaders, of both thread blocks where they share an operand, that this warp has left a stage. */
@@ -366,8 +365,7 @@ template <int tile_m, int tile_n, Share share, ScalesB scales_b, int output_byte
 __global__ void __launch_bounds__(thread_count(TileShape{tile_m, tile_n, share, scales_b, output_bytes, paired}), 1)
     gemm_kernel(const __grid_constant__ Maps maps, const __grid_constant__ Problem problem) {
   using G = Gemm<tile_m, tile_n, share, scales_b, output_bytes, paired>;
-  extern __shared__ __align__(1024) u8 memory[];
-  const G gemm{shared_address(memory), G::cluster == 2 ? cluster_rank() : 0};
+  const G gemm{shared_address(dynamic_shared<u8>()), G::cluster == 2 ? cluster_rank() : 0};
   if ((gemm.shared & 1023) != 0) __trap();
   // The warpgroup's index is the same for all its threads; shfl tells the compiler so.
   const int warpgroup = __shfl_sync(0xffffffff, static_cast<int>(threadIdx.x / 128), 0);

@@ -4,7 +4,7 @@
 #include "../../numerics/scale.h"
 #include "../../numerics/tensor_core.h"
 #include "api.h"
-#include "check.h"
+#include "launch.h"
 
 namespace fp8lab::cuda {
 
@@ -44,7 +44,7 @@ __device__ u32 read_bits(const MatrixView& x, const Format& format, i64 row, i64
 
 /** Largest of the threads' values, in all of them. */
 __device__ u32 block_most(u32 value) {
-  __shared__ u32 warps[32];
+  FP8LAB_SHARED(u32, warps, 32);
   value = __reduce_max_sync(0xffffffff, value);
   if (threadIdx.x % 32 == 0) warps[threadIdx.x / 32] = value;
   __syncthreads();
@@ -141,30 +141,25 @@ void launch_quantize_general(const MatrixView& x, const Scheme& scheme, const Qu
                              const std::string& where) {
   if (tensor_scale != nullptr) {
     check(cudaMemsetAsync(tensor_scale, 0, 4, stream), "cudaMemsetAsync", where);
-    matrix_amax<<<blocks_for(x.rows * x.columns), 256, 0, stream>>>(x, tensor_scale);
-    check(cudaGetLastError(), "matrix_amax", where);
-    finish_tensor_scale<<<1, 1, 0, stream>>>(tensor_scale);
-    check(cudaGetLastError(), "finish_tensor_scale", where);
+    launch("matrix_amax", matrix_amax, {blocks_for(x.rows * x.columns), 256}, stream, where, x, tensor_scale);
+    launch("finish_tensor_scale", finish_tensor_scale, {1, 1}, stream, where, tensor_scale);
   }
   const i64 rows = scheme.tile_rows == 0 ? x.rows : scheme.tile_rows, columns = scheme.tile_columns == 0 ? x.columns : scheme.tile_columns;
   const i64 tiles = (x.rows + rows - 1) / rows * ((x.columns + columns - 1) / columns);
   if (tiles > 0x7fffffff) throw input_error("shape-not-supported", std::to_string(tiles) + " tiles are more than 2147483647", where, "quantize it in parts");
-  const int threads = rows * columns >= 4096 ? 1024 : rows * columns >= 256 ? 256 : 32;
-  quantize_general<<<static_cast<unsigned>(tiles), threads, 0, stream>>>(x, scheme, target, tensor_scale);
-  check(cudaGetLastError(), "quantize_general", where);
+  const unsigned threads = rows * columns >= 4096 ? 1024 : rows * columns >= 256 ? 256 : 32;
+  launch("quantize_general", quantize_general, {static_cast<unsigned>(tiles), threads}, stream, where, x, scheme, target, tensor_scale);
 }
 
 void launch_dequantize(const MatrixView& x, void* out, FormatId output, cudaStream_t stream, const std::string& where) {
-  dequantize_kernel<<<blocks_for(x.rows * x.columns), 256, 0, stream>>>(x, out, output_width(output), output);
-  check(cudaGetLastError(), "dequantize", where);
+  launch("dequantize", dequantize_kernel, {blocks_for(x.rows * x.columns), 256}, stream, where, x, out, output_width(output), output);
 }
 
 void launch_gemm_general(const GeneralGemm& gemm, cudaStream_t stream, const std::string& where) {
   const i64 y = (gemm.a.rows + 7) / 8;
   if (y > 65535) throw input_error("shape-not-supported", "m is " + std::to_string(gemm.a.rows) + ", this arithmetic runs up to 524280 rows", where, "split m");
   const dim3 grid(static_cast<unsigned>((gemm.b.rows + 31) / 32), static_cast<unsigned>(y));
-  gemm_general<<<grid, dim3(32, 8), 0, stream>>>(gemm, output_width(gemm.output));
-  check(cudaGetLastError(), "gemm_general", where);
+  launch("gemm_general", gemm_general, {grid, dim3(32, 8)}, stream, where, gemm, output_width(gemm.output));
 }
 
 }  // namespace fp8lab::cuda

@@ -56,6 +56,10 @@ const text = `#pragma once
 
 #include "../../numerics/hd.h"
 
+#if defined(FP8LAB_EMULATED)
+#include "../../emulator/wgmma.h"
+#else
+
 namespace fp8lab::cuda {
 
 template <int n>
@@ -63,5 +67,7 @@ struct Wgmma;
 
 ${widths.map((n) => `template <>\nstruct Wgmma<${n}> {\n${types(n).join('\n')}\n};\n`).join('\n')}
 }  // namespace fp8lab::cuda
+
+#endif
 `;
 writeFileSync(new URL('wgmma.cuh', import.meta.url), text);

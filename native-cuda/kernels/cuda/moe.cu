@@ -3,7 +3,7 @@
 #include "../../numerics/codec.h"
 #include "../../numerics/generate_integers.h"
 #include "../../numerics/swiglu.h"
-#include "check.h"
+#include "launch.h"
 #include "moe.h"
 
 namespace fp8lab::cuda {
@@ -148,37 +148,33 @@ i64 slot_blocks(i64 slots) { return (slots + block_slots - 1) / block_slots; }
 
 void launch_place(const PlaceLaunch& place, cudaStream_t stream, const std::string& where) {
   const i64 blocks = slot_blocks(place.slots);
-  count_blocks<<<blocks_of(32 * blocks, threads), threads, 0, stream>>>(place.topk_idx, place.slots, place.experts, place.bases, place.ranks);
-  sum_blocks<<<blocks_of(place.experts, threads), threads, 0, stream>>>(blocks, place.experts, place.bases, place.counts);
-  sum_experts<<<1, 32, 0, stream>>>(place.experts, static_cast<u32>(place.alignment), place.counts, place.offsets);
-  fill_rows<<<blocks_of(place.rows, threads), threads, 0, stream>>>(place.row_to_slot, place.rows);
-  find_rows<<<blocks_of(place.slots, threads), threads, 0, stream>>>(place.topk_idx, place.slots, place.experts, place.bases, place.ranks, place.offsets, place.row_to_slot,
-                                                                     place.slot_to_row);
-  check(cudaGetLastError(), "place", where);
+  launch("count_blocks", count_blocks, {blocks_of(32 * blocks, threads), threads}, stream, where, place.topk_idx, place.slots, place.experts, place.bases, place.ranks);
+  launch("sum_blocks", sum_blocks, {blocks_of(place.experts, threads), threads}, stream, where, blocks, place.experts, place.bases, place.counts);
+  launch("sum_experts", sum_experts, {1, 32}, stream, where, place.experts, static_cast<u32>(place.alignment), place.counts, place.offsets);
+  launch("fill_rows", fill_rows, {blocks_of(place.rows, threads), threads}, stream, where, place.row_to_slot, place.rows);
+  launch("find_rows", find_rows, {blocks_of(place.slots, threads), threads}, stream, where, place.topk_idx, place.slots, place.experts, place.bases, place.ranks,
+         place.offsets, place.row_to_slot, place.slot_to_row);
 }
 
 void launch_gather(const void* source, void* target, const u32* row_to_slot, i64 rows, i64 row_bytes, i64 topk, cudaStream_t stream, const std::string& where) {
-  const auto grid = static_cast<unsigned>(rows);
+  const Grid grid{static_cast<unsigned>(rows), threads};
   const auto slots = static_cast<u32>(topk);
   if (row_bytes % 16 == 0) {
-    gather_rows<<<grid, threads, 0, stream>>>(static_cast<const uint4*>(source), static_cast<uint4*>(target), row_to_slot, row_bytes / 16, slots);
+    launch("gather", gather_rows<uint4>, grid, stream, where, static_cast<const uint4*>(source), static_cast<uint4*>(target), row_to_slot, row_bytes / 16, slots);
   } else if (row_bytes % 4 == 0) {
-    gather_rows<<<grid, threads, 0, stream>>>(static_cast<const u32*>(source), static_cast<u32*>(target), row_to_slot, row_bytes / 4, slots);
+    launch("gather", gather_rows<u32>, grid, stream, where, static_cast<const u32*>(source), static_cast<u32*>(target), row_to_slot, row_bytes / 4, slots);
   } else {
-    gather_rows<<<grid, threads, 0, stream>>>(static_cast<const u8*>(source), static_cast<u8*>(target), row_to_slot, row_bytes, slots);
+    launch("gather", gather_rows<u8>, grid, stream, where, static_cast<const u8*>(source), static_cast<u8*>(target), row_to_slot, row_bytes, slots);
   }
-  check(cudaGetLastError(), "gather", where);
 }
 
 void launch_sum_slots(const SumLaunch& sum, cudaStream_t stream, const std::string& where) {
-  sum_slots<<<blocks_of(sum.tokens * sum.x.columns, threads), threads, 0, stream>>>(sum);
-  check(cudaGetLastError(), "sum_slots", where);
+  launch("sum_slots", sum_slots, {blocks_of(sum.tokens * sum.x.columns, threads), threads}, stream, where, sum);
 }
 
 void launch_swiglu(const SwigluLaunch& swiglu, cudaStream_t stream, const std::string& where) {
   const i64 rows = swiglu.x.rows, inter = swiglu.x.columns / 2;
-  swiglu_act<<<blocks_of(rows * inter, threads), threads, 0, stream>>>(swiglu, rows, inter);
-  check(cudaGetLastError(), "swiglu", where);
+  launch("swiglu", swiglu_act, {blocks_of(rows * inter, threads), threads}, stream, where, swiglu, rows, inter);
 }
 
 }  // namespace fp8lab::cuda

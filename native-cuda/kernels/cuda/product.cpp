@@ -3,6 +3,7 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "../tiles.h"
 #include "api.h"
@@ -86,6 +87,18 @@ class WgmmaOperand {
   Buffer uploaded_;
 };
 
+/** The tile that FP8LAB_TILE names in place of the planner's, for tests and for tuning; null without it. */
+const TileShape* wanted_tile(const std::string& where) {
+  const char* name = std::getenv("FP8LAB_TILE");
+  if (name == nullptr) return nullptr;
+  std::string known;
+  for (const TileShape& tile : gemm_tiles()) {
+    if (tile_text(tile) == name) return &tile;
+    known += (known.empty() ? "" : "; ") + tile_text(tile);
+  }
+  throw Error(ErrorKind::usage, "bad-value", std::string("FP8LAB_TILE names no tile: ") + name, where, "use one of: " + known);
+}
+
 /** Launches a product and brings D [shape] back, rows of all layers together; rows of no group hold anything. */
 Tensor launch_wgmma(GemmLaunch launch, FormatId output, std::vector<i64> shape, const Tensor* c) {
   const std::string& where = launch.where;
@@ -93,6 +106,7 @@ Tensor launch_wgmma(GemmLaunch launch, FormatId output, std::vector<i64> shape, 
   const i64 n = shape.back(), rows = element_count(shape) / n, width = narrow ? 2 : 4;
   launch.d_stride = round_to(n, narrow ? 8 : 4);
   launch.output = narrow ? FormatId::bf16 : FormatId::f32;
+  launch.tile = wanted_tile(where);
   const Buffer d(rows * launch.d_stride * width, where);
   launch.d = d.as();
   Buffer added;

@@ -3,7 +3,11 @@
 
 #include <cuda.h>
 
-#include "../../numerics/hd.h"
+#include "../../numerics/formats.h"
+
+#if defined(FP8LAB_EMULATED)
+#include "../../emulator/ptx.h"
+#else
 
 namespace fp8lab::cuda {
 
@@ -142,6 +146,12 @@ __device__ __forceinline__ float load_shared(u32 address) {
   return value;
 }
 
+__device__ __forceinline__ float2 load_shared_pair(u32 address) {
+  float2 value;
+  asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(value.x), "=f"(value.y) : "r"(address) : "memory");
+  return value;
+}
+
 /** Two f32 to bf16, nearest even; `low` goes to the lower half. NaN gives 0x7FFF. */
 __device__ __forceinline__ u32 pack_bf16(float low, float high) {
   u32 packed;
@@ -149,4 +159,18 @@ __device__ __forceinline__ u32 pack_bf16(float low, float high) {
   return packed;
 }
 
+/** Two f32 to two codes of e4m3 or e5m2, nearest even, saturating; the first in the low byte. */
+template <FormatId format>
+__device__ __forceinline__ u32 encode_pair(float low, float high) {
+  u16 codes;
+  if constexpr (format == FormatId::e4m3) {
+    asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(codes) : "f"(high), "f"(low));
+  } else {
+    asm("cvt.rn.satfinite.e5m2x2.f32 %0, %1, %2;" : "=h"(codes) : "f"(high), "f"(low));
+  }
+  return codes;
+}
+
 }  // namespace fp8lab::cuda
+
+#endif

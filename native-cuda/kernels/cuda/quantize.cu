@@ -3,7 +3,8 @@
 
 #include "../../numerics/scale.h"
 #include "api.h"
-#include "check.h"
+#include "launch.h"
+#include "ptx.cuh"
 
 namespace fp8lab::cuda {
 
@@ -28,18 +29,6 @@ __device__ __forceinline__ FastFactor fast_factor(const Factor& factor) {
 }
 
 __device__ __forceinline__ float apply(const FastFactor& factor, float x) { return factor.divides ? __fdiv_rn(x, factor.value) : __fmul_rn(x, factor.value); }
-
-/** Two f32 to two codes, the first in the low byte. */
-template <FormatId format>
-__device__ __forceinline__ u32 encode_pair(float low, float high) {
-  u16 codes;
-  if constexpr (format == FormatId::e4m3) {
-    asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(codes) : "f"(high), "f"(low));
-  } else {
-    asm("cvt.rn.satfinite.e5m2x2.f32 %0, %1, %2;" : "=h"(codes) : "f"(high), "f"(low));
-  }
-  return codes;
-}
 
 /** Sixteen bf16 values of a row. */
 struct Sixteen {
@@ -102,7 +91,7 @@ __global__ void __launch_bounds__(256) quantize_rows(const u16* x, i64 rows, i64
 /** 256 threads: a 128x128 tile in registers. */
 template <FormatId format>
 __global__ void __launch_bounds__(256) quantize_blocks(const u16* x, i64 rows, i64 columns, Scheme scheme, QuantizeTarget target) {
-  __shared__ u32 warps[8];
+  FP8LAB_SHARED(u32, warps, 8);
   const i64 column = static_cast<i64>(blockIdx.y) * 128 + threadIdx.x % 8 * 16;
   Sixteen values[4];
   u32 amax = 0;
@@ -136,7 +125,7 @@ constexpr int pitch = 65;
 
 /** 256 threads: a 128x128 tile, rowwise codes and transposed codes with a scale a column. */
 __global__ void __launch_bounds__(256) cast_transpose(const u16* x, i64 rows, i64 columns, Scheme scheme, QuantizeTarget rowwise, QuantizeTarget transposed) {
-  __shared__ u32 tile[128 * pitch];
+  FP8LAB_SHARED(u32, tile, 128 * pitch);
   const i64 first_row = static_cast<i64>(blockIdx.x) * 128, first_column = static_cast<i64>(blockIdx.y) * 128;
   const int inner = threadIdx.x % 8 * 16;
 #pragma unroll
@@ -188,12 +177,11 @@ bool launch_quantize_fast(const MatrixView& x, const Scheme& scheme, const Quant
   const auto* lanes = static_cast<const u16*>(x.lanes);
   if (scheme.tile_rows == 1) {
     const auto kernel = scheme.format == FormatId::e4m3 ? quantize_rows<FormatId::e4m3> : quantize_rows<FormatId::e5m2>;
-    kernel<<<grid, 256, 0, stream>>>(lanes, x.rows, x.columns, scheme, target);
+    launch("quantize", kernel, {grid, 256}, stream, where, lanes, x.rows, x.columns, scheme, target);
   } else {
     const auto kernel = scheme.format == FormatId::e4m3 ? quantize_blocks<FormatId::e4m3> : quantize_blocks<FormatId::e5m2>;
-    kernel<<<grid, 256, 0, stream>>>(lanes, x.rows, x.columns, scheme, target);
+    launch("quantize", kernel, {grid, 256}, stream, where, lanes, x.rows, x.columns, scheme, target);
   }
-  check(cudaGetLastError(), "quantize", where);
   return true;
 }
 
@@ -204,8 +192,7 @@ void launch_cast_transpose(const MatrixView& x, const Scheme& scheme, const Quan
                       std::to_string(x.columns), where, "pad to multiples of 128, or quantize twice");
   }
   const dim3 grid(static_cast<unsigned>(x.rows / 128), static_cast<unsigned>(x.columns / 128));
-  cast_transpose<<<grid, 256, 0, stream>>>(static_cast<const u16*>(x.lanes), x.rows, x.columns, scheme, rowwise, transposed);
-  check(cudaGetLastError(), "cast_transpose", where);
+  launch("cast_transpose", cast_transpose, {grid, 256}, stream, where, static_cast<const u16*>(x.lanes), x.rows, x.columns, scheme, rowwise, transposed);
 }
 
 }  // namespace fp8lab::cuda

@@ -5,6 +5,10 @@
 
 #include "../../numerics/hd.h"
 
+#if defined(FP8LAB_EMULATED)
+#include "../../emulator/wgmma.h"
+#else
+
 namespace fp8lab::cuda {
 
 template <int n>
@@ -112,3 +116,5 @@ struct Wgmma<256> {
 };
 
 }  // namespace fp8lab::cuda
+
+#endif

@@ -1,0 +1,142 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { isExecutable, packageRoot } from '../../src/backends/machine.ts';
+import { nativeBinary } from '../../src/backends/native.ts';
+import { createNativeServer } from '../../src/backends/native-server.ts';
+import { spawnTransport } from '../../src/backends/webgpu/process.ts';
+import { RunnerLink } from '../../src/backends/webgpu/runner-link.ts';
+import { resolveSpec } from '../../src/specs/resolve.ts';
+import type { ResolvedSpec } from '../../src/specs/types.ts';
+import { bytesOf, requireNative, shippedSpecs } from './support.ts';
+
+const emulated = join(dirname(nativeBinary()), 'fp8lab-emulated');
+
+/** Whether the CUDA kernels are there, compiled for the host. */
+function requireEmulator(): boolean {
+  if (!requireNative()) return false;
+  const there = isExecutable(emulated);
+  if (!there) console.warn(`skipped: ${emulated} is not there; build the native wing with FP8LAB_EMULATOR on`);
+  return there;
+}
+
+/** The runner whose CUDA device is the emulator; the order of threads follows the seed. */
+function startEmulator(seed: number, env: Readonly<Record<string, string>> = {}) {
+  const args = ['serve', '--device', 'cuda'];
+  const variables = { FP8LAB_EMULATOR_SEED: String(seed), ...env };
+  const link = new RunnerLink('emulated', spawnTransport({ command: emulated, args, env: variables }));
+  return {
+    run: async (spec: ResolvedSpec) => bytesOf((await link.request('run', { spec })).tensors),
+    close: () => link.close(),
+  };
+}
+
+/** Kernels of the host alone. */
+const withoutCuda = new Set([
+  'balance-loss',
+  'bias-update',
+  'load-statistics',
+  'moe-layer',
+  'moe-layer-backward',
+  'dispatch',
+  'combine',
+  'swiglu-backward',
+]);
+const seeds = process.env.FP8LAB_EMULATE === 'all' ? [1, 2, 3, 4] : [1];
+/** Tens of thousands of tokens, a fiber each. */
+const slow = process.env.FP8LAB_EMULATE === 'all' ? /^$/ : /many-tokens|^long-k|nvfp4-f32|^dsv3-2$/;
+
+const product = (m: number, n: number, k: number, rest: object = {}) =>
+  resolveSpec({
+    fp8lab: 1,
+    kernel: 'gemm',
+    name: 'tiles',
+    shape: { m, n, k },
+    a: { scheme: 'activation-1x128', input: { generate: 'normal', seed: 1 } },
+    b: { scheme: 'weight-128x128', input: { generate: 'normal', seed: 2 } },
+    ...rest,
+  });
+
+const rowScales = { b: { scheme: 'activation-1x128', input: { generate: 'normal', seed: 2 } } };
+const added = { c: { input: { generate: 'normal', seed: 3, dtype: 'f32' } } };
+
+/** Every tile of tiles.def: its name, and a product that it computes, ragged and of several tiles a thread block. */
+const tiles = [
+  ...readFileSync(join(packageRoot(), 'native-cuda/kernels/cuda/tiles.def'), 'utf8').matchAll(
+    /^FP8LAB_TILE\((\d+), (\d+), (none|a|b), (block|row), (2|4), (false|true)\)/gm,
+  ),
+].map(([, m, n, share, scales, bytes, paired]) => {
+  const parts = [`${m}x${n}`, share === 'none' ? '' : `${share!.toUpperCase()} shared`];
+  parts.push(scales === 'row' ? 'row scales' : '', bytes === '2' ? 'bf16' : 'f32', paired === 'true' ? 'paired' : '');
+  const output = bytes === '2' ? {} : { output: 'f32', ...added };
+  const spec = product(Number(m) * 2 + 20, 408, 300, { ...output, ...(scales === 'row' ? rowScales : {}) });
+  return [parts.filter(Boolean).join(', '), spec] as const;
+});
+
+describe.runIf(requireEmulator())('CUDA kernels, emulated', () => {
+  const host = createNativeServer('native:host', { threads: 1 });
+  const emulators = seeds.map((seed) => ({ seed, ...startEmulator(seed) }));
+  const expected = async (spec: ResolvedSpec) => bytesOf((await host.run(spec)).tensors);
+  afterAll(async () => {
+    await Promise.all([host, ...emulators].map((runner) => runner.close()));
+  });
+
+  const specs = shippedSpecs(false).filter(({ kernel, name }) => !withoutCuda.has(kernel) && !slow.test(name));
+  it.each(specs.map((spec) => [`${spec.kernel} ${spec.name}`, spec] as const))(
+    '%s: the bits of the host',
+    { timeout: 300_000 },
+    async (_, spec) => {
+      const wanted = await expected(spec);
+      for (const { seed, run } of emulators) expect(await run(spec), `order of threads ${seed}`).toEqual(wanted);
+    },
+  );
+
+  it.each(tiles)('gemm %s: the bits of the host, ragged and with several tiles a block', async (tile, spec) => {
+    const wanted = await expected(spec);
+    for (const seed of seeds) {
+      const emulator = startEmulator(seed, { FP8LAB_TILE: tile });
+      expect(await emulator.run(spec), `order of threads ${seed}`).toEqual(wanted);
+      await emulator.close();
+    }
+  });
+});
+
+describe.runIf(requireEmulator())('the emulator notices what a kernel leaves out', () => {
+  const host = createNativeServer('native:host', { threads: 1 });
+  afterAll(() => host.close());
+  const block = shippedSpecs(false).find(({ name }) => name === 'dsv3-weight-128x128')!;
+  const alone = { FP8LAB_TILE: '64x128, bf16' };
+  const pair = { FP8LAB_TILE: '128x128, A shared, bf16' };
+  const several = product(200, 392, 300);
+
+  it.each([
+    ['syncthreads', 'wrong bits', block, {}],
+    ['syncthreads', 'no-barrier', several, alone],
+    ['cluster-barrier', 'no-barrier', several, pair],
+    ['init-fence', 'missing-init-fence', several, alone],
+    ['expected-bytes', 'deadlock', several, alone],
+    ['full-wait', 'wrong bits', several, alone],
+    ['swizzle', 'wrong bits', several, alone],
+    ['wgmma-fence', 'missing-wgmma-fence', several, alone],
+    ['wgmma-wait', 'wrong bits', several, alone],
+    ['named-barrier', 'missing-proxy-fence', several, alone],
+    ['proxy-fence', 'missing-proxy-fence', several, alone],
+    ['store-wait-read', 'overwritten', several, alone],
+    ['store-wait', 'store-not-waited-for', several, alone],
+  ] as const)('%s: %s', async (omission, sign, spec, env) => {
+    const wanted = bytesOf((await host.run(spec)).tensors);
+    const signs: string[] = [];
+    // Some order of threads shows it, not each.
+    for (let seed = 1; seed <= 12 && !signs.includes(sign); seed++) {
+      const emulator = startEmulator(seed, { ...env, FP8LAB_EMULATOR_WITHOUT: omission });
+      const outcome = await emulator.run(spec).catch((error) => error.code as string);
+      signs.push(typeof outcome === 'string' ? outcome : isSame(outcome, wanted) ? 'nothing' : 'wrong bits');
+      await emulator.close();
+    }
+    expect(signs).toContain(sign);
+  });
+});
+
+function isSame(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
