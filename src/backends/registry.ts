@@ -1,4 +1,5 @@
 import { Fp8labError } from '../errors.ts';
+import type { VariantChoices } from '../kernels/variants.ts';
 import type { AdapterChoice, Backend, BackendName } from './backend.ts';
 import type { Environment } from './machine.ts';
 import { createNativeBackend, type NativeName, whatNativeLacks } from './native.ts';
@@ -23,6 +24,8 @@ export interface BackendOptions {
   readonly env?: Environment;
   /** Shaders that WebGPU backends take in place of shipped ones, by path under shaders/. */
   readonly shaders?: ShaderSources;
+  /** Variants of the fast tier's shaders by family, in place of those that a trial finds fastest. */
+  readonly variants?: VariantChoices;
 }
 
 /** A backend's name, and why this machine cannot run it where it cannot. */

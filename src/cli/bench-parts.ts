@@ -16,6 +16,10 @@ export interface BenchCommandOptions {
   readonly batch?: number;
   readonly variant?: string;
   readonly against?: string;
+  /** Extents to vary: `m,n,k=128..1024`. */
+  readonly sweep?: readonly string[];
+  /** Folder for CSV and charts. */
+  readonly out?: string;
   readonly json?: boolean;
 }
 

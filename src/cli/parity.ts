@@ -4,23 +4,24 @@ import { availableBackends, createBackend, isWebGpu, parseBackendName } from '..
 import type { ShaderSources } from '../backends/webgpu/link.ts';
 import { exitCodes, Fp8labError } from '../errors.ts';
 import type { Tier } from '../kernels/kernel.ts';
-import { describeTensor } from '../parity/compare.ts';
-import { type ErrorData, type ParityEntry, type ParityRun, runSuite } from '../parity/suite.ts';
+import { type ErrorData, type ParityRun, runSuite } from '../parity/suite.ts';
 import { type EvidenceOutcome, openEvidence } from './evidence.ts';
 import { gatherInputs } from './inputs.ts';
-import { type Io, paint } from './io.ts';
+import type { Io } from './io.ts';
+import { failureLines, parityTable, timesText, verdict } from './parity-text.ts';
 import { type Part, partOf } from './part.ts';
 import { startProgress } from './progress.ts';
 import { keepDigests, writeReport } from './report.ts';
 import { noShadersThere, readShaders } from './shaders.ts';
 import { chooseSpecs } from './specs.ts';
-import { table } from './table.ts';
+import { variantsOf } from './variants.ts';
 
 /** Options of `fp8lab parity`. */
 export interface ParityOptions {
   readonly backends?: string;
   readonly adapter?: AdapterChoice;
   readonly tier?: Tier;
+  readonly variant?: string;
   /** `[PATH=]FILE` each. */
   readonly shader?: readonly string[];
   readonly report?: string;
@@ -59,7 +60,10 @@ function chooseBackends(options: ParityOptions, shaders: ShaderSources | undefin
     else if (name !== 'reference') present.push(name);
   }
   if (shaders !== undefined && !present.some(isWebGpu)) throw noShadersThere('--backends');
-  const backends = present.map((name) => createBackend(name, { adapter: options.adapter, env: io.env, shaders }));
+  const variants = variantsOf(options.variant, options.tier ?? 'exact');
+  const backends = present.map((name) =>
+    createBackend(name, { adapter: options.adapter, env: io.env, shaders, variants }),
+  );
   return { backends, absent };
 }
 
@@ -132,8 +136,6 @@ function worstKind(errors: readonly ErrorData[]): Exclude<keyof typeof exitCodes
   return order.find((kind) => errors.some((error) => error.kind === kind)) ?? 'device';
 }
 
-const counted = new Intl.NumberFormat('en-US');
-
 function print(
   run: ParityRun,
   absent: readonly Absent[],
@@ -151,7 +153,7 @@ function print(
     const adapter =
       identity.adapter &&
       `, ${identity.adapter}${identity.software && identity.backend.startsWith('webgpu:') ? ' (software: a CPU, not a GPU)' : ''}`;
-    io.stdout(`${identity.backend}: ${identity.runtime}${adapter}\n`);
+    io.stdout(`${identity.backend}: ${identity.runtime}${adapter}; ${timesText(run, identity.backend)}\n`);
   }
   for (const { name, error } of absent) io.stdout(`${name}: not here: ${error.message}\n`);
   if (options.against !== undefined && evidence.length === 0) {
@@ -178,63 +180,4 @@ function jsonOf(
     results: run.entries,
     ...(evidence.length > 0 && { evidence }),
   };
-}
-
-/** A row a spec, a column a backend: how many elements were compared, how many bits-differing elements there are. */
-function parityTable(run: ParityRun, io: Io): string {
-  const backends = run.identities.map(({ backend }) => backend).filter((name) => name !== 'reference');
-  const columns = [...new Set([...backends, ...run.entries.map(({ backend }) => backend)])].filter(
-    (name) => name !== 'reference',
-  );
-  const cells = new Map(run.entries.map((entry) => [`${entry.spec} ${entry.backend}`, entry]));
-  const rows = run.specs.map(({ label }) => {
-    const reference = cells.get(`${label} reference`);
-    const elements = reference?.error ? reference.error.code : counted.format(reference?.elements ?? 0);
-    return [label, elements, ...columns.map((name) => cellText(cells.get(`${label} ${name}`), io))];
-  });
-  return table([['spec', 'elements', ...columns], ...rows]);
-}
-
-function cellText(entry: ParityEntry | undefined, io: Io): string {
-  if (entry === undefined) return '-';
-  if (entry.error !== undefined) return paint(io, 'red', entry.error.code);
-  if (entry.mismatches === 0) return paint(io, 'green', '0 differ');
-  const text = `${counted.format(entry.mismatches)} differ`;
-  return entry.tier === 'fast' ? paint(io, 'yellow', `${text}${distance(entry)}`) : paint(io, 'red', text);
-}
-
-/** How far the fast tier lies from the reference: the largest distance in units in the last place. */
-function distance({ comparison }: ParityEntry): string {
-  const ulps = (comparison?.tensors ?? []).flatMap(({ metrics }) => metrics?.maxUlps ?? []);
-  return ulps.length === 0 ? '' : `, ${counted.format(Math.max(...ulps))} ULP`;
-}
-
-function failureLines(run: ParityRun): string[] {
-  const differing = run.entries.flatMap(({ spec, backend, tier, comparison }) =>
-    (comparison?.tensors ?? [])
-      .filter(({ status }) => status !== 'equal' && !(tier === 'fast' && status === 'differs'))
-      .map((tensor) => `${spec} on ${backend}: ${describeTensor(tensor)}`),
-  );
-  const failed = run.entries
-    .filter(({ error }) => error !== undefined)
-    .map(({ spec, backend, error }) => `${spec} on ${backend}: ${error!.code}: ${error!.message} (${error!.fix})`);
-  return [...differing, ...failed].slice(0, 20);
-}
-
-function verdict(run: ParityRun, tier: Tier, seconds: number, evidence: readonly EvidenceOutcome[], io: Io): string {
-  const compared = run.entries.filter(({ backend, error }) => backend !== 'reference' && !error);
-  const differing = compared.filter(({ mismatches }) => mismatches > 0).length;
-  const failed = run.entries.filter(({ error }) => error !== undefined).length;
-  const elements = compared.reduce((sum, entry) => sum + entry.elements, 0);
-  const parts = [
-    `${compared.length} comparisons, ${counted.format(elements)} elements`,
-    ...(compared.length > 0 ? [differing === 0 ? 'every bit equal' : `${differing} comparisons differ`] : []),
-    ...(failed > 0 ? [`${failed} runs failed`] : []),
-    ...(evidence.length > 0
-      ? [`${evidence.filter(({ equal }) => equal).length} of ${evidence.length} equal to the evidence`]
-      : []),
-    `${seconds.toFixed(1)} s`,
-  ];
-  const good = failed === 0 && (differing === 0 || tier === 'fast') && evidence.every(({ equal }) => equal);
-  return paint(io, good ? 'green' : 'red', parts.join(', '));
 }

@@ -31,6 +31,12 @@ const timeout = (seconds: number) =>
     .argParser(positiveNumber('--timeout'))
     .default(seconds);
 
+const variant = () =>
+  new Option(
+    '--variant <family=name>',
+    "take this variant of the fast tier's shaders, not the one that a trial finds fastest",
+  );
+
 /** Help that begins with examples. */
 function examples(lines: readonly string[]): string {
   return `Examples:\n${lines.map((line) => `  $ fp8lab ${line}\n`).join('')}`;
@@ -44,6 +50,7 @@ function addParity(program: Command, io: Io, finish: Finish): void {
     .option('--backends <list>', 'comma-separated; default: all that this machine can run')
     .addOption(adapter())
     .addOption(tier())
+    .addOption(variant())
     .addOption(shader())
     .option('--report <file>', 'write a self-contained HTML page')
     .option('--record <folder>', 'write the digests of the results as evidence')
@@ -75,6 +82,7 @@ function addRun(program: Command, io: Io, finish: Finish): void {
     )
     .addOption(adapter())
     .addOption(tier())
+    .addOption(variant())
     .addOption(shader())
     .option('--inputs <file>', 'take the inputs from this safetensors file')
     .option('--out <file>', 'write the results to this safetensors file')
@@ -107,17 +115,17 @@ function addBench(program: Command, io: Io, finish: Finish): void {
     .addOption(
       new Option('--batch <ms>', 'a batch lasts at least this long').argParser(positiveNumber('--batch')).default(50),
     )
-    .option(
-      '--variant <family=name>',
-      "take this variant of the fast tier's shaders, not the one that a trial finds fastest",
-    )
+    .addOption(variant())
     .option('--against <list>', 'other libraries on the same page of Chromium, comma-separated: ort, jax-js, tfjs')
+    .option('--sweep <extents=values...>', 'vary extents of the shape: m,n,k=128..1024 doubles, tokens=64,1000 lists')
+    .option('--out <folder>', 'write CSV, and charts as SVG and PNG, there')
     .addOption(json())
     .addHelpText(
       'before',
       examples([
         'bench',
         'bench gemm/bench-1024 --tier fast --backends webgpu:chromium',
+        'bench gemm/bench-1024 --tier fast --sweep m,n,k=128..1024 --out scaling',
         'bench --against ort,jax-js,tfjs',
         'bench --json',
       ]),

@@ -12,12 +12,14 @@ import type { Io } from './io.ts';
 import { noShadersThere, readShaders } from './shaders.ts';
 import { specFolder } from './specs.ts';
 import { table } from './table.ts';
+import { variantsOf } from './variants.ts';
 
 /** Options of `fp8lab run`. */
 export interface RunCommandOptions {
   readonly backend?: string;
   readonly adapter?: AdapterChoice;
   readonly tier?: Tier;
+  readonly variant?: string;
   /** `[PATH=]FILE` each. */
   readonly shader?: readonly string[];
   readonly inputs?: string;
@@ -47,10 +49,12 @@ export async function runCommand(name: string, options: RunCommandOptions, io: I
   const given = options.shader && (await readShaders(options.shader));
   const chosen = parseBackendName(options.backend ?? (given ? 'webgpu:node' : 'reference'));
   if (given && !isWebGpu(chosen)) throw noShadersThere(`--backend ${chosen}`);
-  const backend = createBackend(chosen, { adapter: options.adapter, env: io.env, shaders: given?.sources });
+  const tier = options.tier ?? 'exact';
+  const variants = variantsOf(options.variant, tier);
+  const backend = createBackend(chosen, { adapter: options.adapter, env: io.env, shaders: given?.sources, variants });
   try {
     const result = await backend.run(spec, {
-      tier: options.tier ?? 'exact',
+      tier,
       timeout: 1000 * (options.timeout ?? 600),
       signal: io.signal,
       ...(inputs && { inputs }),

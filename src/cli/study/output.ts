@@ -29,11 +29,11 @@ export async function checkFolder(path: string, flag: string): Promise<() => Pro
   };
 }
 
-/** Writes a study's CSV and its charts as SVG and PNG, each whole or not at all; gives the paths. Without a rasterizer PNG is left out, and said so. */
+/** Writes rows as CSV and charts as SVG and PNG, each whole or not at all; gives the paths. Without a rasterizer PNG is left out, and said so. */
 export async function writeStudy(
   folder: string,
   record: RunRecord,
-  study: Study,
+  study: Pick<Study, 'name' | 'columns'>,
   rows: readonly Row[],
   charts: readonly Chart[],
   io: Io,
