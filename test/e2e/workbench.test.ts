@@ -62,6 +62,21 @@ describe('the workbench', () => {
     await page.close();
   });
 
+  it('opens a shader that the spec runs, and says when a changed one is not run by it', async () => {
+    const { page } = await open(browser, `${address}#/workbench?v=1&spec=quantize/mxfp8`);
+    await waitFor(page, '.editor[data-ready="true"]');
+    expect(await editorText(page)).toContain('fn quantize_rows');
+    const group = 'optgroup[label="Dispatched by this spec, in order"] option';
+    expect(await page.$$eval(group, (options) => options.map((option) => option.textContent))).toEqual([
+      'kernels/quantize_rows.wgsl',
+    ]);
+    await page.close();
+    const { page: other } = await withEdit('quantize/mxfp8', 'kernels/quantize', 'packed', 'changed');
+    await waitForText(other, 'main', 'quantize/mxfp8 does not run kernels/quantize.wgsl: the change has no effect.');
+    await waitForText(other, '#bench-outcome', 'have the reference’s bits');
+    await other.close();
+  });
+
   it('marks what the compiler refuses at its line', async () => {
     const { page } = await withEdit(
       'quantize/edge-ragged',

@@ -11,7 +11,6 @@ import { exportBar } from '../../ui/export.ts';
 import type { JsonEditor } from '../../ui/json-editor.ts';
 import { pageHash } from '../../ui/links.ts';
 import { isInterrupted, task } from '../../ui/task.ts';
-import { mainFileOf } from '../workbench/main-file.ts';
 
 /** State of the panel: a shipped spec, and the text where the author has changed it. */
 export interface SpecState {
@@ -182,9 +181,7 @@ export function specPanel({ services, signal, link, set, say }: Context): {
       const changed = next.spec !== state.spec;
       state = next;
       picker.show(state.spec);
-      const file = mainFileOf(state.spec);
-      bench.hidden = file === undefined;
-      if (file !== undefined) bench.href = pageHash('workbench', { spec: state.spec, file });
+      bench.href = pageHash('workbench', { spec: state.spec });
       if (changed) void loadShipped(state.spec);
       else showText();
     },

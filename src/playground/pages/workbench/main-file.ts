@@ -1,18 +1,19 @@
-/** The shader that a kernel is best read from; other kernels share or compose these. */
-const mainFiles: Readonly<Record<string, string>> = {
-  quantize: 'kernels/quantize',
-  dequantize: 'kernels/dequantize',
-  requantize: 'kernels/quantize',
-  gemm: 'kernels/gemm_aligned',
-  'grouped-gemm': 'kernels/gemm_aligned',
-  gate: 'kernels/gate_choose',
-  permute: 'kernels/gather_lanes',
-  unpermute: 'kernels/unpermute',
-  'swiglu-quantize': 'kernels/swiglu',
-  'swiglu-backward': 'kernels/swiglu_gradients',
-  dispatch: 'kernels/dispatch_rows',
-  combine: 'kernels/combine',
+/** The shader that a kernel is best read from: of those named, the first that a spec dispatches. */
+const mainFiles: Readonly<Record<string, readonly string[]>> = {
+  quantize: ['quantize_rows', 'quantize'],
+  dequantize: ['dequantize_rows', 'dequantize'],
+  requantize: ['quantize_rows', 'quantize'],
+  gemm: ['gemm_aligned_float', 'gemm_aligned', 'gemm_exact', 'gemm_sequential'],
+  'grouped-gemm': ['gemm_aligned_float', 'gemm_aligned', 'gemm_exact', 'gemm_sequential'],
+  gate: ['gate_choose', 'gate_weigh'],
+  permute: ['gather_words', 'gather_lanes'],
+  'swiglu-quantize': ['swiglu'],
+  'swiglu-backward': ['swiglu_gradients'],
+  dispatch: ['dispatch_rows'],
 };
 
-/** The shader to open for a spec (`gemm/dsv3-q-a`); undefined where none stands out. */
-export const mainFileOf = (label: string): string | undefined => mainFiles[label.split('/')[0]!];
+/** The shader to open for a spec (`gemm/dsv3-q-a`) that dispatches these, in their order; undefined where it dispatches none. */
+export function mainFileOf(label: string, dispatched: readonly string[]): string | undefined {
+  const wanted = mainFiles[label.split('/')[0]!] ?? [];
+  return wanted.map((name) => `kernels/${name}`).find((path) => dispatched.includes(path)) ?? dispatched.at(-1);
+}

@@ -1,8 +1,10 @@
 import './workbench.css';
+import type { RunShaders } from '../../../backends/webgpu/dry-run.ts';
 import type { ShaderSources } from '../../../backends/webgpu/link.ts';
 import type { PageContext, PageModule, PageView } from '../../page.ts';
 import { requireBudget } from '../../services/budget.ts';
 import { WorkerClient } from '../../services/rpc.ts';
+import type { ShippedSpec } from '../../services/specs.ts';
 import { flag, integer, text } from '../../state.ts';
 import { controls, errorNotice, notice, panel } from '../../ui/blocks.ts';
 import { button, choice, slider, toggle } from '../../ui/controls.ts';
@@ -15,11 +17,12 @@ import { guardedTurns } from './loop-guard.ts';
 import { mainFileOf } from './main-file.ts';
 import { type CompilerPlace, compilerPlaces, placeRanges } from './messages.ts';
 import { resultView } from './result.ts';
+import { notRun, shaderChoice } from './shader-choice.ts';
 import type { BenchJobs } from './worker.ts';
 
 interface State {
   readonly spec: string;
-  /** Path of the shader in the editor. */
+  /** Path of the shader in the editor; empty for the one that the spec is best read from. */
   readonly file: string;
   /** What was changed, in any shader. */
   readonly edits: ShaderEdits;
@@ -30,6 +33,9 @@ interface State {
 
 const repeats = 10;
 
+/** Work of a spec past which what it dispatches is not looked up: its inputs would have to be made for it. */
+const mostWork = 2 ** 24;
+
 function mount(root: HTMLElement, context: PageContext<State>): PageView<State> {
   const { services, signal } = context;
   let state = context.state;
@@ -38,6 +44,10 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   const edits = new Map<string, string>();
   let editor: Editor | undefined;
   let places: readonly CompilerPlace[] = [];
+  let list: readonly ShippedSpec[] = [];
+  /** What the spec runs, once it is known, and the spec that it is known of. */
+  let ran: RunShaders = { dispatched: [], included: [] };
+  let ranBy = '';
   const bench = new WorkerClient<BenchJobs>(
     'the workbench',
     () => new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' }),
@@ -48,13 +58,9 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   const specs = choice({
     label: 'Spec that is run',
     choices: [] as string[],
-    onChange: (spec) => context.set({ spec, file: mainFileOf(spec) ?? state.file }),
+    onChange: (spec) => context.set({ spec, file: '' }),
   });
-  const files = choice({
-    label: 'Shader',
-    choices: [] as string[],
-    onChange: (file) => context.set({ file }),
-  });
+  const files = shaderChoice((file) => context.set({ file }));
   const limit = slider({
     label: 'Time limit',
     min: 1,
@@ -116,11 +122,29 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
         );
     }
   };
+  /** The shader in the editor: the address's, else the one that the spec is best read from. */
+  const file = () => state.file || (mainFileOf(state.spec, ran.dispatched) ?? 'kernels/quantize');
+  const names = () =>
+    Object.keys(shipped)
+      .filter((path) => !path.startsWith('probe/') && !path.startsWith('bench/'))
+      .sort();
+  /** Finds what the spec dispatches. */
+  const lookUp = async () => {
+    const { spec: label } = state;
+    ranBy = label;
+    const found = list.find((each) => each.label === label);
+    const known = found !== undefined && found.work <= mostWork ? bench.call('shaders', found.spec) : undefined;
+    const shaders = await known?.catch(() => undefined);
+    if (ranBy !== label || signal.aborted) return;
+    ran = shaders ?? { dispatched: [], included: [] };
+    files.list(names(), ran);
+    update(state);
+  };
   const textOf = (path: string) => edits.get(path) ?? shipped[path] ?? '';
   const markPlaces = () => {
     const ranges = placeRanges(
-      textOf(state.file),
-      places.filter(({ path }) => path === state.file),
+      textOf(file()),
+      places.filter(({ path }) => path === file()),
     );
     editor?.mark(ranges.map((range) => ({ ...range, severity: 'error' })));
   };
@@ -142,13 +166,14 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     markPlaces();
   };
   const goTo = (path: string, line: number) => {
-    if (path !== state.file) context.set({ file: path });
+    if (path !== file()) context.set({ file: path });
+    editor?.show(textOf(path));
     editor?.goTo(line);
     editor?.focus();
   };
   const onEdit = (changed: string) => {
-    if (changed === shipped[state.file]) edits.delete(state.file);
-    else edits.set(state.file, changed);
+    if (changed === shipped[file()]) edits.delete(file());
+    else edits.set(file(), changed);
     context.set({ edits: editsOf(edits, shipped) });
   };
 
@@ -165,8 +190,8 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
       const parsed = await services.compute.call('parse', await services.compute.call('specText', state.spec));
       if (!parsed.ok) throw parsed.error;
       requireBudget(parsed.spec);
-      const ran = Object.fromEntries(edits);
-      const request = { spec: parsed.spec, shaders: ran, guard: state.guard, repeats };
+      const changed = Object.fromEntries(edits);
+      const request = { spec: parsed.spec, shaders: changed, guard: state.guard, repeats };
       const result = await bench.call('bench', request, {
         signal: stop,
         timeout: 1000 * state.limit,
@@ -177,7 +202,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
       const adapter = services.adapter.kind === 'found' ? services.adapter.report : undefined;
       fill(
         outcome,
-        resultView({ spec: parsed.spec, label: state.spec, result, checked, adapter, edited: ran }, context.link()),
+        resultView({ spec: parsed.spec, label: state.spec, result, checked, adapter, edited: changed }, context.link()),
       );
       root.dataset.ready = 'true';
     } catch (error) {
@@ -218,7 +243,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   /** An ended worker does not end what the driver is doing. */
   const sayWhetherAlive = async () => {
     try {
-      await bench.call('alive', undefined, { timeout: 10_000 });
+      await bench.call('alive', undefined, { timeout: 5000 });
       outcome.append(notice('info', h('p', {}, 'The GPU answers again: change the shader and run it anew.')));
     } catch {
       outcome.append(
@@ -235,20 +260,14 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   };
 
   const load = async () => {
-    const [{ createEditor }, { wgsl }, sources, list] = await Promise.all([
+    const [{ createEditor }, { wgsl }, sources, specList] = await Promise.all([
       import('../../ui/editor.ts'),
       import('../../ui/wgsl-language.ts'),
       bench.call('sources', undefined),
       services.compute.call('specs', undefined),
     ]);
     shipped = sources;
-    const names = Object.keys(sources)
-      .filter((path) => !path.startsWith('probe/') && !path.startsWith('bench/'))
-      .sort();
-    fill(
-      files.element.querySelector('select')!,
-      names.map((path) => h('option', { value: path }, `${path}.wgsl`)),
-    );
+    list = specList;
     fill(
       specs.element.querySelector('select')!,
       list.map(({ label }) => h('option', { value: label }, label)),
@@ -256,7 +275,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     editor = createEditor({ label: 'WGSL source', language: wgsl, onChange: onEdit, onRun: () => void start() });
     fill(holder, editor.element);
     takeEdits(state.edits);
-    update(state);
+    await lookUp();
     editor.element.dataset.ready = 'true';
     const { kind } = await services.known;
     run.disabled = kind === 'none';
@@ -278,16 +297,20 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   function update(next: State): void {
     state = next;
     specs.show(state.spec);
-    files.show(state.file);
+    if (ranBy !== state.spec && list.length > 0) void lookUp();
+    files.show(file());
     limit.show(state.limit);
     guard.show(state.guard);
     if (editor === undefined) return;
     if (JSON.stringify(state.edits) !== JSON.stringify(editsOf(edits, shipped))) takeEdits(state.edits);
-    editor.show(textOf(state.file));
+    editor.show(textOf(file()));
     reset.hidden = edits.size === 0;
+    const idle = notRun(edits.keys(), ran).map((path) => `${path}.wgsl`);
     fill(
       edited,
       edits.size === 0 ? 'As shipped.' : `Changed: ${[...edits.keys()].map((path) => `${path}.wgsl`).join(', ')}.`,
+      idle.length > 0 &&
+        h('strong', { class: 'bad-text' }, ` ${state.spec} does not run ${idle.join(', ')}: the change has no effect.`),
     );
     if (places.length > 0) markPlaces();
   }
@@ -309,7 +332,7 @@ export const page: PageModule<State> = {
   },
   fields: {
     spec: text(80, 'quantize/dsv3-activation-1x128-pow2'),
-    file: text(80, 'kernels/quantize'),
+    file: text(80),
     edits: editsField(7000),
     guard: flag(true),
     limit: integer(1, 60, 20),

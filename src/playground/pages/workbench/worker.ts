@@ -1,6 +1,7 @@
 // The workbench's own device: a shader that runs away costs this worker and nothing else.
 import { requestDevice } from '../../../backends/webgpu/adapter.ts';
 import { createGpu } from '../../../backends/webgpu/device.ts';
+import { type RunShaders, shadersOf } from '../../../backends/webgpu/dry-run.ts';
 import type { Dispatch } from '../../../backends/webgpu/gpu.ts';
 import { type ShaderSources, shaderSources } from '../../../backends/webgpu/link.ts';
 import { kernelOf } from '../../../kernels/index.ts';
@@ -32,6 +33,8 @@ export interface BenchResult {
 /** Jobs of the workbench worker. */
 export type BenchJobs = {
   readonly sources: { readonly input: undefined; readonly output: ShaderSources };
+  /** What a spec dispatches, found without a device. */
+  readonly shaders: { readonly input: ResolvedSpec; readonly output: RunShaders };
   readonly bench: { readonly input: BenchRequest; readonly output: BenchResult; readonly progress: number };
   /** Gives the device of the run under way up. */
   readonly lose: { readonly input: undefined; readonly output: undefined };
@@ -49,6 +52,7 @@ let benched: GPUDevice | undefined;
 
 const handlers: Handlers<BenchJobs> = {
   sources: () => shaderSources,
+  shaders: (spec) => shadersOf(spec),
   lose() {
     benched?.destroy();
     return undefined;

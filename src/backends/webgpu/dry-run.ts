@@ -1,0 +1,42 @@
+import { kernelOf } from '../../kernels/index.ts';
+import { materializeInputs } from '../../kernels/inputs.ts';
+import type { ResolvedSpec } from '../../specs/types.ts';
+import { type Dispatch, type Gpu, type GpuWords, workgroupSize } from './gpu.ts';
+import { linkShader, type ShaderSources } from './link.ts';
+
+/** The shaders of a run, as paths under shaders/ without the ending. */
+export interface RunShaders {
+  /** Those that are dispatched, in the order of their first dispatch. */
+  readonly dispatched: readonly string[];
+  /** Those that they include. */
+  readonly included: readonly string[];
+}
+
+/** What a common device binds at once; a kernel splits its work past it, into dispatches of the same shaders. */
+const maxBindingBytes = 128 * 2 ** 20;
+
+/**
+ * The shaders that a spec runs in the exact tier, without a device: the kernel is gone through, dispatches are written down, and what it reads
+ * back is zero. Throws where an included shader is missing.
+ */
+export async function shadersOf(spec: ResolvedSpec, sources?: ShaderSources): Promise<RunShaders> {
+  const dispatched = new Set<string>();
+  const linked = new Set<string>();
+  const gpu: Gpu = {
+    limits: { maxBindingBytes },
+    variants: {},
+    has: () => false,
+    upload: (lanes) => ({ words: Math.max(Math.ceil(lanes.byteLength / 4), 1) }),
+    allocate: (words) => ({ words: Math.max(words, 1) }),
+    dispatch({ shader, constants, substitutes }: Dispatch) {
+      dispatched.add(shader);
+      const whole = { ...constants, WORKGROUP_SIZE: workgroupSize };
+      for (const path of linkShader(shader, whole, sources, substitutes).files) linked.add(path);
+    },
+    read: async ({ words }: GpuWords) => new Uint32Array(words),
+    release: () => undefined,
+  };
+  const kernel = kernelOf(spec);
+  await kernel.webgpu(gpu, spec as never, materializeInputs(kernel.inputs(spec as never)), 'exact');
+  return { dispatched: [...dispatched], included: [...linked].filter((path) => !dispatched.has(path)) };
+}
