@@ -75,8 +75,8 @@ std::vector<u8> general(const GemmLaunch& launch, const u8* a, const float* scal
   pack(packed_b, b, launch.b.stride, n);
   const Arithmetic arithmetic{{ModelKind::aligned, 13, 32, StepOutput::e8m13, TermOrder::linear}, 128, Combine::scales_first, Promote::fused};
   const Buffer d(m * n * (launch.output == FormatId::bf16 ? 2 : 4), "general");
-  const MatrixView view_a{packed_a.as(), 1, FormatId::e4m3, m, k, factors_a.as<u32>(), 1, 128};
-  const MatrixView view_b{packed_b.as(), 1, FormatId::e4m3, n, k, factors_b.as<u32>(), tile_b, 128};
+  const MatrixView view_a{packed_a.as(), 1, launch.a.format, m, k, factors_a.as<u32>(), 1, 128};
+  const MatrixView view_b{packed_b.as(), 1, launch.b.format, n, k, factors_b.as<u32>(), tile_b, 128};
   const MatrixView view_c{c, 4, FormatId::f32, m, n, nullptr, 1, 1};
   cuda::launch_gemm_general({view_a, view_b, view_c, arithmetic, launch.output, d.as()}, nullptr, "general gemm");
   return bytes_of(d, "general gemm");
@@ -97,7 +97,7 @@ bool check_gemm(const TileShape& tile, Grouping grouping, int m, int n, int k, b
   if (grouping == Grouping::k_grouped) layout = {128, 128, k};
   const bool groups_a = grouping == Grouping::masked, groups_b = grouping != Grouping::dense && grouping != Grouping::k_grouped;
   const bool groups_d = groups_a || grouping == Grouping::k_grouped;
-  const Operand a = random_operand(groups_a ? groups : 1, rows, stride, 1, 21), b = random_operand(groups_b ? groups : 1, n, stride, tile_b, 22);
+  const Operand a = random_operand(groups_a ? groups : 1, rows, stride, 1, 21, tile.format_a), b = random_operand(groups_b ? groups : 1, n, stride, tile_b, 22, tile.format_b);
   const i64 width = tile.output_bytes, unit = 16 / width, d_stride = (n + unit - 1) / unit * unit, count_d = groups_d ? groups : 1;
   const Buffer d(count_d * rows * d_stride * width, name), on_device = upload(layout.data(), layout.size() * 4);
   const Buffer values = random_values(count_d * rows * n, 23), c(count_d * rows * n * 4, name);

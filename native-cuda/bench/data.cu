@@ -1,4 +1,5 @@
 #include "../numerics/philox.h"
+#include "../kernels/cuda/launch.h"
 #include "data.h"
 
 namespace fp8lab::bench {
@@ -24,27 +25,25 @@ __global__ void fill_words(u32* words, i64 count, u32 seed) {
 
 Buffer random_values(i64 count, u32 seed) {
   Buffer values(count * 2, "random values");
-  fill_values<<<1024, 256>>>(values.as<u16>(), count, seed);
-  cuda::check(cudaGetLastError(), "fill_values", "random values");
+  cuda::launch("fill_values", fill_values, {1024, 256}, nullptr, "random values", values.as<u16>(), count, seed);
   return values;
 }
 
 Buffer random_words(i64 count, u32 seed) {
   Buffer words(count * 4, "random words");
-  fill_words<<<1024, 256>>>(words.as<u32>(), count, seed);
-  cuda::check(cudaGetLastError(), "fill_words", "random words");
+  cuda::launch("fill_words", fill_words, {1024, 256}, nullptr, "random words", words.as<u32>(), count, seed);
   return words;
 }
 
-Scheme deepseek_scheme(i64 rows) {
+Scheme deepseek_scheme(i64 rows, FormatId format) {
   constexpr u32 floor = 0x38d1b717u;  // 1e-4
-  return {FormatId::e4m3, rows, 128, FormatId::f32, Recipe::divide, floor, ScaleLayout::mn_major, Rounding::nearest_even, Overflow::saturate, 0};
+  return {format, rows, 128, FormatId::f32, Recipe::divide, floor, ScaleLayout::mn_major, Rounding::nearest_even, Overflow::saturate, 0};
 }
 
-Operand random_operand(i64 groups, i64 rows, i64 k, i64 tile_rows, u32 seed) {
+Operand random_operand(i64 groups, i64 rows, i64 k, i64 tile_rows, u32 seed, FormatId format) {
   const i64 steps = (k + 127) / 128, count = (rows + tile_rows - 1) / tile_rows, stride = (count + 3) / 4 * 4;
-  Operand made{Buffer(groups * rows * k, "operand"), Buffer(groups * steps * stride * 4, "operand scales"), stride};
-  const Scheme scheme = deepseek_scheme(tile_rows);
+  Operand made{Buffer(groups * rows * k, "operand"), Buffer(groups * steps * stride * 4, "operand scales"), stride, format};
+  const Scheme scheme = deepseek_scheme(tile_rows, format);
   for (i64 group = 0; group < groups; group++) {
     const Buffer values = random_values(rows * k, seed + static_cast<u32>(group) * 7919u);
     const cuda::QuantizeTarget target{made.codes.as<u8>() + group * rows * k, 1, made.scales.as<u32>() + group * steps * stride, 1, stride};

@@ -15,7 +15,7 @@ namespace {
 using namespace fp8lab::cuda;
 
 const TileShape tiles[] = {
-#define FP8LAB_TILE(m, n, share, scales, bytes, paired) {m, n, Share::share, ScalesB::scales, bytes, paired},
+#define FP8LAB_TILE(m, n, share, scales, bytes, paired, a, b) {m, n, Share::share, ScalesB::scales, bytes, paired, FormatId::a, FormatId::b},
 #include "../kernels/cuda/tiles.def"
 #undef FP8LAB_TILE
 };

@@ -61,14 +61,24 @@ export const lostPerformance = (log) => log.split('\n').filter((line) => /C75(08
 
 /** A readable name for a mangled one of ours; the mangled one where it is not. */
 export function kernelName(mangled) {
-  const gemm = /gemm_kernelILi(\d+)ELi(\d+)ELNS0_5ShareE(\d)ELNS0_7ScalesBE(\d)ELi(\d)ELb(\d)E/.exec(mangled);
+  const gemm =
+    /gemm_kernelILi(\d+)ELi(\d+)ELNS0_5ShareE(\d)ELNS0_7ScalesBE(\d)ELi(\d)ELb(\d)ELNS_8FormatIdE(\d)ELS\d_(\d)E/.exec(
+      mangled,
+    );
   if (gemm) {
-    const [, m, n, share, scales, bytes, paired] = gemm;
+    const [, m, n, share, scales, bytes, paired, a, b] = gemm;
     const parts = [`gemm ${m}x${n}`, ['none', 'A', 'B'][share] === 'none' ? '' : `${['', 'A', 'B'][share]} shared`];
     parts.push(scales === '1' ? 'row scales' : '', bytes === '2' ? 'bf16' : 'f32', paired === '1' ? 'paired' : '');
+    const formats = ['e4m3', 'e5m2'];
+    parts.push(a === '0' && b === '0' ? '' : `${formats[a]} x ${formats[b]}`);
     return parts.filter(Boolean).join(', ');
   }
-  const other = /(quantize_rows|quantize_blocks|cast_transpose|route_tokens)(?:ILNS_8FormatIdE(\d+)E)?/.exec(mangled);
+  const gather = /gather_rowsI(\w+?)E/.exec(mangled);
+  if (gather) return `gather_rows ${{ '5uint4': 16, j: 4, h: 1 }[gather[1]] ?? gather[1]}`;
+  const other =
+    /(quantize_rows|quantize_blocks|cast_transpose|route_tokens|count_blocks|sum_blocks|sum_experts|fill_rows|find_rows|sum_slots|swiglu_act)(?:ILNS_8FormatIdE(\d+)E)?/.exec(
+      mangled,
+    );
   if (other) return other[2] === undefined ? other[1] : `${other[1]} ${other[2]}`;
   return mangled;
 }

@@ -57,21 +57,36 @@ const product = (m: number, n: number, k: number, rest: object = {}) =>
     ...rest,
   });
 
-const rowScales = { b: { scheme: 'activation-1x128', input: { generate: 'normal', seed: 2 } } };
+const operand = (preset: string, format: string, seed: number) => ({
+  scheme: { preset, format },
+  input: { generate: 'normal', seed },
+});
 const added = { c: { input: { generate: 'normal', seed: 3, dtype: 'f32' } } };
 
 /** Every tile of tiles.def: its name, and a product that it computes, ragged and of several tiles a thread block. */
 const tiles = [
   ...readFileSync(join(packageRoot(), 'native-cuda/kernels/cuda/tiles.def'), 'utf8').matchAll(
-    /^FP8LAB_TILE\((\d+), (\d+), (none|a|b), (block|row), (2|4), (false|true)\)/gm,
+    /^FP8LAB_TILE\((\d+), (\d+), (none|a|b), (block|row), (2|4), (false|true), (e4m3|e5m2), (e4m3|e5m2)\)/gm,
   ),
-].map(([, m, n, share, scales, bytes, paired]) => {
+].map(([, m, n, share, scales, bytes, paired, a, b]) => {
   const parts = [`${m}x${n}`, share === 'none' ? '' : `${share!.toUpperCase()} shared`];
   parts.push(scales === 'row' ? 'row scales' : '', bytes === '2' ? 'bf16' : 'f32', paired === 'true' ? 'paired' : '');
+  parts.push(a === 'e4m3' && b === 'e4m3' ? '' : `${a} x ${b}`);
   const output = bytes === '2' ? {} : { output: 'f32', ...added };
-  const spec = product(Number(m) * 2 + 20, 408, 300, { ...output, ...(scales === 'row' ? rowScales : {}) });
+  const operands = {
+    a: operand('activation-1x128', a!, 1),
+    b: operand(scales === 'row' ? 'activation-1x128' : 'weight-128x128', b!, 2),
+  };
+  const spec = product(Number(m) * 2 + 20, 408, 300, { ...operands, ...output });
   return [parts.filter(Boolean).join(', '), spec] as const;
 });
+
+/** What the kernels with e5m2 leave out: block scales go as row scales, and narrower outputs are rounded from f32. */
+const gradients = [
+  ['block scales, f32', product(40, 200, 300, { a: operand('activation-1x128', 'e5m2', 4), output: 'f32', ...added })],
+  ['row scales, bf16', product(40, 200, 300, { b: operand('activation-1x128', 'e5m2', 5) })],
+  ['block scales, f16', product(40, 200, 300, { b: operand('weight-128x128', 'e5m2', 6), output: 'f16' })],
+] as const;
 
 describe.runIf(requireEmulator())('CUDA kernels, emulated', () => {
   const host = createNativeServer('native:host', { threads: 1 });
@@ -90,6 +105,10 @@ describe.runIf(requireEmulator())('CUDA kernels, emulated', () => {
       for (const { seed, run } of emulators) expect(await run(spec), `order of threads ${seed}`).toEqual(wanted);
     },
   );
+
+  it.each(gradients)('gemm with e5m2, %s: the bits of the host', async (_, spec) => {
+    expect(await emulators[0]!.run(spec)).toEqual(await expected(spec));
+  });
 
   it.each(tiles)('gemm %s: the bits of the host, ragged and with several tiles a block', async (tile, spec) => {
     const wanted = await expected(spec);

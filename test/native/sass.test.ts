@@ -44,7 +44,7 @@ describe.skipIf(!hasCompiler)(`CUDA kernels compiled for sm_90a${hasCompiler ? '
   let log = '';
 
   beforeAll(async () => {
-    const outputs = await Promise.all(['gemm', 'quantize', 'gate'].map((name) => compile(name, folder)));
+    const outputs = await Promise.all(['gemm', 'quantize', 'gate', 'moe'].map((name) => compile(name, folder)));
     log = outputs.map((output) => output.log).join('\n');
     const resources = readResources(log);
     for (const { cubin } of outputs) {
@@ -67,7 +67,7 @@ describe.skipIf(!hasCompiler)(`CUDA kernels compiled for sm_90a${hasCompiler ? '
 
   it('multiply on the tensor cores, load and store by the copy engine, and move registers between warpgroups', () => {
     const gemms = Object.entries(table).filter(([name]) => name.startsWith('gemm'));
-    expect(gemms.length).toBe(17);
+    expect(gemms.length).toBe(23);
     for (const [name, counts] of gemms) {
       expect(counts.QGMMA, name).toBeGreaterThanOrEqual(4);
       expect(counts.UTMALDG, name).toBe(4);

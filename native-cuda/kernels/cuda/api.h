@@ -18,9 +18,11 @@ struct GemmOperand {
   i64 stride = 0;
   const float* scales = nullptr;
   i64 scale_stride = 0;
+  /** e4m3 or e5m2. */
+  FormatId format = FormatId::e4m3;
 };
 
-/** A wgmma gemm with e4m3 operands. `d` is [group, m, n] in bf16 or f32, rows every `d_stride` elements. See Problem for the groupings. */
+/** A wgmma gemm; where an operand is e5m2 there are kernels for block scales with bf16 and for row scales with f32. `d` is [group, m, n] in bf16 or f32, rows every `d_stride` elements. See Problem for the groupings. */
 struct GemmLaunch {
   Problem problem;
   GemmOperand a;
@@ -41,7 +43,7 @@ struct GemmLaunch {
 const std::vector<TileShape>& gemm_tiles();
 /** The kernel of a tile, for attributes; null where there is none. */
 const void* gemm_kernel_of(const TileShape& tile);
-/** `128x160, B shared`. */
+/** `128x160, B shared, bf16`. */
 std::string tile_text(const TileShape& tile);
 /** The plan a launch takes on a device of so many multiprocessors; refuses sizes and alignments with the numbers and what fits. Pure host code. */
 Plan plan_launch(const GemmLaunch& launch, int multiprocessors);

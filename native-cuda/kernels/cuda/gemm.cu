@@ -17,14 +17,16 @@ struct Instance {
 };
 
 const Instance instances[] = {
-#define FP8LAB_TILE(m, n, share, scales, bytes, paired) \
-  {{m, n, Share::share, ScalesB::scales, bytes, paired}, &gemm_kernel<m, n, Share::share, ScalesB::scales, bytes, paired>},
+#define FP8LAB_TILE(m, n, share, scales, bytes, paired, a, b) \
+  {{m, n, Share::share, ScalesB::scales, bytes, paired, FormatId::a, FormatId::b}, \
+   &gemm_kernel<m, n, Share::share, ScalesB::scales, bytes, paired, FormatId::a, FormatId::b>},
 #include "tiles.def"
 #undef FP8LAB_TILE
 };
 
 bool same(const TileShape& a, const TileShape& b) {
-  return a.m == b.m && a.n == b.n && a.share == b.share && a.scales_b == b.scales_b && a.output_bytes == b.output_bytes && a.paired == b.paired;
+  return a.m == b.m && a.n == b.n && a.share == b.share && a.scales_b == b.scales_b && a.output_bytes == b.output_bytes && a.paired == b.paired &&
+         a.format_a == b.format_a && a.format_b == b.format_b;
 }
 
 PFN_cuTensorMapEncodeTiled_v12000 map_encoder(const std::string& where) {
@@ -129,6 +131,7 @@ Kernel kernel_of(const TileShape& tile) {
 bool suits(const TileShape& tile, const GemmLaunch& launch) {
   const Grouping grouping = launch.problem.grouping;
   if (tile.output_bytes != (launch.output == FormatId::bf16 ? 2 : 4) || tile.scales_b != launch.scales_b) return false;
+  if (tile.format_a != launch.a.format || tile.format_b != launch.b.format) return false;
   const bool aligned = grouping == Grouping::contiguous || grouping == Grouping::offsets;
   return grouping == Grouping::dense || grouping == Grouping::k_grouped || (tile.share != Share::b && !(aligned && tile.m > group_alignment));
 }
@@ -150,7 +153,10 @@ std::string tile_text(const TileShape& tile) {
   std::string text = std::to_string(tile.m) + "x" + std::to_string(tile.n);
   if (tile.share != Share::none) text += tile.share == Share::a ? ", A shared" : ", B shared";
   if (tile.scales_b == ScalesB::row) text += ", row scales";
-  return text + (tile.output_bytes == 2 ? ", bf16" : ", f32") + (tile.paired ? ", paired" : "");
+  text += tile.output_bytes == 2 ? ", bf16" : ", f32";
+  const auto name = [](FormatId format) { return std::string(format == FormatId::e5m2 ? "e5m2" : "e4m3"); };
+  const bool usual = tile.format_a == FormatId::e4m3 && tile.format_b == FormatId::e4m3;
+  return text + (tile.paired ? ", paired" : "") + (usual ? "" : ", " + name(tile.format_a) + " x " + name(tile.format_b));
 }
 
 Plan plan_launch(const GemmLaunch& launch, int multiprocessors) {
@@ -178,7 +184,7 @@ Plan plan_launch(const GemmLaunch& launch, int multiprocessors) {
     if (!found || candidate.clocks < plan.clocks) plan = candidate;
     found = true;
   }
-  if (!found) refuse("no kernel has the wanted tile for this grouping and output", launch.where, "leave the tile to the planner");
+  if (!found) refuse("no kernel has the wanted tile for this grouping, output and formats", launch.where, "leave the tile to the planner");
   return plan;
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// The wgmma gemm: D = C + A * B^T, e4m3 operands along k, f32 scales per 128 of k; the arithmetic `hopper-deepgemm` of docs/numerics.md (scales-first, fused).
+// The wgmma gemm: D = C + A * B^T, e4m3 or e5m2 operands along k, f32 scales per 128 of k; the arithmetic `hopper-deepgemm` of docs/numerics.md (scales-first, fused).
 //
 // One warpgroup loads (one thread of it: the copy engine does the work), one or two multiply. Each 128 of k: four wgmma from zero, then each partial sum is
 // promoted by one fma; while a warpgroup promotes, the other one's wgmma keep the tensor cores busy. Thread blocks stay for all their tiles, the loads run
@@ -22,9 +22,9 @@ struct Maps {
   CUtensorMap d;
 };
 
-template <int tile_m, int tile_n, Share share, ScalesB scales_b, int output_bytes, bool paired>
+template <int tile_m, int tile_n, Share share, ScalesB scales_b, int output_bytes, bool paired, FormatId format_a, FormatId format_b>
 struct Gemm {
-  static constexpr TileShape tile = {tile_m, tile_n, share, scales_b, output_bytes, paired};
+  static constexpr TileShape tile = {tile_m, tile_n, share, scales_b, output_bytes, paired, format_a, format_b};
   static_assert(is_feasible(tile));
   static constexpr int stages = stage_count(tile);
   static constexpr int cluster = cluster_size(tile);
@@ -114,6 +114,19 @@ struct Gemm {
   __device__ __forceinline__ int wave_row(int math_group, int wave) const { return (wave * groups + math_group) * wave_rows; }
   __device__ __forceinline__ int thread_row() const { return (threadIdx.x / 32 % 4) * 16 + threadIdx.x % 32 / 4; }
 
+  static __device__ __forceinline__ void multiply_codes(float (&partial)[sums], u64 a, u64 b, int accumulate) {
+    constexpr bool wide_a = format_a == FormatId::e5m2, wide_b = format_b == FormatId::e5m2;
+    if constexpr (wide_a && wide_b) {
+      Wgmma<tile_n>::e5m2(partial, a, b, accumulate);
+    } else if constexpr (wide_a) {
+      Wgmma<tile_n>::e5m2_e4m3(partial, a, b, accumulate);
+    } else if constexpr (wide_b) {
+      Wgmma<tile_n>::e4m3_e5m2(partial, a, b, accumulate);
+    } else {
+      Wgmma<tile_n>::e4m3(partial, a, b, accumulate);
+    }
+  }
+
   /** Starts the products of a stage for 64 rows: four instructions from zero. */
   __device__ __forceinline__ void multiply(float (&partial)[sums], int stage, int row) const {
     const u64 a = operand_descriptor(shared + a_offset + stage * a_bytes + row * block_k);
@@ -121,7 +134,7 @@ struct Gemm {
     pin(partial);
     wgmma_fence();
 #pragma unroll
-    for (int k = 0; k < block_k / 32; k++) Wgmma<tile_n>::e4m3(partial, advance_descriptor(a, k * 32, 0), advance_descriptor(b, k * 32, 0), k != 0);
+    for (int k = 0; k < block_k / 32; k++) multiply_codes(partial, advance_descriptor(a, k * 32, 0), advance_descriptor(b, k * 32, 0), k != 0);
     wgmma_commit();
     pin(partial);
   }
@@ -361,10 +374,10 @@ struct Gemm {
 inline constexpr int load_registers = 40;
 inline constexpr int math_registers = 232;
 
-template <int tile_m, int tile_n, Share share, ScalesB scales_b, int output_bytes, bool paired>
-__global__ void __launch_bounds__(thread_count(TileShape{tile_m, tile_n, share, scales_b, output_bytes, paired}), 1)
+template <int tile_m, int tile_n, Share share, ScalesB scales_b, int output_bytes, bool paired, FormatId format_a, FormatId format_b>
+__global__ void __launch_bounds__(thread_count(TileShape{tile_m, tile_n, share, scales_b, output_bytes, paired, format_a, format_b}), 1)
     gemm_kernel(const __grid_constant__ Maps maps, const __grid_constant__ Problem problem) {
-  using G = Gemm<tile_m, tile_n, share, scales_b, output_bytes, paired>;
+  using G = Gemm<tile_m, tile_n, share, scales_b, output_bytes, paired, format_a, format_b>;
   const G gemm{shared_address(dynamic_shared<u8>()), G::cluster == 2 ? cluster_rank() : 0};
   if ((gemm.shared & 1023) != 0) __trap();
   // The warpgroup's index is the same for all its threads; shfl tells the compiler so.

@@ -38,15 +38,14 @@ function halfMethod(n) {
 
 const types = (n) => [
   method(n, 'e4m3', 'e4m3', 'e4m3', false),
-  ...(n === 64
+  ...(n === 64 || n === 128
     ? [
-        method(n, 'e4m3_registers', 'e4m3', 'e4m3', true),
         method(n, 'e4m3_e5m2', 'e4m3', 'e5m2', false),
         method(n, 'e5m2_e4m3', 'e5m2', 'e4m3', false),
         method(n, 'e5m2', 'e5m2', 'e5m2', false),
-        halfMethod(n),
       ]
     : []),
+  ...(n === 64 ? [method(n, 'e4m3_registers', 'e4m3', 'e4m3', true), halfMethod(n)] : []),
 ];
 
 const text = `#pragma once

@@ -29,20 +29,33 @@ bool is_wgmma(const Arithmetic& arithmetic, const Scheme& a, const Scheme& b, i6
   const bool step = model.kind == ModelKind::aligned && model.fraction_bits == 13 && model.terms == 32 && model.output == StepOutput::e8m13 &&
                     model.order == TermOrder::linear;
   const bool promotion = arithmetic.promote_every == block_k && arithmetic.combine == Combine::scales_first && arithmetic.promote == Promote::fused;
-  const bool formats = a.format == FormatId::e4m3 && b.format == FormatId::e4m3;
+  const auto is_fp8 = [](FormatId format) { return format == FormatId::e4m3 || format == FormatId::e5m2; };
+  const bool formats = is_fp8(a.format) && is_fp8(b.format);
   return step && promotion && formats && constant_along_steps(a, k) && constant_along_steps(b, k);
 }
 
 bool fits_int(i64 m, i64 n, i64 k) { return std::max({m, n, k}) < 0x7fffffff - 256; }
 
-/** Whether the kernel reads a scale of B for each 128 rows rather than for each row. */
-bool has_block_scales(const Scheme& b, i64 n) { return b.tile_rows == 128 || (b.tile_rows == 0 && n <= 128); }
+/** What a launch is made of; its kernel may give f32 where the output is narrower. */
+struct Form {
+  ScalesB scales_b;
+  FormatId output;
+};
+
+/** A scale of B for each 128 rows where its tiles allow; with e5m2 there are fewer kernels, and row scales and f32 hold all that they leave out. */
+Form form_of(const Scheme& a, const Scheme& b, i64 n, FormatId output) {
+  const bool blocks = b.tile_rows == 128 || (b.tile_rows == 0 && n <= 128), narrow = output == FormatId::bf16;
+  const bool every = a.format == FormatId::e4m3 && b.format == FormatId::e4m3;
+  const Form wanted{blocks ? ScalesB::block : ScalesB::row, narrow ? FormatId::bf16 : FormatId::f32};
+  return every || (blocks && narrow) ? wanted : Form{ScalesB::row, FormatId::f32};
+}
 
 /** An operand as the wgmma kernel reads it: codes [layer, row, k] and scales [layer, step, row], put together of parts; zeros where there is none. */
 class WgmmaOperand {
  public:
-  WgmmaOperand(i64 layers, i64 rows, i64 k, bool block_scales, const std::string& where)
-      : where_(where), rows_(rows), rows_per_scale_(block_scales ? 128 : 1), steps_(ceil_div(static_cast<int>(k), block_k)) {
+  WgmmaOperand(FormatId format, i64 layers, i64 rows, i64 k, ScalesB scales, const std::string& where)
+      : where_(where), rows_(rows), rows_per_scale_(scales == ScalesB::block ? 128 : 1), steps_(ceil_div(static_cast<int>(k), block_k)) {
+    operand_.format = format;
     operand_.stride = round_to(k, 16);
     operand_.scale_stride = round_to((rows + rows_per_scale_ - 1) / rows_per_scale_, 4);
     codes_ = Buffer(layers * rows * operand_.stride, where);
@@ -102,10 +115,9 @@ const TileShape* wanted_tile(const std::string& where) {
 /** Launches a product and brings D [shape] back, rows of all layers together; rows of no group hold anything. */
 Tensor launch_wgmma(GemmLaunch launch, FormatId output, std::vector<i64> shape, const Tensor* c) {
   const std::string& where = launch.where;
-  const bool narrow = output == FormatId::bf16;
+  const bool narrow = launch.output == FormatId::bf16;
   const i64 n = shape.back(), rows = element_count(shape) / n, width = narrow ? 2 : 4;
   launch.d_stride = round_to(n, narrow ? 8 : 4);
-  launch.output = narrow ? FormatId::bf16 : FormatId::f32;
   launch.tile = wanted_tile(where);
   const Buffer d(rows * launch.d_stride * width, where);
   launch.d = d.as();
@@ -124,8 +136,8 @@ Tensor launch_wgmma(GemmLaunch launch, FormatId output, std::vector<i64> shape, 
   check(cudaMemcpy2D(result.lanes.data(), static_cast<std::size_t>(n * width), d.as(), static_cast<std::size_t>(launch.d_stride * width),
                      static_cast<std::size_t>(n * width), static_cast<std::size_t>(rows), cudaMemcpyDeviceToHost),
         "cudaMemcpy2D", where);
-  if (output != FormatId::f16) return result;
-  // f16 is rounded once from the f32 sums.
+  if (output == launch.output) return result;
+  // Rounded once from the f32 sums.
   const Matrix wide = upload_matrix(result, where);
   const Buffer out(rows * n * 2, where);
   launch_dequantize(wide.view, out.as(), output, nullptr, where);
@@ -134,8 +146,8 @@ Tensor launch_wgmma(GemmLaunch launch, FormatId output, std::vector<i64> shape, 
 }
 
 Tensor multiply_wgmma(const GemmSpec& spec, const Quantized& a, const Quantized& b, const Tensor* c, const std::string& where) {
-  const bool blocks = has_block_scales(spec.b.scheme, spec.n);
-  WgmmaOperand left(1, spec.m, spec.k, false, where), right(1, spec.n, spec.k, blocks, where);
+  const Form form = form_of(spec.a.scheme, spec.b.scheme, spec.n, spec.output);
+  WgmmaOperand left(spec.a.scheme.format, 1, spec.m, spec.k, ScalesB::row, where), right(spec.b.scheme.format, 1, spec.n, spec.k, form.scales_b, where);
   left.add(a, spec.a.scheme, 0, 0, 0);
   right.add(b, spec.b.scheme, 0, 0, 0);
   GemmLaunch launch;
@@ -143,7 +155,8 @@ Tensor multiply_wgmma(const GemmSpec& spec, const Quantized& a, const Quantized&
   launch.problem.m = static_cast<int>(spec.m);
   launch.problem.n = static_cast<int>(spec.n);
   launch.problem.k = static_cast<int>(spec.k);
-  launch.scales_b = blocks ? ScalesB::block : ScalesB::row;
+  launch.scales_b = form.scales_b;
+  launch.output = form.output;
   launch.a = left.on_device();
   launch.b = right.on_device();
   return launch_wgmma(std::move(launch), spec.output, {spec.m, spec.n}, c);
@@ -170,9 +183,9 @@ bool groups_fit(const GroupedGemmSpec& spec) {
 class GroupedLaunch {
  public:
   GroupedLaunch(const GroupedGemmSpec& spec, const std::string& where)
-      : spec_(spec), by_k_(spec.layout == GroupLayout::k_grouped), masked_(spec.layout == GroupLayout::masked),
-        a_(masked_ ? spec.groups : 1, spec.m, spec.k, false, where),
-        b_(by_k_ ? 1 : spec.groups, spec.n, spec.k, has_block_scales(spec.b.scheme, spec.n), where),
+      : spec_(spec), form_(form_of(spec.a.scheme, spec.b.scheme, spec.n, spec.output)), by_k_(spec.layout == GroupLayout::k_grouped),
+        masked_(spec.layout == GroupLayout::masked), a_(spec.a.scheme.format, masked_ ? spec.groups : 1, spec.m, spec.k, ScalesB::row, where),
+        b_(spec.b.scheme.format, by_k_ ? 1 : spec.groups, spec.n, spec.k, form_.scales_b, where),
         layout_(static_cast<std::size_t>(masked_ || by_k_ ? spec.groups : spec.m), masked_ || by_k_ ? 0 : -1) {
     launch_.where = where;
     Problem& problem = launch_.problem;
@@ -181,7 +194,8 @@ class GroupedLaunch {
     problem.n = static_cast<int>(spec.n);
     problem.k = static_cast<int>(spec.k);
     problem.groups = static_cast<int>(spec.groups);
-    launch_.scales_b = has_block_scales(spec.b.scheme, spec.n) ? ScalesB::block : ScalesB::row;
+    launch_.scales_b = form_.scales_b;
+    launch_.output = form_.output;
   }
 
   void add(const GroupProduct& product) {
@@ -209,6 +223,7 @@ class GroupedLaunch {
 
  private:
   const GroupedGemmSpec& spec_;
+  Form form_;
   bool by_k_, masked_;
   WgmmaOperand a_, b_;
   std::vector<int> layout_;

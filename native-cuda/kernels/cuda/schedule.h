@@ -2,7 +2,7 @@
 // Which tiles a wgmma gemm is cut into, in which order its persistent thread blocks walk them, and what they need of a multiprocessor.
 // Pure functions of numbers: the kernel and the host tests (test/schedule_test.cpp) run the same code.
 
-#include "../../numerics/hd.h"
+#include "../../numerics/formats.h"
 
 /** Marks a member function for host and device. */
 #if defined(__CUDACC__)
@@ -45,6 +45,9 @@ struct TileShape {
   int output_bytes = 2;
   /** Two partial sums in registers, so that a warpgroup promotes one while its tensor cores compute the other. */
   bool paired = false;
+  /** Of the operands: e4m3 or e5m2. */
+  FormatId format_a = FormatId::e4m3;
+  FormatId format_b = FormatId::e4m3;
 };
 
 FP8LAB_HD constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
