@@ -147,6 +147,9 @@ describe('what is taken away', () => {
       points.map(({ error }: { error: number }) => error),
     );
     await expectPictures(page, '#curve', ['svg', 'png']);
+    // What style sheets say is in the file: it looks the same without them.
+    const { text } = await save(page, 'main .panel:has(#models) [data-export="svg"]');
+    expect(text).toMatch(/<path [^>]*class="cell kept one"[^>]* fill="rgb\(/);
     await page.close();
   });
 

@@ -3,7 +3,7 @@ import { fill, h } from './dom.ts';
 import { figure, heatMap } from './heat-map.ts';
 import { levelOf } from './levels.ts';
 
-/** Where results differ, as a picture; `onPick` gets the coordinates of a cell that is chosen. */
+/** Where results differ, as a picture, or their magnitudes where they do not; `onPick` gets the coordinates of a cell that is chosen. */
 export function differenceFigure(
   map: DifferenceMap,
   onPick?: (coordinates: readonly [row: number, column: number]) => void,
@@ -14,7 +14,7 @@ export function differenceFigure(
   const place = (row: number, column: number) =>
     [Math.floor((row * rows) / map.cells[0]), Math.floor((column * columns) / map.cells[1])] as const;
   const picture = heatMap({
-    label: `Differences of ${map.name}`,
+    label: equal ? `Magnitudes of ${map.name}: no bit differs` : `Differences of ${map.name}`,
     aspect: Math.min(Math.max(rows / columns, 0.2), equal ? 0.25 : 0.5),
     onPoint: (row, column) => {
       const cell = row * map.cells[1] + column;
@@ -22,13 +22,18 @@ export function differenceFigure(
     },
     onPick: onPick && ((row, column) => onPick(place(row, column))),
   });
-  const levels = Uint8Array.from(map.differing, (count, i) =>
-    levelOf(count === 0 ? 0 : 0.4 + (0.6 * count) / map.elements[i]!),
-  );
-  picture.show({ rows: map.cells[0], columns: map.cells[1], levels, ramp: 'error' });
+  // Where nothing differs the values themselves are what there is to see, and to ask for.
+  const differences = () =>
+    Uint8Array.from(map.differing, (count, i) => levelOf(count === 0 ? 0 : 0.4 + (0.6 * count) / map.elements[i]!));
+  picture.show({
+    rows: map.cells[0],
+    columns: map.cells[1],
+    levels: equal ? map.magnitudes : differences(),
+    ramp: equal ? 'value' : 'error',
+  });
   const words = onPick === undefined ? '' : '; click to work an element out';
   return figure(
-    `${map.name} [${rows}, ${columns}]: ${equal ? 'no bit differs' : 'where bits differ'}${words}`,
+    `${map.name} [${rows}, ${columns}]: ${equal ? 'magnitudes; no bit differs' : 'where bits differ'}${words}`,
     picture.element,
     where,
   );

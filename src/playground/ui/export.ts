@@ -39,9 +39,35 @@ function download(name: string, content: Blob): void {
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
-/** An SVG as a file that stands alone, of the size that it is drawn in: the page's colours written out. */
+/** What the page's style sheets say of pictures. */
+const styled = [
+  'fill',
+  'stroke',
+  'stroke-width',
+  'stroke-dasharray',
+  'opacity',
+  'paint-order',
+  'font-family',
+  'font-size',
+  'font-weight',
+  'text-anchor',
+] as const;
+
+/** Writes what the style sheets say of an element, and of all in it, into a copy: where it is not what the element around it has. */
+function writeStyles(from: Element, copy: Element, around?: CSSStyleDeclaration): void {
+  const own = getComputedStyle(from);
+  for (const name of styled) {
+    const value = own.getPropertyValue(name);
+    const plain = name === 'opacity' ? '1' : around?.getPropertyValue(name);
+    if (value !== plain) copy.setAttribute(name, value);
+  }
+  for (const [i, child] of Array.from(from.children).entries()) writeStyles(child, copy.children[i]!, own);
+}
+
+/** An SVG as a file that stands alone, of the size that it is drawn in: the page's colours and styles written out. */
 export function standaloneSvg(svg: SVGSVGElement): string {
   const copy = svg.cloneNode(true) as SVGSVGElement;
+  if (svg.isConnected) writeStyles(svg, copy);
   const { width, height } = svgSize(svg);
   const plain = { xmlns: 'http://www.w3.org/2000/svg', width, height, 'font-family': 'sans-serif' };
   for (const [name, value] of Object.entries(plain)) copy.setAttribute(name, String(value));

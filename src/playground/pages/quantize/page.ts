@@ -244,7 +244,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     }
     asked = key;
     delete root.dataset.ready;
-    for (const side of sides) side.gpu.say('');
+    for (const side of sides) side.gpu.say('The adapter is asked …');
     compute(++run);
   }
   return { update };

@@ -12,17 +12,18 @@ export interface Bars {
   readonly most: number;
   readonly height?: number;
   readonly width?: number;
-  /** What the line says, at the right end. Default: the mean, and the line lies there. */
+  /** A value that bars stand on or hang from, and what is said of it; default: they stand on 0, and a line says their mean. */
   readonly line?: { readonly at: number; readonly text: string };
 }
 
 const bottom = 22;
 const head = 18;
 
-/** A bar with rounded upper corners, as a part of a path. */
-function barPath(x: number, y: number, width: number, height: number): string {
-  const round = Math.min(2, width / 2, height);
-  return `M${x} ${y + height}v${round - height}q0 ${-round} ${round} ${-round}h${width - 2 * round}q${round} 0 ${round} ${round}v${height - round}z`;
+/** A bar from where it stands to its end, whose corners are rounded, as a part of a path. */
+function barPath(x: number, from: number, to: number, width: number): string {
+  const round = Math.min(2, width / 2, Math.abs(to - from));
+  const up = to < from ? -round : round;
+  return `M${x} ${from}V${to - up}q0 ${up} ${round} ${up}h${width - 2 * round}q${round} 0 ${round} ${-up}V${from}z`;
 }
 
 /** A picture of loads. All bars that look alike are one path: the browser lays few elements out, however many experts there are. */
@@ -44,9 +45,8 @@ export function barPicture(bars: Bars): SVGSVGElement {
   for (let at = 0; at < count; at++) {
     const sign = mark?.(at);
     const x = at * step + gap / 2;
-    const size = Math.max(tall(values[at]!), 0.5);
-    const y = head + room - size;
-    const path = barPath(x, y, step - gap, size);
+    const y = head + room - Math.max(tall(values[at]!), 0.5);
+    const path = barPath(x, bars.line === undefined ? head + room : lineAt, y, step - gap);
     const center = x + (step - gap) / 2;
     const word = (place: number, top: number, kind: string, text: string) =>
       words.push(s('text', { x: place, y: top, 'text-anchor': 'middle', class: kind }, text));

@@ -134,9 +134,10 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   let checks = 0;
   const check = async ({ logits, bias, gated }: Course): Promise<void> => {
     const mine = ++checks;
-    gpu.say('');
+    gpu.say('The adapter is asked …');
     const { kind } = await context.services.known;
-    if (kind === 'none' || timer !== undefined || mine !== checks) return;
+    if (mine !== checks) return;
+    if (kind === 'none' || timer !== undefined) return gpu.say('');
     try {
       const given = { logits, bias: biasTensor(bias) };
       const { tensors } = await context.services.gpu.call('run', { spec: gateSpec, given }, { timeout: 60_000 });
@@ -184,10 +185,10 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   function show(routed: boolean): void {
     if (view === undefined) return;
     placing.show(view.before, view.after);
+    if (routed) fill(flow, flowPicture(view.course.gated, view.before, view.flows));
     exports.show(exportOf(state, view, () => flow.querySelector('svg')));
     if (!routed) return;
     fill(numbers, routingFacts(view));
-    fill(flow, flowPicture(view.course.gated, view.before, view.flows));
     for (const picture of [loads, biases, course]) picture.redraw();
     fill(ties, tieTable(view.course.gated));
     root.dataset.ready = 'true';

@@ -32,13 +32,6 @@ export function alignmentPicture(
       fill: 'var(--sign-soft)',
       rx: 4,
     }),
-    marks.map((exponent) =>
-      s(
-        'text',
-        { x: place(exponent) + cell / 2, y: head - 14, 'text-anchor': 'middle', class: 'tick' },
-        `2^${exponent}`,
-      ),
-    ),
     rows.map(
       (row, i) =>
         row.k === chosen &&
@@ -47,6 +40,13 @@ export function alignmentPicture(
     cellPaths(rows, place),
     rows.map((row, i) => drawRow(row, rowAt(i), place, width, row.k === chosen, onRow)),
     s('line', { x1: cutAt, x2: cutAt, y1: head - 30, y2: height - 4, stroke: 'var(--sign)', 'stroke-width': 2 }),
+    marks.map((exponent) =>
+      s(
+        'text',
+        { x: place(exponent) + cell / 2, y: head - 14, 'text-anchor': 'middle', class: 'tick' },
+        `2^${exponent}`,
+      ),
+    ),
     s(
       'text',
       { x: cutAt - 6, y: 13, 'text-anchor': 'end', class: 'tick strong' },

@@ -113,6 +113,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
 
   let sums: readonly ModelSum[] = [];
   let summed = '';
+  let changed = false;
   /** The sums of a pair, and what is told of them: a change of the chosen term alone leaves them. */
   const showSums = (pair: Pair) => {
     const key = `${pair.a} ${pair.b} ${state.model}`;
@@ -126,7 +127,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
       h('p', { class: 'small quiet' }, `The aligned sum is ${shown.steps.at(-1)!.note ?? 'exact'}.`),
     );
     fill(models, modelTable(sums, state.model));
-    exports.show(exportOf(pair, sums, () => picture.querySelector('svg')));
+    changed = true;
   };
 
   const update = (next: State) => {
@@ -154,6 +155,8 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     const alignment = alignmentOf(shown.steps[at]!, pair);
     const svg = alignment && alignmentPicture(alignment, state.k, (k) => context.set({ k }));
     fill(picture, svg ?? h('p', { class: 'quiet' }, shown.steps[at]!.note ?? 'Nothing to align.'));
+    if (changed) exports.show(exportOf(pair, sums, () => picture.querySelector('svg')));
+    changed = false;
     curve.update(state.promote, state.values);
     if (state.at === 'curve' && arrived) requestAnimationFrame(() => curve.element.scrollIntoView({ block: 'start' }));
   };
