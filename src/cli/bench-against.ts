@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { BackendIdentity } from '../backends/backend.ts';
 import { packageRoot } from '../backends/machine.ts';
 import { createWebGpuBackend } from '../backends/webgpu/backend.ts';
 import type { AgainstRequest, AgainstTimes } from '../backends/webgpu/peers/against.ts';
@@ -8,6 +9,7 @@ import type { Spread } from '../backends/webgpu/timing.ts';
 import { exitCodes, Fp8labError } from '../errors.ts';
 import type { VariantChoices } from '../kernels/variants.ts';
 import { type LoadedSpec, loadSpecs } from '../specs/load.ts';
+import { againstCharts, againstColumns, againstRows } from './bench-against-rows.ts';
 import {
   type BenchCommandOptions,
   describeIdentity,
@@ -18,12 +20,20 @@ import {
 } from './bench-parts.ts';
 import type { Io } from './io.ts';
 import { specFolder } from './specs.ts';
+import { checkFolder, writeStudy } from './study/output.ts';
 import { table } from './table.ts';
+import { packageVersion } from './version.ts';
 
 /** A package that is installed: where, and which version. */
 interface Installed {
   readonly folder: string;
   readonly version: string;
+}
+
+/** A spec beside its peers. */
+interface AgainstEntry {
+  readonly spec: string;
+  readonly times: AgainstTimes;
 }
 
 /** Specs whose shapes the peers can do too. */
@@ -83,12 +93,13 @@ export async function benchAgainst(
   const expected = await expectedResults(specs, io);
   const packages = Object.fromEntries(Object.entries(installed).map(([name, { folder }]) => [name, folder]));
   const adapter = options.adapter ?? 'auto';
+  const leave = options.out === undefined ? undefined : await checkFolder(options.out, '--out');
   const backend = createWebGpuBackend('webgpu:chromium', { adapter, env: io.env, variants, packages });
   try {
     const patience = { timeout: limit, signal: io.signal };
     const { identity } = await backend.start(patience);
     const chosen = await backend.variants(patience);
-    const entries = [];
+    const entries: AgainstEntry[] = [];
     for (const loaded of specs) {
       const able = fits(loaded, peers);
       io.stderr(`${backend.name}: ${loaded.label} against ${able.join(', ') || 'nobody: no peer does this'}\n`);
@@ -99,17 +110,47 @@ export async function benchAgainst(
       entries.push({ spec: loaded.label, times });
     }
     const versions = Object.fromEntries(Object.entries(installed).map(([name, { version }]) => [name, version]));
+    const files =
+      options.out === undefined ? [] : await writeAgainst(options.out, names, options, versions, identity, entries, io);
     if (options.json)
-      io.stdout(`${JSON.stringify({ schemaVersion: 1, identity, variants: chosen, versions, entries })}\n`);
+      io.stdout(`${JSON.stringify({ schemaVersion: 1, identity, variants: chosen, versions, entries, files })}\n`);
     else {
       io.stdout(describeIdentity(identity));
       for (const { spec, times } of entries)
         io.stdout(`${spec} (fast), milliseconds, median of ${times.ours.samples}\n${timesTable(times)}`);
+      io.stdout(files.map((file) => `wrote ${file}\n`).join(''));
     }
+  } catch (error) {
+    await leave?.();
+    throw error;
   } finally {
     await backend.close();
   }
   return exitCodes.ok;
+}
+
+/** CSV and a chart of all entries. */
+async function writeAgainst(
+  folder: string,
+  names: readonly string[],
+  { against, samples = 5 }: BenchCommandOptions,
+  versions: Readonly<Record<string, string>>,
+  identity: BackendIdentity,
+  entries: readonly AgainstEntry[],
+  io: Io,
+): Promise<readonly string[]> {
+  const all = { ...versions, fp8lab: packageVersion() };
+  const rows = entries.flatMap(({ spec, times }) => againstRows(spec, times, all));
+  const record = {
+    study: 'bench-against',
+    command: ['fp8lab', 'bench', ...names, '--against', against].join(' '),
+    version: packageVersion(),
+    options: { samples },
+    inputs: [],
+    notes: [describeIdentity(identity).trim()],
+  };
+  const charts = againstCharts(rows, identity.adapter, identity.software);
+  return writeStudy(folder, record, { name: 'bench-against', columns: againstColumns }, rows, charts, io);
 }
 
 function timesTable({ ours, peers }: AgainstTimes): string {

@@ -71,3 +71,6 @@ export function describeIdentity(identity: BackendIdentity): string {
   const software = identity.software ? ' (software: a CPU plays the GPU; these are no GPU times)' : '';
   return `${identity.backend}: ${identity.runtime}, ${identity.adapter}${software}\n`;
 }
+
+/** A label as part of a file's name: `gemm-bench-1024`. */
+export const fileName = (label: string): string => label.replace(/[^A-Za-z0-9-]+/g, '-');

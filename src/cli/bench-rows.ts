@@ -1,6 +1,7 @@
 import type { DispatchTime, SpecTimes } from '../backends/webgpu/bench.ts';
 import type { Chart, ChartAxis, ChartSeries } from '../studies/chart.ts';
 import type { Column, Row } from '../studies/study.ts';
+import { fileName } from './bench-parts.ts';
 import type { BackendRun, BenchEntry } from './bench-run.ts';
 import type { SweptSpec } from './bench-sweep.ts';
 
@@ -112,7 +113,7 @@ function sweepChart(rows: readonly Row[]): Chart {
   const byProducts = (products as number) > 0;
   const work = (row: Row): number => (row[byProducts ? 'multiply_adds' : 'bytes'] as number) / (byProducts ? 1e9 : 1e6);
   return {
-    name: `bench-${`${spec}-${varied}`.replace(/[^A-Za-z0-9-]+/g, '-')}`,
+    name: `bench-${fileName(`${spec}-${varied}`)}`,
     title: `${spec} (${tier}): time against work, ${String(varied).replaceAll(',', ' = ')} varied`,
     subtitle: subtitleOf(rows),
     kind: 'lines',

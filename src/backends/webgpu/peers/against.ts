@@ -25,7 +25,9 @@ export interface AgainstTimes {
 }
 
 /** Dispatches that quantize a product's operands: the peers are given theirs, and so is the product. */
-const quantizing: readonly string[] = ['kernels/amax', 'kernels/tile_scales', 'kernels/quantize'];
+const quantizing: readonly string[] = ['amax', 'tile_scales', 'quantize', 'quantize_rows'].map(
+  (name) => `kernels/${name}`,
+);
 
 /** Where the page finds a package's files. */
 const folder = (name: string): string => new URL(`packages/${name}`, location.href).href;
