@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Everything a Hopper GPU is needed for, in one go, on a machine without internet:
 #
-#   scripts/gpu-session.sh [--out FOLDER] [--reference FOLDER] [--device cuda|host] [--specs FOLDER] [--native FILE] [--quick]
+#   scripts/gpu-session.sh [--out FOLDER] [--reference PATH] [--device cuda|host] [--specs FOLDER] [--native FILE] [--quick]
 #
-# Builds, probes the tensor cores, runs every resolved spec and holds its digests against those of FOLDER (a bundle's reference/, or the specs/ of a
-# `--device host` run), checks the fast kernels against the general ones, records evidence where Node is, runs compute-sanitizer where it is, and
+# Builds, probes the tensor cores, runs every resolved spec and holds its digests against those of a folder (a bundle's reference/) or of the
+# digests.jsonl of another session, checks the fast kernels against the general ones, records evidence where Node is, runs compute-sanitizer where it is, and
 # measures. `--device host` rehearses it without a GPU; `--native` names a runner that is built already. Results: --out, or evidence/<device>-<date>.
 # Exit codes: 0 all held, 1 something differs, 2 usage, 3 environment.
 set -uo pipefail
@@ -30,9 +30,11 @@ if [ -z "$out" ]; then
   [ "$device" = host ] || model=$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null | head -1 | tr 'A-Z ' 'a-z-' | tr -cd 'a-z0-9.-')
   out=$root/evidence/${model:-cuda}-$(date +%F)
 fi
-[ -z "$reference" ] || [ -d "$reference" ] || { echo "no folder $reference with reference digests" >&2; exit 3; }
+[ -z "$reference" ] || [ -e "$reference" ] || { echo "no folder or file $reference with reference digests" >&2; exit 3; }
 [ -d "$specs" ] || { echo "no folder $specs with resolved specs; fp8lab spec export writes them" >&2; exit 3; }
-mkdir -p "$out/specs" || exit 3
+mkdir -p "$out" || exit 3
+work=$(mktemp -d) || exit 3
+trap 'rm -rf "$work"' EXIT
 failed=0
 step() { echo "== $1" >&2; }
 fail() { echo "   FAILED: $1" >&2; failed=1; }
@@ -41,8 +43,9 @@ build=${FP8LAB_BUILD:-$root/build/gpu-session}
 if [ -z "$native" ]; then
   step build
   cuda=ON; [ "$device" = host ] && cuda=OFF
-  cmake -S "$root/native-cuda" -B "$build" -DFP8LAB_CUDA=$cuda -DFP8LAB_EMULATOR=OFF -DFP8LAB_JSON_INCLUDE="${FP8LAB_JSON_INCLUDE:-}" >"$out/build.log" 2>&1 &&
-    cmake --build "$build" -j >>"$out/build.log" 2>&1 || { tail -20 "$out/build.log" >&2; exit 3; }
+  mkdir -p "$build"
+  cmake -S "$root/native-cuda" -B "$build" -DFP8LAB_CUDA=$cuda -DFP8LAB_EMULATOR=OFF -DFP8LAB_JSON_INCLUDE="${FP8LAB_JSON_INCLUDE:-}" >"$build/build.log" 2>&1 &&
+    cmake --build "$build" -j >>"$build/build.log" 2>&1 || { tail -20 "$build/build.log" >&2; exit 3; }
 else
   build=$(dirname "$native")
 fi
@@ -62,16 +65,21 @@ fi
 
 step "specs on $device"
 count=0 differing=0
+: >"$out/digests.jsonl"
+digests() { grep -o '"sha256":"[0-9a-f]*"'; }
+expected() { # of a spec: a file of its own in a folder, or its line of another session's digests.jsonl
+  if [ -d "$reference" ]; then cat "$reference/$1.json" 2>/dev/null
+  else grep -F "\"spec\":\"${1#*.}\",\"kernel\":\"${1%%.*}\"" "$reference"; fi
+}
 for spec in "$specs"/*.json; do
   [ -e "$spec" ] || continue
   name=$(basename "$spec" .json)
   count=$((count + 1))
-  timeout 600 "$native" run "$spec" --device "$device" --digest >"$out/specs/$name.json" 2>"$out/specs/$name.error" || { fail "$name: $(cat "$out/specs/$name.error")"; continue; }
-  rm -f "$out/specs/$name.error"
+  timeout 600 "$native" run "$spec" --device "$device" --digest >"$work/result" 2>"$work/error" || { fail "$name: $(cat "$work/error")"; continue; }
+  cat "$work/result" >>"$out/digests.jsonl"
   [ -n "$reference" ] || continue
-  if [ ! -e "$reference/$name.json" ]; then fail "$name has no reference digest"; continue; fi
-  digests() { grep -o '"sha256":"[0-9a-f]*"' "$1"; }
-  if [ "$(digests "$out/specs/$name.json")" != "$(digests "$reference/$name.json")" ]; then
+  expected "$name" >"$work/expected" || { fail "$name has no reference digest"; continue; }
+  if [ "$(digests <"$work/result")" != "$(digests <"$work/expected")" ]; then
     differing=$((differing + 1)); fail "$name differs from the reference"
   fi
 done
@@ -83,12 +91,17 @@ node=$root/bin/node
 if [ -n "$node" ] && [ -e "$root/dist/cli.js" ]; then
   step "evidence by parity"
   # The reference is slow next to the runner, so the whole suite has a limit; what was recorded until then stays.
-  FP8LAB_NATIVE=$native timeout 1500 "$node" "$root/dist/cli.js" parity "$specs" --backends "native:$device" --record "$out/parity" --json >"$out/parity.json" 2>"$out/parity.log" ||
-    fail "parity (see parity.json)"
+  FP8LAB_NATIVE=$native timeout 1500 "$node" "$root/dist/cli.js" parity "$specs" --backends "native:$device" --record "$out/parity" >"$out/parity.txt" 2>"$work/log" ||
+    { cat "$work/log" >>"$out/parity.txt"; fail "parity (see parity.txt)"; }
   if [ "$device" = cuda ]; then
     step "WGSL on this GPU"
-    timeout 900 "$node" "$root/dist/cli.js" parity "$specs" --backends webgpu:node --adapter hardware --record "$out/parity" --json >"$out/webgpu.json" 2>"$out/webgpu.log" ||
-      echo "   WGSL did not run or differs (see webgpu.json): a Vulkan driver of the GPU is needed" >&2
+    timeout 900 "$node" "$root/dist/cli.js" parity "$specs" --backends webgpu:node --adapter hardware --record "$out/parity" >"$out/webgpu.txt" 2>"$work/log" ||
+      { cat "$work/log" >>"$out/webgpu.txt"; echo "   WGSL did not run or differs (see webgpu.txt): a Vulkan driver of the GPU is needed" >&2; }
+    step "WGSL bench on this GPU"
+    for tier in exact fast; do
+      timeout 600 "$node" "$root/dist/cli.js" bench --tier "$tier" --backends webgpu:node --adapter hardware --out "$out/webgpu-$tier" >"$out/webgpu-$tier.txt" 2>"$work/log" ||
+        cat "$work/log" >>"$out/webgpu-$tier.txt"
+    done
   fi
 else
   echo "   no Node here: digests only, no evidence files" >&2
