@@ -1,4 +1,5 @@
 import type { DispatchTime, SpecTimes } from '../backends/webgpu/bench.ts';
+import { leastTime } from '../backends/webgpu/timing.ts';
 import type { Chart, ChartAxis, ChartSeries } from '../studies/chart.ts';
 import type { Column, Row } from '../studies/study.ts';
 import { fileName } from './bench-parts.ts';
@@ -34,7 +35,12 @@ export function inShaders({ dispatches }: SpecTimes, statistic: 'median' | 'min'
   return dispatches.reduce((sum, { time, count }) => sum + time[statistic] * count, 0);
 }
 
-/** The same by the device's timestamps; undefined where a dispatch has none. */
+/** Milliseconds of a plan's dispatches together, each at its least, by the clock that rates are made of. */
+export function leastInShaders({ dispatches }: SpecTimes): number {
+  return dispatches.reduce((sum, dispatch) => sum + leastTime(dispatch) * dispatch.count, 0);
+}
+
+/** Medians by the device's timestamps; undefined where a dispatch has none. */
 export function byTimestamps({ dispatches }: SpecTimes): number | undefined {
   if (dispatches.some(({ device }) => device === undefined)) return undefined;
   return dispatches.reduce((sum, { device, count }) => sum + device!.median * count, 0);
@@ -53,7 +59,7 @@ export function rowsOf(runs: readonly BackendRun[], specs: readonly SweptSpec[])
 
 function rowOf(entry: BenchEntry, { origin, extents, value }: SweptSpec, adapter: string, software: boolean): Row {
   const { times, multiplyAdds, backend, tier } = entry;
-  const seconds = inShaders(times, 'min') / 1000;
+  const seconds = leastInShaders(times) / 1000;
   const bytes = allBytes(times.dispatches);
   return {
     spec: origin,

@@ -1,6 +1,7 @@
 import { createWebGpuBackend } from '../backends/webgpu/backend.ts';
 import type { DispatchTime, SpecTimes } from '../backends/webgpu/bench.ts';
 import type { Peaks } from '../backends/webgpu/peaks.ts';
+import { leastTime } from '../backends/webgpu/timing.ts';
 import { exitCodes } from '../errors.ts';
 import { loadSpecs } from '../specs/load.ts';
 import { type BenchCommandOptions, describeIdentity, expectedResults, milliseconds } from './bench-parts.ts';
@@ -27,10 +28,10 @@ const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
 /** The share of what the adapter reaches: of multiply-adds for the product's dispatches, of copy bandwidth for the others. */
 function shareOfPeak({ multiplyAdds, times: { peaks } }: BenchEntry, dispatch: DispatchTime): string {
   if (dispatch.entryPoint === 'multiply') {
-    const rate = multiplyAdds / ((dispatch.time.min * dispatch.count) / 1000);
+    const rate = multiplyAdds / ((leastTime(dispatch) * dispatch.count) / 1000);
     return `${(rate / 1e9).toFixed(3)} G multiply-adds/s, ${percent(rate / peaks.outerProducts)} of sums in registers, ${percent(rate / peaks.multiplyAdds)} of peak`;
   }
-  const rate = dispatch.bytes / (dispatch.time.min / 1000);
+  const rate = dispatch.bytes / (leastTime(dispatch) / 1000);
   return `${(rate / 1e9).toFixed(2)} GB/s, ${percent(rate / peaks.copyBytes)} of copy`;
 }
 

@@ -6,7 +6,7 @@ import type { Tensors } from '../../tensors/tensor.ts';
 import type { Dispatch, Gpu } from './gpu.ts';
 import { type Peaks, yardsticks } from './peaks.ts';
 import type { Session } from './session.ts';
-import { type BenchOptions, recorder, type Spread, spreadOf, type Timed, timeInRounds } from './timing.ts';
+import { type BenchOptions, leastTime, recorder, type Spread, spreadOf, type Timed, timeInRounds } from './timing.ts';
 
 /** A dispatch of a spec's plan, timed with its buffers resident: milliseconds of one. */
 export interface DispatchTime extends Timed {
@@ -89,7 +89,7 @@ export async function benchSpec(
       runs.map((dispatch) => [dispatch]),
       options,
     );
-    const peaks = Object.fromEntries(rods.map(({ peak, work }, i) => [peak, work / (timed[i]!.time.min / 1000)]));
+    const peaks = Object.fromEntries(rods.map(({ peak, work }, i) => [peak, work / (leastTime(timed[i]!) / 1000)]));
     const dispatches = groups.map((group, i) => describeDispatch(group, timed[rods.length + i]!));
     const costs = { first, compile, upload, readback, whole: spreadOf(whole) };
     return { tensors, times: { dispatches, ...costs, peaks: peaks as unknown as Peaks } };

@@ -72,6 +72,9 @@ export interface Timed {
   readonly batch: number;
 }
 
+/** The least of a run's times, by the device's clock where it has one: a wait that is polled adds nothing to that. What rates and shares are made of. */
+export const leastTime = ({ time, device }: Timed): number => (device ?? time).min;
+
 /**
  * Times runs of dispatches against each other: two unmeasured ones of each, then in every round one batch of each, long enough for the
  * timer, so that a busy moment of the machine hits all of them. Repeating dispatches may leave other values in their buffers than a run does;
