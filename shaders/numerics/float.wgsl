@@ -129,5 +129,29 @@ fn float_fma(a: u32, b: u32, c: u32) -> u32 {
 }
 
 fn float_add(a: u32, b: u32) -> u32 {
-  return float_fma(a, ONE_BITS, b);
+  if (is_nan(a) || is_nan(b)) {
+    return NAN_BITS;
+  }
+  if (is_infinite(a)) {
+    return select(a, NAN_BITS, is_infinite(b) && a != b);
+  }
+  let swap = (a & MAGNITUDE) < (b & MAGNITUDE);
+  let large = select(a, b, swap);
+  let small = select(b, a, swap);
+  if (is_infinite(b) || is_zero(small)) {
+    return select(large, a & b, is_zero(large));
+  }
+  let x = float_unpack(large);
+  let y = float_unpack(small);
+  // A bit above the significands for a carry, six below. Where bits are shifted out, a difference loses one place at most: their mark stays below the last.
+  let distance = u32(min(x.exponent - y.exponent, 31));
+  let addend = y.significand << 6u;
+  let shifted = addend >> distance;
+  let marked = shifted | select(0u, 1u, (shifted << distance) != addend);
+  let sum = (x.significand << 6u) + select(marked, 0u - marked, ((a ^ b) & SIGN_BIT) != 0u);
+  if (sum == 0u) {
+    return 0u;
+  }
+  let zeros = countLeadingZeros(sum);
+  return float_pack(large & SIGN_BIT, x.exponent + 2 - i32(zeros), sum << zeros);
 }
