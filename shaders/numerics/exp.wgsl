@@ -92,25 +92,20 @@ fn exp_bits(bits: u32) -> u32 {
   return float_pack(0u, power.exponent, power.significand);
 }
 
+// Without branches, which cost some adapters more than what they spare; for what is past the ends, or NaN, the quotient is of no use, and not used.
 fn sigmoid_bits(bits: u32) -> u32 {
   let magnitude = bits & MAGNITUDE;
   let negative = (bits & SIGN_BIT) != 0u;
-  if (is_nan(bits)) {
-    return NAN_BITS;
-  }
-  if (magnitude >= PAST_EXP) {
-    return select(ONE_BITS, 0u, negative);
-  }
   let power = power_of_e(magnitude, true);
-  if (power.exponent == 0) {
-    return 0x3f000000u;
-  }
   let divisor = 0x80000000u + shift_right(power.significand, -power.exponent);
   let own = vec2(power.significand << 31u, power.significand >> 1u);
   let quotient = u64_divide(select(vec2(0xffffffffu, 0x7fffffffu), own, negative), divisor);
   // A quotient of two powers of the same binade, or of 1 by what is above it: its top bit is set, or the next.
   let shift = countLeadingZeros(quotient);
-  return float_pack(0u, select(-1, power.exponent, negative) - i32(shift), quotient << shift);
+  let between = float_pack(0u, select(-1, power.exponent, negative) - i32(shift), quotient << (shift & 31u));
+  let inner = select(between, 0x3f000000u, power.exponent == 0);
+  let finite = select(inner, select(ONE_BITS, 0u, negative), magnitude >= PAST_EXP);
+  return select(finite, NAN_BITS, is_nan(bits));
 }
 
 // ln(1 +- t) as 2 atanh(t / (2 +- t)): the magnitude is the result times 2^(t.exponent - 30).
