@@ -7,11 +7,11 @@ const ENCODE4_DROP = 23u - u32(OUTPUT_MANTISSA_BITS);
 // Half the last kept place, less one: with the place itself added, ties go to even.
 const ENCODE4_HALF = (1u << (ENCODE4_DROP - 1u)) - 1u;
 
-// The codes of (the values of bits) * 2^exponent; |exponent| < 2^20.
-fn encode4(bits: vec4<u32>, exponent: i32) -> vec4<u32> {
+// The codes of (the values of bits) * 2^exponents, which are below 2^20 in magnitude.
+fn encode4(bits: vec4<u32>, exponents: vec4<i32>) -> vec4<u32> {
   let magnitude = bits & vec4(MAGNITUDE);
   let field = magnitude >> vec4(23u);
-  let biased = vec4<i32>(field) + vec4(exponent - 127 + i32(OUTPUT_BIAS));
+  let biased = vec4<i32>(field) + exponents + vec4(i32(OUTPUT_BIAS) - 127);
   // Places below the least normal; at seven nothing is left of a significand.
   let places = vec4<u32>(clamp(vec4(1) - biased, vec4(0), vec4(7)));
   var kept = (magnitude & vec4(0x7fffffu)) | vec4(0x800000u);
@@ -28,7 +28,7 @@ fn encode4(bits: vec4<u32>, exponent: i32) -> vec4<u32> {
   if (any(unusual & (magnitude != vec4(0u)))) {
     for (var i = 0u; i < 4u; i++) {
       if (unusual[i]) {
-        codes[i] = encode(bits[i], exponent, OUTPUT, NEAREST_EVEN, SATURATE, 0u);
+        codes[i] = encode(bits[i], exponents[i], OUTPUT, NEAREST_EVEN, SATURATE, 0u);
       }
     }
   }
@@ -39,7 +39,7 @@ fn lost(value: vec4<u32>, mask: u32) -> vec4<u32> {
   return select(vec4(0u), vec4(1u), (value & vec4(mask)) != vec4(0u));
 }
 
-// For values that are zeros, or normal both as they are and as codes: the place of their last bit is the same for all. What a tile's exponent makes of that:
+// For values that are zeros, or normal both as they are and as codes: the place of their last bit is the same for all. What tiles' exponents make of that:
 struct UsualCodes {
   // Least bits of a normal code, and how many there are from those on.
   least: vec4<u32>,
@@ -48,10 +48,10 @@ struct UsualCodes {
   bias: vec4<u32>,
 }
 
-fn usual_codes(exponent: i32) -> UsualCodes {
-  let rise = i32(127 - OUTPUT_BIAS) - exponent;
-  let least = vec4(u32(clamp(rise + 1, 1, 255)) << 23u);
-  return UsualCodes(least, vec4(INFINITY_BITS) - least, vec4(u32(rise) << u32(OUTPUT_MANTISSA_BITS)));
+fn usual_codes(exponents: vec4<i32>) -> UsualCodes {
+  let rise = vec4(i32(127 - OUTPUT_BIAS)) - exponents;
+  let least = vec4<u32>(clamp(rise + vec4(1), vec4(1), vec4(255))) << vec4(23u);
+  return UsualCodes(least, vec4(INFINITY_BITS) - least, vec4<u32>(rise) << vec4(u32(OUTPUT_MANTISSA_BITS)));
 }
 
 // Nonzero where a value is not one of those.

@@ -65,7 +65,7 @@ function addParity(program: Command, io: Io, finish: Finish): void {
         'parity --report parity.html',
         'parity gemm/dsv3-moe-gate-up --backends webgpu:node,webgpu:deno',
         'parity my-kernel.json --tier fast --json',
-        'parity quantize/mxfp8 --shader quantize_rows.wgsl --backends webgpu:node',
+        'parity quantize/mxfp8 --shader quantize_lines.wgsl --backends webgpu:node',
       ]),
     )
     .action(async (names, options) => finish(await (await import('./parity.ts')).parityCommand(names, options, io)));
@@ -93,7 +93,7 @@ function addRun(program: Command, io: Io, finish: Finish): void {
       examples([
         'run gemm/dsv3-q-a --backend webgpu:node --out d.safetensors',
         'run my-spec.json --inputs captured.safetensors',
-        'run quantize/mxfp8 --shader kernels/quantize_rows=mine.wgsl',
+        'run quantize/mxfp8 --shader kernels/quantize_lines=mine.wgsl',
       ]),
     )
     .action(async (name, options) => finish(await (await import('./run.ts')).runCommand(name, options, io)));

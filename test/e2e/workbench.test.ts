@@ -65,10 +65,10 @@ describe('the workbench', () => {
   it('opens a shader that the spec runs, and says when a changed one is not run by it', async () => {
     const { page } = await open(browser, `${address}#/workbench?v=1&spec=quantize/mxfp8`);
     await waitFor(page, '.editor[data-ready="true"]');
-    expect(await editorText(page)).toContain('fn quantize_rows');
+    expect(await editorText(page)).toContain('fn quantize_lines');
     const group = 'optgroup[label="Dispatched by this spec, in order"] option';
     expect(await page.$$eval(group, (options) => options.map((option) => option.textContent))).toEqual([
-      'kernels/quantize_rows.wgsl',
+      'kernels/quantize_lines.wgsl',
     ]);
     await page.close();
     const { page: other } = await withEdit('quantize/mxfp8', 'kernels/quantize', 'packed', 'changed');

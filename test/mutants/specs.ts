@@ -200,6 +200,10 @@ function build() {
       spec: quantizeSpec(64, 128, schemeOf({ tile: [1, 32], recipe: 'mx-floor', type: 'e8m0', overflow: 'saturate' })),
       inputs: { x: withPowers(matrix(64, 128, 'bf16')) },
     },
+    'quantize-columns': {
+      spec: quantizeSpec(40, 24, schemeOf({ tile: [16, 1] })),
+      inputs: { x: matrix(40, 24, 'bf16') },
+    },
     'quantize-divide': {
       spec: quantizeSpec(128, 512, schemeOf({ recipe: 'divide' })),
       inputs: { x: matrix(128, 512, 'bf16') },
@@ -237,8 +241,8 @@ function build() {
       inputs: { x: matrix(200, 131, 'bf16') },
     },
     'requantize-small-tiles': {
-      spec: requantizeSpec(48, 16, schemeOf(), schemeOf({ tile: [24, 1] })),
-      inputs: { x: map(matrix(48, 16, 'bf16'), (code, i) => (i < 384 ? code + 0x200 : code)) },
+      spec: requantizeSpec(48, 18, schemeOf(), schemeOf({ tile: [24, 1] })),
+      inputs: { x: map(matrix(48, 18, 'bf16'), (code, i) => (i < 384 ? code + 0x200 : code)) },
     },
     'requantize-split': {
       spec: requantizeSpec(90, 131, schemeOf(), schemeOf({ tile: [128, 1] })),

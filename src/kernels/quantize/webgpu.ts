@@ -99,8 +99,8 @@ async function quantizeGroup(plan: Plan, group: Band, tensorAmax: GpuWords, tens
   const { gpu, source, grid } = plan;
   const tiles = Math.ceil(group.rows / grid.tileRows) * grid.columns;
   const bands = rowBands(gpu, group.start, group.start + group.rows, plan.bytesPerRow);
-  if (bands.length === 1 && isByRows(plan)) {
-    await quantizeRows(plan, group, tiles);
+  if (bands.length === 1 && isByLines(plan)) {
+    await quantizeLines(plan, group, tiles);
     return;
   }
   const amax = gpu.allocate(tiles, 'zero');
@@ -117,38 +117,47 @@ async function quantizeGroup(plan: Plan, group: Band, tensorAmax: GpuWords, tens
   for (const buffer of [amax, stored, factors, ...loaded]) gpu.release(buffer);
 }
 
-/** Whether quantize_rows.wgsl does it: whole tiles of one row under powers of two, to codes that it rounds and packs four at a time. */
-function isByRows({ source, scheme, grid }: Plan): boolean {
+/** Steps that a thread of quantize_lines.wgsl may take: it goes over them up to three times, and lavapipe leaves a shader's loops after 65535 turns. */
+const mostSteps = 2 ** 14;
+
+/** Whether quantize_lines.wgsl does it: whole tiles of one row, or tiles of one column, under powers of two, to codes that it rounds and packs four at a time. */
+function isByLines({ source, scheme, grid }: Plan): boolean {
   const { bits, mantissaBits, specials } = formats[scheme.format];
-  const whole = grid.tileRows === 1 && grid.tileColumns % 4 === 0 && source.columns % grid.tileColumns === 0;
+  const byRows = grid.tileRows === 1 && grid.tileColumns % 4 === 0 && source.columns % grid.tileColumns === 0;
+  const byColumns = grid.tileColumns === 1 && source.columns % 4 === 0;
   const small = bits <= 8 && mantissaBits <= 3 && specials !== 'scale' && laneBytes(source.format) >= 2;
   const nearest = scheme.rounding === 'nearest-even' && scheme.overflow === 'saturate';
-  return whole && small && nearest && powerOfTwoRecipes.has(scheme.scale.recipe);
+  const short = grid.tileRows <= mostSteps && grid.tileColumns <= 4 * mostSteps;
+  return (byRows || byColumns) && short && small && nearest && powerOfTwoRecipes.has(scheme.scale.recipe);
 }
 
 /** Scales and codes of a band of whole tiles by one dispatch. */
-async function quantizeRows(plan: Plan, band: Band, tiles: number): Promise<void> {
+async function quantizeLines(plan: Plan, band: Band, tiles: number): Promise<void> {
   const { gpu, source, scheme, grid, tier } = plan;
   const count = band.rows * source.columns;
+  const alongColumns = grid.tileColumns === 1;
+  const threads = alongColumns ? tiles / 4 : tiles;
+  const [steps, stride] = alongColumns ? [grid.tileRows, source.columns / 4] : [grid.tileColumns / 4, 1];
   const x = source.load(band);
   const codes = gpu.allocate(laneWords(scheme.format, count));
   const stored = gpu.allocate(tiles);
   const halves = laneBytes(source.format) === 2;
   gpu.dispatch({
-    shader: 'kernels/quantize_rows',
-    entryPoint: 'quantize_rows',
+    shader: 'kernels/quantize_lines',
+    entryPoint: 'quantize_lines',
     constants: {
       ...formatConstants('INPUT', source.format),
       ...formatConstants('OUTPUT', scheme.format),
+      COLUMNS: alongColumns ? 1 : 0,
     },
     substitutes: { ...tierSubstitutes(tier), ...(halves ? { 'kernels/four_words': 'kernels/four_halves' } : {}) },
-    uniforms: [...scaleRule(scheme), tiles, grid.tileColumns],
+    uniforms: [...scaleRule(scheme), threads, steps, stride, count / 4 / stride],
     buffers: [
       { buffer: x, access: 'read' },
       { buffer: codes, access: 'read_write' },
       { buffer: stored, access: 'read_write' },
     ],
-    threads: tiles,
+    threads,
   });
   const [scales] = await Promise.all([
     gpu.read(stored),

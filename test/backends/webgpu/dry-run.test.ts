@@ -37,7 +37,7 @@ describeGpu('a dry run', () => {
         async (label) => mainFileOf(label, (await shadersOf(specOf(label))).dispatched),
       ),
     );
-    const names = ['quantize_rows', 'quantize', 'gemm_exact', 'gemm_aligned_float', 'unpermute'];
+    const names = ['quantize_lines', 'quantize', 'gemm_exact', 'gemm_aligned_float', 'unpermute'];
     expect(files).toEqual(names.map((name) => `kernels/${name}`));
   });
 });
