@@ -11,6 +11,11 @@ const views = [
   { name: 'formats', hash: '#/formats?v=1', ready: '.number-line' },
   { name: 'formats-stochastic', hash: '#/formats?v=1&rounding=stochastic&format=e5m2', ready: '#draws .draw' },
   { name: 'quantize', hash: '#/quantize?v=1', ready: '[data-ready="true"] canvas[data-drawn]' },
+  {
+    name: 'quantize-element',
+    hash: '#/quantize?v=1&generate=normal&left=mxfp8&right=nvfp4&row=3&column=40&surface=error&of=right',
+    ready: '#traces pre',
+  },
   { name: 'tensor-core', hash: '#/tensor-core?v=1', ready: '#curve[data-ready="true"]' },
   {
     name: 'parity',
@@ -25,6 +30,7 @@ const views = [
     press: ['.editor[data-ready="true"]', '#bench-run:not([disabled])'],
   },
   { name: 'routing', hash: '#/routing?v=1', ready: '[data-ready="true"]' },
+  { name: 'routing-balanced', hash: '#/routing?v=1&batch=60&redundant=4', ready: '[data-batch="60"]' },
   { name: 'deployment', hash: '#/deployment?v=1', ready: '[data-ready="true"] .timeline-picture' },
   {
     name: 'deployment-training',

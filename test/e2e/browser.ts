@@ -1,7 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import puppeteer, { type Browser, type Page } from 'puppeteer';
+import puppeteer, { type Browser, type ElementHandle, type Page } from 'puppeteer';
+import { afterAll, beforeAll } from 'vitest';
 import { findBrowsers, inspectMachine, packageRoot } from '../../src/backends/machine.ts';
 import { commonFlags, sandboxFlags } from '../../src/backends/webgpu/browser.ts';
 import { browserFlags } from '../../src/backends/webgpu/launches.ts';
@@ -38,11 +40,18 @@ export interface Opened {
 const expectedWords =
   /No available adapters|Failed to create WebGPU Context Provider|WebGPU is experimental|powerPreference/i;
 
+/** Size of the window in CSS pixels, and the system's colours. */
+export interface Look {
+  readonly width?: number;
+  readonly height?: number;
+  readonly scheme?: 'light' | 'dark';
+}
+
 /** Opens a link of the page. */
 export async function open(
   browser: Browser,
   address: string,
-  { width = 1200, height = 900, scheme = 'light' }: { width?: number; height?: number; scheme?: 'light' | 'dark' } = {},
+  { width = 1200, height = 900, scheme = 'light' }: Look = {},
 ): Promise<Opened> {
   const page = await browser.newPage();
   await page.setViewport({ width, height });
@@ -65,6 +74,64 @@ export async function open(
   await page.waitForSelector('h1');
   return { page, complaints, requests };
 }
+
+/** What the tests of a file or of a block share. */
+export interface Site {
+  /** The page's address, `http://127.0.0.1:1234/`. */
+  readonly address: string;
+  readonly browser: Browser;
+  /** Removed at the end. */
+  readonly folder: string;
+  /** Opens a link: `#/formats?v=1`. */
+  open(link: string, look?: Look): Promise<Opened>;
+}
+
+/** The built page and one browser for all tests around: started before the first of them, gone after the last. */
+export function useSite(webgpu: 'with' | 'without' = 'with'): Site {
+  let server: StaticServer | undefined;
+  let browser: Browser | undefined;
+  let folder: string | undefined;
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'fp8lab-e2e-'));
+    [server, browser] = await Promise.all([servePage(), launch(webgpu)]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  });
+  return {
+    get address() {
+      return server!.address;
+    },
+    get browser() {
+      return browser!;
+    },
+    get folder() {
+      return folder!;
+    },
+    open: (link, look) => open(browser!, `${server!.address}${link}`, look),
+  };
+}
+
+/** Writes a safetensors file of one tensor. */
+export function writeSafetensors(
+  path: string,
+  tensor: string,
+  dtype: string,
+  shape: readonly number[],
+  values: Uint8Array | Uint16Array | Float32Array,
+): void {
+  const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+  const header = Buffer.from(JSON.stringify({ [tensor]: { dtype, shape, data_offsets: [0, bytes.length] } }));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  writeFileSync(path, Buffer.concat([length, header, bytes]));
+}
+
+/** Gives the page a file, as its button would. */
+export const giveFile = async (page: Page, path: string): Promise<void> =>
+  ((await page.$('input[type="file"]')) as ElementHandle<HTMLInputElement>).uploadFile(path);
 
 /** Longest wait for something that a software adapter computes on a busy machine. */
 const patience = 90_000;

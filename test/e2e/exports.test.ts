@@ -1,35 +1,21 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser, ElementHandle, Page } from 'puppeteer';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Page } from 'puppeteer';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../src/backends/machine.ts';
-import type { StaticServer } from '../../src/cli/static-server.ts';
 import { decode } from '../../src/index.ts';
 import { quantizeViews } from '../../src/playground/pages/quantize/model.ts';
 import { patchOf } from '../../src/playground/pages/workbench/edits.ts';
 import { ensureBuilt } from '../helpers/dist.ts';
-import { launch, open, press, servePage, textOf, waitFor, waitForText } from './browser.ts';
+import { giveFile, press, textOf, useSite, waitFor, waitForText, writeSafetensors } from './browser.ts';
 
-let server: StaticServer;
-let address: string;
-let browser: Browser;
-let folder: string;
+const site = useSite();
 beforeAll(async () => {
-  server = await servePage();
-  address = server.address;
   await ensureBuilt('node', 'runner');
-  browser = await launch('with');
   // A folder where the library is installed and nothing else: what a reader has who copies a command.
-  folder = mkdtempSync(join(tmpdir(), 'fp8lab-exports-'));
-  mkdirSync(join(folder, 'node_modules'));
-  symlinkSync(packageRoot(), join(folder, 'node_modules', 'fp8lab'));
-});
-afterAll(async () => {
-  await browser.close();
-  await server.close();
-  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(join(site.folder, 'node_modules'));
+  symlinkSync(packageRoot(), join(site.folder, 'node_modules', 'fp8lab'));
 });
 
 /** What a button saves: its type and its bytes as text, or only how many there are. */
@@ -65,7 +51,7 @@ const json = async (page: Page, within = 'main') =>
 function runCommand(command: string, code = 0): string {
   const cli = `${process.execPath} ${join(packageRoot(), 'dist', 'cli.js')}`;
   const line = command.replaceAll('npx fp8lab', cli).replace(/^node /, `${process.execPath} `);
-  const { status, stdout, stderr } = spawnSync('sh', ['-c', line], { cwd: folder, encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', line], { cwd: site.folder, encoding: 'utf8' });
   expect(`${stderr} ${status}`).toMatch(new RegExp(` ${code}$`));
   return stdout;
 }
@@ -89,7 +75,7 @@ const numbersIn = (text: string) => Array.from(text.matchAll(/-?\d+\.?\d*(?:e[-+
 
 describe('what is taken away', () => {
   it('a rounding: its command gives the code, stochastic draws are in the data', async () => {
-    const { page } = await open(browser, `${address}#/formats?v=1&x=0.3&rounding=stochastic`);
+    const { page } = await site.open('#/formats?v=1&x=0.3&rounding=stochastic');
     await waitForText(page, '#draws', '4,096 draws');
     const data = await json(page);
     expect(data.draws.reduce((sum: number, { count }: { count: number }) => sum + count, 0)).toBe(4096);
@@ -99,7 +85,7 @@ describe('what is taken away', () => {
   });
 
   it('a generated matrix and part of a file: the command gives the SQNR that the page shows, and names file and tensor', async () => {
-    const { page } = await open(browser, `${address}#/quantize?v=1`);
+    const { page } = await site.open('#/quantize?v=1');
     await waitFor(page, '[data-ready="true"] .export');
     const generated = await json(page);
     const shown = (data: typeof generated) => data.results.map(({ sqnr }: { sqnr: number }) => sqnr);
@@ -111,13 +97,8 @@ describe('what is taken away', () => {
     // Names with what a shell or a string would trip over.
     const [name, tensor] = ["it's $HOME.safetensors", 'a `b` "c" \\ d'];
     const codes = Uint16Array.from({ length: 200 * 600 }, (_, i) => 0x3c00 + ((i * 37) % 997));
-    const header = Buffer.from(
-      JSON.stringify({ [tensor]: { dtype: 'BF16', shape: [200, 600], data_offsets: [0, codes.byteLength] } }),
-    );
-    const length = Buffer.alloc(8);
-    length.writeBigUInt64LE(BigInt(header.length));
-    writeFileSync(join(folder, name), Buffer.concat([length, header, Buffer.from(codes.buffer)]));
-    await ((await page.$('#file-input')) as ElementHandle<HTMLInputElement>).uploadFile(join(folder, name));
+    writeSafetensors(join(site.folder, name), tensor, 'BF16', [200, 600], codes);
+    await giveFile(page, join(site.folder, name));
     await waitForText(page, '#source-text', 'rows 0 to 127, columns 0 to 511');
     await waitFor(page, '[data-ready="true"]');
     await page.waitForFunction(() => document.querySelector('main .export code')?.textContent?.includes('HOME'));
@@ -136,7 +117,7 @@ describe('what is taken away', () => {
   });
 
   it('a dot product and the curve: the commands give the same sums and the same errors', async () => {
-    const { page } = await open(browser, `${address}#/tensor-core?v=1&operands=normal&seed=7`);
+    const { page } = await site.open('#/tensor-core?v=1&operands=normal&seed=7');
     await waitFor(page, '#curve[data-ready="true"]');
     const { sums } = await json(page, 'main .panel:has(#models)');
     expect(numbersIn(runCommand(await commandOf(page, 'main .panel:has(#models)')))).toEqual(
@@ -156,7 +137,7 @@ describe('what is taken away', () => {
   it('a spec of one’s own: the file that is saved is what the command runs', async () => {
     const own = `{"fp8lab": 1, "kernel": "quantize", "name": "mine", "shape": {"rows": 8, "columns": 64},
       "x": {"input": {"generate": "normal", "seed": 5}}, "scheme": "mxfp8"}`;
-    const { page } = await open(browser, `${address}#/parity?v=1&text=${encodeURIComponent(own)}`);
+    const { page } = await site.open(`#/parity?v=1&text=${encodeURIComponent(own)}`);
     await press(page, '#spec-run:not([disabled])');
     await waitForText(page, '#spec-outcome', 'agree to the bit');
     const command = await commandOf(page, '#spec-outcome');
@@ -164,7 +145,7 @@ describe('what is taken away', () => {
     const { text } = await save(page, '#spec-outcome [data-export="file"]');
     expect(text).toBe(own);
     expect(await json(page, '#spec-outcome')).toMatchObject({ edited: true, spec: JSON.parse(own) });
-    writeFileSync(join(folder, 'mine.json'), text);
+    writeFileSync(join(site.folder, 'mine.json'), text);
     // The backend only costs time here: that it agrees is what the page has just shown.
     expect(runCommand(command.replace('webgpu:chromium', 'reference'))).toContain('mine');
     await expectPictures(page, '#spec-outcome', ['png']);
@@ -176,8 +157,8 @@ describe('what is taken away', () => {
     const shipped = (await sources['../../shaders/kernels/quantize.wgsl']!()) as string;
     const edited = shipped.replace('codes[word] = packed;', 'codes[word] = packed ^ 1u;');
     const edits = JSON.stringify({ 'kernels/quantize': patchOf(shipped, edited) });
-    const link = `${address}#/workbench?v=1&spec=quantize/edge-ragged&edits=${encodeURIComponent(edits)}`;
-    const { page } = await open(browser, link);
+    const link = `#/workbench?v=1&spec=quantize/edge-ragged&edits=${encodeURIComponent(edits)}`;
+    const { page } = await site.open(link);
     await waitFor(page, '.editor[data-ready="true"]');
     await press(page, '#bench-run:not([disabled])');
     await waitForText(page, '#bench-outcome', 'elements differ from the reference');
@@ -188,7 +169,7 @@ describe('what is taken away', () => {
     expect(command).toBe(
       'npx fp8lab parity quantize/edge-ragged --backends webgpu:chromium --shader kernels/quantize=kernels-quantize.wgsl',
     );
-    writeFileSync(join(folder, 'kernels-quantize.wgsl'), edited);
+    writeFileSync(join(site.folder, 'kernels-quantize.wgsl'), edited);
     // Exit code 1: it differs from the reference. Node starts sooner than another Chromium.
     const differing = data.comparison.mismatches.toLocaleString('en');
     expect(runCommand(command.replace('webgpu:chromium', 'webgpu:node'), 1)).toContain(`${differing} differ`);

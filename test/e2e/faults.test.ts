@@ -1,20 +1,8 @@
-import type { Browser, Page, WebWorker } from 'puppeteer';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { StaticServer } from '../../src/cli/static-server.ts';
-import { canvasColours, launch, open, press, servePage, textOf, waitFor, waitForText } from './browser.ts';
+import type { Page, WebWorker } from 'puppeteer';
+import { describe, expect, it } from 'vitest';
+import { canvasColours, press, textOf, useSite, waitFor, waitForText } from './browser.ts';
 
-let server: StaticServer;
-let address: string;
-let browser: Browser;
-beforeAll(async () => {
-  server = await servePage();
-  address = server.address;
-  browser = await launch('with');
-});
-afterAll(async () => {
-  await browser.close();
-  await server.close();
-});
+const site = useSite();
 
 /** A page that uses the GPU: what it says when all is well, and what makes it run (again). */
 interface Case {
@@ -93,7 +81,7 @@ const start = async (page: Page, selector: string): Promise<void> => {
 };
 
 async function opened(each: Case): Promise<{ page: Page; complaints: string[]; worker: WebWorker }> {
-  const { page, complaints } = await open(browser, `${address}${each.link}`);
+  const { page, complaints } = await site.open(`${each.link}`);
   // The probe of the adapter uses the same device: it must not be the one that is hit.
   await waitForText(page, 'dialog', 'operations as IEEE 754 says');
   if (each.again === each.run) await waitFor(page, each.run);
@@ -172,7 +160,7 @@ describe('a driver that does not come back', () => {
 
 describe('the landscape', () => {
   it('is drawn without WebGPU once its device is lost', async () => {
-    const { page, complaints } = await open(browser, `${address}#/quantize?v=1`);
+    const { page, complaints } = await site.open('#/quantize?v=1');
     await waitFor(page, 'canvas[data-renderer="webgpu"][data-drawn]');
     await press(page, '#lose-device');
     await waitFor(page, 'canvas[data-renderer="canvas"][data-drawn]');
@@ -183,7 +171,7 @@ describe('the landscape', () => {
   });
 
   it('is drawn without WebGPU where the memory does not do', async () => {
-    const page = await browser.newPage();
+    const page = await site.browser.newPage();
     await page.evaluateOnNewDocument(() => {
       const request = GPUAdapter.prototype.requestDevice;
       GPUAdapter.prototype.requestDevice = function (this: GPUAdapter) {
@@ -194,7 +182,7 @@ describe('the landscape', () => {
         return create.call(this, { ...what, size: this.limits.maxBufferSize });
       };
     });
-    await page.goto(`${address}#/quantize?v=1`);
+    await page.goto(`${site.address}#/quantize?v=1`);
     await waitFor(page, 'canvas[data-renderer="canvas"][data-drawn]');
     expect(await canvasColours(page, '.landscape canvas')).toBeGreaterThan(50);
     await page.close();

@@ -1,32 +1,18 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser, ElementHandle } from 'puppeteer';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { StaticServer } from '../../src/cli/static-server.ts';
+import type { ElementHandle } from 'puppeteer';
+import { describe, expect, it } from 'vitest';
 import { csvOf } from '../../src/studies/csv.ts';
 import { studyOf } from '../../src/studies/index.ts';
 import { readOptions } from '../../src/studies/options.ts';
 import { runStudy } from '../../src/studies/run.ts';
-import { accessibilityProblems, launch, open, press, servePage, textOf, waitFor, waitForText } from './browser.ts';
+import { accessibilityProblems, press, textOf, useSite, waitFor, waitForText } from './browser.ts';
 
-let server: StaticServer;
-let browser: Browser;
-let folder: string;
-beforeAll(async () => {
-  server = await servePage();
-  browser = await launch('without');
-  folder = mkdtempSync(join(tmpdir(), 'fp8lab-studies-'));
-});
-afterAll(async () => {
-  await browser.close();
-  await server.close();
-  rmSync(folder, { recursive: true, force: true });
-});
+const site = useSite('without');
 
 describe('studies', () => {
   it('runs one here and draws what it found', async () => {
-    const { page, complaints } = await open(browser, `${server.address}#/studies?v=1&study=double-quantization`);
+    const { page, complaints } = await site.open('#/studies?v=1&study=double-quantization');
     await press(page, '#study-run:not([disabled])');
     await waitFor(page, '[data-ready="true"] .study-chart svg');
     expect(await textOf(page, '#study-results')).toContain('What the numbers say');
@@ -48,9 +34,9 @@ describe('studies', () => {
       inputs: [],
       notes: [],
     };
-    const csv = join(folder, 'formats.csv');
+    const csv = join(site.folder, 'formats.csv');
     writeFileSync(csv, csvOf(record, study.columns, rows));
-    const { page, complaints } = await open(browser, `${server.address}#/studies?v=1`);
+    const { page, complaints } = await site.open('#/studies?v=1');
     await waitFor(page, '[data-listed="true"]');
     const give = async (path: string) =>
       ((await page.$('#study-file')) as ElementHandle<HTMLInputElement>).uploadFile(path);
@@ -59,7 +45,7 @@ describe('studies', () => {
     const [table] = study.present(rows, options).tables;
     for (const cell of table!.rows[0]!) expect(await textOf(page, '#study-results')).toContain(cell);
     expect(await page.evaluate(() => location.hash)).toContain('study=formats');
-    const broken = join(folder, 'broken.csv');
+    const broken = join(site.folder, 'broken.csv');
     writeFileSync(broken, 'a,b\n1,2\n');
     await give(broken);
     await waitForText(page, 'main [role="alert"]', 'does not name a study');

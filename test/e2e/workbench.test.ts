@@ -1,21 +1,9 @@
-import type { Browser, Page } from 'puppeteer';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { StaticServer } from '../../src/cli/static-server.ts';
+import type { Page } from 'puppeteer';
+import { describe, expect, it } from 'vitest';
 import { patchOf } from '../../src/playground/pages/workbench/edits.ts';
-import { launch, open, press, servePage, textOf, waitFor, waitForText, waitWithoutFrames } from './browser.ts';
+import { launch, open, press, textOf, useSite, waitFor, waitForText, waitWithoutFrames } from './browser.ts';
 
-let server: StaticServer;
-let address: string;
-let browser: Browser;
-beforeAll(async () => {
-  server = await servePage();
-  address = server.address;
-  browser = await launch('with');
-});
-afterAll(async () => {
-  await browser.close();
-  await server.close();
-});
+const site = useSite();
 
 const editorText = (page: Page): Promise<string> =>
   page.$eval('.editor', (editor) =>
@@ -23,12 +11,13 @@ const editorText = (page: Page): Promise<string> =>
   );
 
 /** The page with a shader in which one text stands for another. */
-async function withEdit(spec: string, file: string, from: string, to: string, more = '') {
+async function withEdit(spec: string, file: string, from: string, to: string, more = '', browser = site.browser) {
   const sources = import.meta.glob('../../shaders/**/*.wgsl', { query: '?raw', import: 'default' });
   const source = (await sources[`../../shaders/${file}.wgsl`]!()) as string;
   expect(source).toContain(from);
   const edits = encodeURIComponent(JSON.stringify({ [file]: patchOf(source, source.replace(from, to)) }));
-  const opened = await open(browser, `${address}#/workbench?v=1&spec=${spec}&file=${file}&edits=${edits}${more}`);
+  const link = `${site.address}#/workbench?v=1&spec=${spec}&file=${file}&edits=${edits}${more}`;
+  const opened = await open(browser, link);
   await waitFor(opened.page, '.editor[data-ready="true"]');
   await press(opened.page, '#bench-run:not([disabled])');
   return opened;
@@ -36,7 +25,7 @@ async function withEdit(spec: string, file: string, from: string, to: string, mo
 
 describe('the workbench', () => {
   it('runs the shipped shader, finds no bit that differs, and times it', async () => {
-    const { page, complaints } = await open(browser, `${address}#/workbench?v=1&spec=quantize/edge-ragged`);
+    const { page, complaints } = await site.open('#/workbench?v=1&spec=quantize/edge-ragged');
     await waitFor(page, '.editor[data-ready="true"]');
     expect(await editorText(page)).toContain('fn quantize_codes');
     await press(page, '#bench-run:not([disabled])');
@@ -63,7 +52,7 @@ describe('the workbench', () => {
   });
 
   it('opens a shader that the spec runs, and says when a changed one is not run by it', async () => {
-    const { page } = await open(browser, `${address}#/workbench?v=1&spec=quantize/mxfp8`);
+    const { page } = await site.open('#/workbench?v=1&spec=quantize/mxfp8');
     await waitFor(page, '.editor[data-ready="true"]');
     expect(await editorText(page)).toContain('fn quantize_lines');
     const group = 'optgroup[label="Dispatched by this spec, in order"] option';
@@ -107,9 +96,8 @@ describe('the workbench', () => {
   });
 
   it('refuses what a tab cannot hold before anything is allocated', async () => {
-    const { page } = await open(
-      browser,
-      `${address}#/parity?v=1&spec=gemm/dsv3-q-a&text=${encodeURIComponent(JSON.stringify({ fp8lab: 1, kernel: 'gemm', name: 'huge', shape: { m: 8192, n: 8192, k: 8192 }, a: { scheme: 'activation-1x128', input: 'normal' }, b: { scheme: 'weight-128x128', input: 'normal' } }))}`,
+    const { page } = await site.open(
+      `#/parity?v=1&spec=gemm/dsv3-q-a&text=${encodeURIComponent(JSON.stringify({ fp8lab: 1, kernel: 'gemm', name: 'huge', shape: { m: 8192, n: 8192, k: 8192 }, a: { scheme: 'activation-1x128', input: 'normal' }, b: { scheme: 'weight-128x128', input: 'normal' } }))}`,
     );
     await press(page, '#spec-run:not([disabled])');
     await waitForText(page, '#spec-outcome', 'the page takes 256 MiB at most');
@@ -122,17 +110,14 @@ describe('an endless shader without a guard', () => {
     const own = await launch('with');
     const pid = own.process()!.pid!;
     try {
-      const shared = browser;
-      browser = own;
       const { page } = await withEdit(
         'quantize/edge-one-element',
         'kernels/quantize',
         'var packed = 0u;',
         'var packed = 0u; while (codes[word] != 1u) { packed++; }',
         '&guard=0&limit=2',
-      ).finally(() => {
-        browser = shared;
-      });
+        own,
+      );
       await waitWithoutFrames(page, '#bench-outcome', 'did not finish within 2 s');
       await waitWithoutFrames(page, '#bench-outcome', 'The GPU');
       expect(await page.evaluate(() => document.querySelector<HTMLButtonElement>('#bench-run')!.disabled)).toBe(false);

@@ -41,10 +41,11 @@ export function codeOf(x: number, format: FormatName, rounding: Rounding, overfl
   return encodeBits(bitsOf(Math.fround(x)), formats[format], rounding, overflow, random);
 }
 
-/** The number's value in short: at most `digits` digits. */
+/** The number's value in short: at most `digits` digits; whole numbers of up to five digits exactly. */
 export function shortValue(value: number, digits = 3): string {
   if (!Number.isFinite(value) || value === 0) return formatValue(value).replace('Infinity', '∞');
   const size = Math.abs(value);
+  if (Number.isInteger(value) && size < 100_000) return String(value);
   if (size >= 0.001 && size < 100_000) return String(Number(value.toPrecision(digits)));
   return value.toExponential(Math.max(digits - 2, 0)).replace('e+', 'e');
 }

@@ -64,6 +64,11 @@ export function barPicture(bars: Bars): SVGSVGElement {
     s('path', { d: marked, class: 'load marked' }),
     words,
     s('line', { x1: 0, x2: width, y1: lineAt, y2: lineAt, stroke: 'var(--ink-2)', 'stroke-dasharray': '4 3' }),
-    s('text', { x: width - 2, y: lineAt - 5, 'text-anchor': 'end', class: 'load-name' }, line.text),
+    // Beside the bars, where none can cover it.
+    s(
+      'text',
+      { x: width - 2, y: name === undefined ? height - 6 : 12, 'text-anchor': 'end', class: 'load-name' },
+      `┄ ${line.text}`,
+    ),
   );
 }

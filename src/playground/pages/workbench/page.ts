@@ -164,6 +164,8 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
       ),
     );
     markPlaces();
+    const here = places.find(({ path }) => path === file());
+    if (here !== undefined) editor?.goTo(here.line);
   };
   const goTo = (path: string, line: number) => {
     if (path !== file()) context.set({ file: path });
