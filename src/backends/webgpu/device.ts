@@ -25,8 +25,12 @@ const mapRead = 0x1;
 /** Bytes of the pieces in which results are copied back: bounds the mapped memory. */
 const readPiece = 64 * 2 ** 20;
 
-/** Dispatches that go in one submission, and bytes of released buffers that may wait for it: a driver must be able to stop between two. */
+/**
+ * What goes in one submission: so many dispatches and threads, and bytes of released buffers that may wait for it. Small dispatches share the
+ * cost of a submission; large ones go alone, for a driver takes a submission that lasts seconds for one that hangs.
+ */
 const batchDispatches = 16;
+const batchThreads = 2 ** 18;
 const batchBytes = 64 * 2 ** 20;
 
 /** How {@link createGpu} sets a device up. */
@@ -138,6 +142,7 @@ class DeviceGpu implements OwnedGpu {
   #queue: Promise<void> = Promise.resolve();
   /** Dispatches for the next submission, and buffers that are freed once it is made. */
   #pending: CompiledDispatch[] = [];
+  #pendingThreads = 0;
   #leaving: GPUBuffer[] = [];
   #leavingBytes = 0;
   #failure: Fp8labError | undefined;
@@ -269,7 +274,8 @@ class DeviceGpu implements OwnedGpu {
     if (this.#failure !== undefined) return;
     try {
       this.#pending.push(await compiled);
-      if (this.#pending.length >= batchDispatches) this.#submit();
+      this.#pendingThreads += dispatch.threads;
+      if (this.#pending.length >= batchDispatches || this.#pendingThreads >= batchThreads) this.#submit();
     } catch (error) {
       this.#fail(asDeviceError(error, labelOf(dispatch)));
     }
@@ -278,7 +284,7 @@ class DeviceGpu implements OwnedGpu {
   /** Submits what is pending, and frees what was released meanwhile. */
   #submit(): void {
     const [pending, leaving] = [this.#pending, this.#leaving];
-    [this.#pending, this.#leaving, this.#leavingBytes] = [[], [], 0];
+    [this.#pending, this.#pendingThreads, this.#leaving, this.#leavingBytes] = [[], 0, [], 0];
     try {
       if (pending.length > 0 && this.#failure === undefined) {
         const what = [...new Set(pending.map(({ dispatch }) => labelOf(dispatch)))].join(', ');
