@@ -1,6 +1,6 @@
 import { type Convention, type Move, type Problem, pairs } from './convention.ts';
 import { missedElements, scoreOf } from './score.ts';
-import { type Bar, better, type Candidate, exactly, type Trial, Trials } from './trials.ts';
+import { barOf, better, type Candidate, exactly, type Trial, Trials } from './trials.ts';
 
 /** What a search found. */
 export interface Found {
@@ -33,6 +33,9 @@ const mostDeviations = 3;
 /** Members of the beam that every move of a group is tried from: few where the group is large. */
 const basesOf = (group: readonly Move[]): number => (group.length > 1000 ? 4 : group.length > 200 ? 8 : beamWidth);
 const largeGroup = 1000;
+/** A move of the smaller groups that leaves less than this share of the bits unexplained is followed before the larger groups are gone through. */
+const decisiveShare = 0.6;
+const smallGroup = 200;
 /** Members of the beam that a group of moves starts from: few where the group is large. */
 const moversOf = (group: readonly Move[]): number =>
   group.length > 1000 ? 1 : group.length > 200 ? 2 : group.length > 60 ? 4 : 6;
@@ -40,13 +43,6 @@ const moversOf = (group: readonly Move[]): number =>
 const costShare = 0.04;
 /** Climbs in a row that may bring nothing before a tier is given up. */
 const patience = 2;
-/** A trial may be behind the beam's last by so much on the small sets, and by so many bits more. */
-const slack: readonly (readonly [factor: number, bits: number])[] = [
-  [1.3, 5],
-  [1.12, 2],
-  [1.03, 1],
-  [1, 0],
-];
 const confirmedAtOnce = 6;
 const mostEquals = 48;
 /** Elements that rule out most of what is not equal. */
@@ -141,6 +137,7 @@ export class Search {
     const beam = this.keep(from.map((convention) => this.trials.of(convention)));
     let pool = [...beam];
     for (const group of [starts, ...groups]) {
+      if (group.length > smallGroup && pool[0]!.score.unexplained < decisiveShare * beam[0]!.score.unexplained) break;
       for (const base of beam.slice(0, basesOf(group))) {
         const bar = barOf(pool, base);
         for (const move of group) {
@@ -338,14 +335,6 @@ export class Search {
     }
     return this.now > this.deadline;
   }
-}
-
-/** What a trial may leave over to join a beam: little more than the last of it, and than what it was made from. */
-function barOf(beam: readonly Trial[], base?: Trial): Bar {
-  return slack.map(([factor, bits], level) => {
-    const last = Math.max(...beam.map(({ levels }) => levels[level]!));
-    return factor * Math.min(last, base?.levels[level] ?? last) + bits;
-  });
 }
 
 /** The first stretch is short and spread over all, the second is the whole. */

@@ -27,6 +27,24 @@ export const exactly: Bar = [0, 0, 0, 0];
 export const better = (a: Candidate, b: Candidate): number =>
   a.score.unexplained - b.score.unexplained || a.cost - b.cost || (a.key < b.key ? -1 : 1);
 
+/**
+ * A trial may leave so much of what its base, or the beam's last, leaves on the small sets, and so many bits more: on a handful nearly any, on more only
+ * what explains something. Where much is wrong every change moves the bits a little.
+ */
+const slack: readonly (readonly [factor: number, bits: number])[] = [
+  [1.2, 5],
+  [1.01, 2],
+  [0.99, 2],
+  [1, 0],
+];
+/** What a trial may leave over to join a beam: little more than the last of it, and than what it was made from. */
+export function barOf(beam: readonly Trial[], base?: Trial): Bar {
+  return slack.map(([factor, bits], level) => {
+    const last = Math.max(...beam.map(({ levels }) => levels[level]!));
+    return factor * Math.min(last, base?.levels[level] ?? last) + bits;
+  });
+}
+
 interface Seen {
   readonly levels: number[];
   trial?: Trial;
@@ -46,6 +64,8 @@ export class Trials {
   count = 0;
   private readonly problem: Problem;
   private sets: Int32Array[];
+  /** One element, on which nearly all fail that must be exact. */
+  private probe: Int32Array;
   private learned: number[] = [];
   private seen = new Map<string, Seen>();
   private readonly costs = new Map<string, number>();
@@ -53,6 +73,7 @@ export class Trials {
   constructor(problem: Problem) {
     this.problem = problem;
     this.sets = [...problem.sets];
+    this.probe = this.sets[0]!.slice(0, 1);
   }
 
   /** The trial of a convention. */
@@ -74,12 +95,17 @@ export class Trials {
       this.count++;
     }
     const last = this.sets.length - 1;
+    if (bar === exactly && seen.levels.length === 0 && !this.isRight(canonical)) return undefined;
     for (let level = 0; level <= last; level++) {
       if (level === last && base !== undefined && base[level - 1]! > 0 && isSame(seen.levels, base)) return undefined;
       if (seen.levels[level] === undefined) this.look(canonical, key, seen, level);
       if (bar !== undefined && seen.levels[level]! > bar[level]!) return undefined;
     }
     return seen.trial;
+  }
+
+  private isRight(convention: Convention): boolean {
+    return scoreOf(this.problem, this.probe, this.problem.predict(convention, this.probe)).differing === 0;
   }
 
   private look(convention: Convention, key: string, seen: Seen, level: number): void {
@@ -126,6 +152,7 @@ export class Trials {
         ? union(all, news[last]!)
         : union(this.problem.sets[level]!, [...news[level]!, ...this.learned].slice(0, staying[level])),
     );
+    this.probe = Int32Array.of(fresh[0]!);
     this.seen = new Map();
     return true;
   }

@@ -4,7 +4,7 @@ import type { BlindCase } from './blind/draw.ts';
 import { gateCase } from './blind/gate-cases.ts';
 import { gemmCase } from './blind/gemm-cases.ts';
 import { measure, reportOf } from './blind/measure.ts';
-import { quantizeCase } from './blind/quantize-cases.ts';
+import { quantizeCase, requantizeCase } from './blind/quantize-cases.ts';
 
 /** How many cases, and the first seed; `BLIND=200 BLIND_FROM=1000` measures at length, `BLIND_SEEDS=1,2` those alone. */
 const count = Number(process.env.BLIND ?? 4);
@@ -26,6 +26,7 @@ describe('results made by rules that were drawn blindly, in other code', () => {
   it.each([
     ['gemm', gemmCase],
     ['quantize', quantizeCase],
+    ['requantize', requantizeCase],
     ['dequantize', dequantizeCase],
     ['gate', gateCase],
   ] as const)(

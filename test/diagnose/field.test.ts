@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { type Measured, measure, reportOf } from './blind/measure.ts';
 import { gemmFieldCase } from './field/dot.ts';
 import { kernels } from './field/gemm-kernels.ts';
-import { quantizeFieldCase, quantizers } from './field/quantize-kernels.ts';
+import { quantizeFieldCase } from './field/quantize-case.ts';
+import { quantizers } from './field/quantize-kernels.ts';
 
 /** `FIELD=all` measures every kernel, with the default budget; `FIELD=text` those whose names have the text. A push takes a few of each. */
 const wanted = process.env.FIELD;

@@ -236,6 +236,7 @@ const words: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     start: 'to each promoted sum, the scale at its first k',
     final: 'to each promoted sum, the scale at its last k',
     epilogue: 'once, at the end',
+    part: 'once a part of the split',
   },
   combine: {
     'scales-first': 'sa * sb first',

@@ -154,7 +154,9 @@ export class GemmCanon {
     const longest = parts.reduce((most, { length }) => Math.max(most, length), 0);
     if (longest === 1) this.reset(made, ['promote']);
     if (blocks.length === 1) this.reset(made, ['clear']);
+    if (made.scales === 'part' && parts.length === 1) made.scales = 'epilogue';
     if (made.scales === 'epilogue' && blocks.length === 1 && made.carry === 'f32') made.scales = 'block';
+    if (made.scales === 'part' && longest === 1 && made.carry === 'f32') made.scales = 'block';
     if (made.model === 'aligned' && made.order === 'linear') {
       const most = blocks.reduce((max, block) => block.reduce((m, [start, end]) => Math.max(m, end - start), max), 0);
       if (Number(made.terms) > most)
@@ -187,7 +189,10 @@ export class GemmCanon {
   /** Parts of one block each, added up in order, are products that are rounded and then summed: no other than an unfused promotion. */
   private isUnfusedChain(made: Convention): boolean {
     const plain = { carry: 'f32', 'split.partials': 'f32', 'split.add': 'f32', 'split.sum': 'ascending' };
-    if (made.scales === 'epilogue' || !Object.entries(plain).every(([axis, value]) => made[axis] === value))
+    if (
+      ['epilogue', 'part'].includes(made.scales!) ||
+      !Object.entries(plain).every(([axis, value]) => made[axis] === value)
+    )
       return false;
     const { parts, key } = this.evaluator.cut(made);
     return parts.every(({ length }) => length === 1) && this.evaluator.cut({ ...made, split: '1' }).key === key;

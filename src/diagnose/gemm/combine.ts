@@ -28,7 +28,8 @@ export function combinerOf(
   b: OperandRows,
 ): Combiner {
   const promote = promoter(convention);
-  const epilogue = convention.scales === 'epilogue';
+  const atEnd = convention.scales === 'epilogue';
+  const epilogue = atEnd || convention.scales === 'part';
   const carry = rounder(convention.carry!);
   const narrowPartial = convention.partial === 'f32' ? undefined : rounder(convention.partial!);
   const place = (tile: number, tiles: number): Int32Array =>
@@ -39,6 +40,9 @@ export function combinerOf(
   const placesA = place(a.tile, a.tiles);
   const placesB = place(b.tile, b.tiles);
   const { blocks } = cut;
+  const parts = cut.parts.length;
+  const scaled = (sum: number, rowA: number, rowB: number): number =>
+    promote(0, sum, a.factor[rowA * a.tiles]!, b.factor[rowB * b.tiles]!);
   const partOf = (element: number, rowA: number, rowB: number, first: number, count: number, note?: Note): number => {
     let sum = 0;
     for (let j = first; j < first + count; j++) {
@@ -49,10 +53,9 @@ export function combinerOf(
       sum = carry(epilogue ? sum + partial : promote(sum, partial, sa, sb));
       note?.(j, sa, sb, sum);
     }
-    if (!epilogue) return sum;
-    return promote(0, sum, a.factor[rowA * a.tiles]!, b.factor[rowB * b.tiles]!);
+    return epilogue && !(atEnd && parts > 1) ? scaled(sum, rowA, rowB) : sum;
   };
-  if (cut.parts.length === 1) return (element, rowA, rowB, note) => partOf(element, rowA, rowB, 0, blocks.length, note);
+  if (parts === 1) return (element, rowA, rowB, note) => partOf(element, rowA, rowB, 0, blocks.length, note);
   const reduce = reducer(convention);
   return (element, rowA, rowB, note) => {
     const sums: number[] = [];
@@ -61,7 +64,7 @@ export function combinerOf(
       sums.push(partOf(element, rowA, rowB, first, part.length, note));
       first += part.length;
     }
-    return reduce(sums);
+    return atEnd ? scaled(reduce(sums), rowA, rowB) : reduce(sums);
   };
 }
 

@@ -28,7 +28,8 @@ const keptPartials = 2 ** 20;
 const stretch = 128;
 /** Products kept for the next convention; where there are more, they are made element by element. */
 const keptProducts = 2 ** 18;
-const keptBytes = 256 * 2 ** 20;
+const mostAsked = 2 ** 14;
+const keptBytes = 64 * 2 ** 20;
 
 /** A block of one element as it was summed. Numbers are f32. */
 export interface Working {
@@ -57,6 +58,8 @@ export class GemmEvaluator {
   private readonly cuts = new Map<string, Cut>();
   private readonly kept = new Map<string, { readonly bytes: number; readonly content: unknown }>();
   private bytes = 0;
+  /** Products that were asked for before. */
+  private readonly asked = new Set<string>();
   /** Products of the element at hand. */
   private readonly scratch: { readonly value: Float64Array; readonly exponent: Int16Array };
 
@@ -162,9 +165,9 @@ export class GemmEvaluator {
   ): Float64Array {
     const sum = summerOf(convention);
     const { k } = this.spec.shape;
-    const all = view.rowAt.length * k <= keptProducts ? this.products(convention, view, a, b) : undefined;
+    const all = view.rowAt.length * k <= keptProducts ? this.productsAgain(convention, view, a, b) : undefined;
     const rule = productRule(convention);
-    const products = all ?? { ...this.scratch, wide: isWide(convention, a, b) };
+    const products = all ?? { ...this.scratch, wide: isWide(convention, a, b), exact: isExact(a, b) };
     const partials = new Float64Array((to - from) * blocks.length);
     const clear = convention.clear === 'each';
     for (let i = from; i < to; i++) {
@@ -180,19 +183,26 @@ export class GemmEvaluator {
     return partials;
   }
 
-  /** Products of all the elements of a small view. */
-  private products(convention: Convention, view: View, a: OperandRows, b: OperandRows): Products {
+  /** Products of all the elements of a small view, from the second time on that they are asked for: most operands are looked at once. */
+  private productsAgain(convention: Convention, view: View, a: OperandRows, b: OperandRows): Products | undefined {
     const { k } = this.spec.shape;
     const count = view.rowAt.length;
     const rule = productRule(convention);
+    const key = `products ${view.id} ${operandsKey(convention, this)} ${rule.zeros}`;
+    if (!this.asked.has(key)) {
+      if (this.asked.size > mostAsked) this.asked.clear();
+      this.asked.add(key);
+      return undefined;
+    }
     return this.keep(
-      `products ${view.id} ${operandsKey(convention, this)} ${rule.zeros}`,
+      key,
       ({ value }) => 10 * value.length,
       () => {
         const made: Products = {
           value: new Float64Array(count * k),
           exponent: new Int16Array(count * k),
           wide: isWide(convention, a, b),
+          exact: isExact(a, b),
         };
         for (let i = 0; i < count; i++) multiply(made, i * k, a, b, view.rowAt[i]!, view.columnAt[i]!, rule);
         return made;
@@ -300,6 +310,8 @@ const productRule = ({ product, zeros }: Convention): ProductRule => ({
 
 const isWide = ({ product }: Convention, a: OperandRows, b: OperandRows): boolean =>
   product !== 'rounded' && a.wide && b.wide;
+
+const isExact = (a: OperandRows, b: OperandRows): boolean => a.span + b.span + Math.ceil(Math.log2(a.k)) <= 53;
 
 /** What products depend on: codes, not scales, where the product reads codes. */
 const operandsKey = (convention: Convention, { a, b }: GemmEvaluator): string =>

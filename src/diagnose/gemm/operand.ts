@@ -4,12 +4,12 @@ import { loadScales, type TileGrid, tileGrid } from '../../kernels/tiles.ts';
 import { decodeBits, encodeBits } from '../../numerics/codec.ts';
 import { bitsOf, fromBits } from '../../numerics/f32.ts';
 import { type FormatName, formats, type Overflow, type Rounding } from '../../numerics/formats.ts';
-import { type OperandTable, operandTable } from '../../numerics/tensor-core.ts';
 import type { Operand } from '../../specs/types.ts';
 import type { Codes, Tensors } from '../../tensors/tensor.ts';
 import type { Convention } from '../convention.ts';
 import { scaleConversions } from '../quantizers.ts';
 import { AmaxGrids, parseTile, TileQuantizer } from '../tile-quantizer.ts';
+import { decodeTableOf } from './decode.ts';
 
 /** Rows of one operand as a product sees them. */
 export interface OperandRows {
@@ -25,6 +25,8 @@ export interface OperandRows {
   readonly tiles: number;
   /** Values have more than 16 significant bits. */
   readonly wide: boolean;
+  /** Bits from the unit of the least value to above the largest. */
+  readonly span: number;
 }
 
 /** Axes that decide the codes in memory and their scales. */
@@ -140,7 +142,16 @@ export class OperandReader {
       }
     }
     const factor = this.factors(source, wanted, of('scale'));
-    const rows: OperandRows = { k, value, exponent, factor, tile: tile[1], tiles: across, wide: false };
+    const rows: OperandRows = {
+      k,
+      value,
+      exponent,
+      factor,
+      tile: tile[1],
+      tiles: across,
+      wide: false,
+      span: spanOf(source.format),
+    };
     return form === 'quantized' ? rows : dequantized(rows, form);
   }
 
@@ -272,6 +283,8 @@ export class OperandReader {
   }
 }
 
+const spanOf = (name: FormatName): number => Math.ceil(Math.log2(formats[name].max / formats[name].minSubnormal));
+
 function scaleValue(scale: number, rule: string): number {
   if (rule === 'one') return 1;
   if (rule === 'inverse') return Math.fround(1 / scale);
@@ -304,40 +317,14 @@ function narrowing(form: string): (x: number) => number {
 function withoutScales(value: Float64Array, k: number, wide: boolean): OperandRows {
   const exponent = new Int16Array(value.length);
   for (let i = 0; i < value.length; i++) exponent[i] = Math.max((bitsOf(value[i]!) >>> 23) & 0xff, 1) - 127;
-  return { k, value, exponent, factor: new Float64Array(value.length / k).fill(1), tile: k, tiles: 1, wide };
-}
-
-const slipped = new Map<string, Pick<OperandTable, 'value' | 'exponent'>>();
-
-/** A format's values as a kernel that decodes them so would read them. */
-function decodeTableOf(name: FormatName, decode: string): Pick<OperandTable, 'value' | 'exponent'> {
-  const table = operandTable(name);
-  if (decode === 'own') return table;
-  const key = `${name} ${decode}`;
-  let made = slipped.get(key);
-  if (made === undefined) {
-    made = { value: table.value.map((value, code) => misread(value, code, name, decode)), exponent: table.exponent };
-    slipped.set(key, made);
-  }
-  return made;
-}
-
-function misread(value: number, code: number, name: FormatName, decode: string): number {
-  const { bits, mantissaBits, exponentBits, bias } = formats[name];
-  const negative = code >= 2 ** (bits - 1);
-  const field = (code >>> mantissaBits) & (2 ** exponentBits - 1);
-  const mantissa = code % 2 ** mantissaBits;
-  const sign = negative ? -1 : 1;
-  switch (decode) {
-    case 'unsigned':
-      return Math.abs(value);
-    case 'subnormals-normal':
-      return field === 0 ? sign * (1 + mantissa / 2 ** mantissaBits) * 2 ** (1 - bias) : value;
-    case 'subnormals-zero':
-      return field === 0 ? sign * 0 : value;
-    case 'no-specials':
-      return Number.isFinite(value) ? value : sign * (1 + mantissa / 2 ** mantissaBits) * 2 ** (field - bias);
-    default:
-      return value;
-  }
+  return {
+    k,
+    value,
+    exponent,
+    factor: new Float64Array(value.length / k).fill(1),
+    tile: k,
+    tiles: 1,
+    wide,
+    span: 1024,
+  };
 }

@@ -198,7 +198,8 @@ function tiersOf(spec: GemmSpec, evaluator: GemmEvaluator, base: Convention): Mo
     [...along('interval', ['0', '256', '512', '96', '160', '192']), ...late],
     along('scales', ['start', 'final']),
   );
-  const epilogue = evaluator.finest(base) === 0 ? [{ scales: 'epilogue' }, { scales: 'block' }] : [];
+  const constant = evaluator.finest(base) === 0;
+  const epilogue = constant ? along('scales', ['epilogue', 'part', 'block']) : [];
   const combines = pairs(
     along('combine', ['scales-first', 'a-then-b', 'b-then-a']),
     along('promote', ['fused', 'unfused']),
@@ -238,7 +239,7 @@ function tiersOf(spec: GemmSpec, evaluator: GemmEvaluator, base: Convention): Mo
     // Where scales do not change along k they may wait for the end, and a loop that promotes too late loses its last sum.
     pairs(
       [...along('interval', intervals), ...late],
-      evaluator.finest(base) === 0
+      constant
         ? [{ scales: 'epilogue' }, { scales: 'epilogue', drop: 'last-step' }, { drop: 'last-step' }]
         : [{ drop: 'last-step' }],
     ),
@@ -258,6 +259,7 @@ function tiersOf(spec: GemmSpec, evaluator: GemmEvaluator, base: Convention): Mo
       ...along('product', ['exact', 'rounded']),
     ],
     parts,
+    constant ? pairs(parts, along('scales', ['epilogue', 'part'])) : [],
     pairs(
       pairs(
         along('split', splitCounts),

@@ -15,6 +15,8 @@ export interface Products {
   readonly exponent: Int16Array;
   /** Products of two f32: an f32 holds them no longer, and an fma must be made with care. */
   readonly wide: boolean;
+  /** A double holds the sum of any of them, as of e4m3 codes. */
+  readonly exact: boolean;
 }
 
 /** How products are made. */
@@ -160,8 +162,12 @@ function nearest(x: number): number {
 }
 
 /** All products summed without error (compensated in two doubles: 106 bits), then one rounding. */
-function exactSum({ value }: Products, start: number, end: number, c: number): number {
+function exactSum({ value, exact }: Products, start: number, end: number, c: number): number {
   let sum = c;
+  if (exact && c === 0) {
+    for (let i = start; i < end; i++) sum += value[i]!;
+    return Math.fround(sum) + 0;
+  }
   let rest = 0;
   for (let i = start; i < end; i++) {
     const x = value[i]!;

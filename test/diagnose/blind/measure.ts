@@ -31,10 +31,10 @@ export function measure({ name, spec, inputs, actual, expect }: BlindCase, optio
     deviationsOf(problem, convention) === wanted;
   const { confirmed } = problem;
   const known = scoreOf(problem, confirmed, problem.predict(drawn, confirmed)).differing === 0;
-  const outcome = is(best)
-    ? 'named'
-    : !known
-      ? 'foreign'
+  const outcome = !known
+    ? 'foreign'
+    : is(best)
+      ? 'named'
       : best.differing > 0
         ? 'missed'
         : equals.some(is)

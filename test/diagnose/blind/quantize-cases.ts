@@ -1,8 +1,10 @@
 import type { FormatName } from '../../../src/numerics/formats.ts';
+import type { Scheme } from '../../../src/numerics/scheme.ts';
+import type { ResolvedSpec } from '../../../src/specs/types.ts';
 import type { Codes, Tensor, Tensors } from '../../../src/tensors/tensor.ts';
-import { quantizeSpec, schemeOf } from '../../helpers/specs.ts';
+import { quantizeSpec, requantizeSpec, schemeOf } from '../../helpers/specs.ts';
 import { type BlindCase, type Change, drawChanges, shown } from './draw.ts';
-import { bitsOf, e2m1, e4m3, e5m2, f32Of, type Small, toBf16 } from './numbers.ts';
+import { bf16, bitsOf, e2m1, e4m3, e5m2, f32Of, type Small, toBf16 } from './numbers.ts';
 import { type Matrix, type QuantRule, quantize, scalings } from './quantizer.ts';
 import { normal, pick, type Random, randomOf } from './random.ts';
 
@@ -17,6 +19,8 @@ type Layout =
 
 /** A whole quantizer, as one kernel does it. */
 interface Rule {
+  /** Which matrix is quantized: a requantization may take its codes otherwise. */
+  readonly source: 'own' | 'bf16' | 'unscaled';
   readonly quant: QuantRule;
   readonly layout: Layout;
   readonly padding: 'zero' | 'one' | 'edge';
@@ -86,8 +90,56 @@ function changesFor({ kind }: Setting): QuantChange[] {
   ];
 }
 
+/** A matrix as a kernel is given it, and what it may be taken for. */
+interface Given {
+  readonly sources: Readonly<Partial<Record<Rule['source'], Float64Array>>>;
+  readonly inputs: Tensors;
+  spec(scheme: Scheme): ResolvedSpec;
+}
+
 /** Draws case `seed` of a quantizer of 48 x 640. Undefined where no change shows in the result. */
 export function quantizeCase(seed: number, rows = 48, columns = 640): BlindCase | undefined {
+  return drawCase('quantize', seed, rows, columns, (random, kind) => {
+    const x = data(random, rows, columns, kind);
+    return {
+      sources: { own: x },
+      inputs: { x: { dtype: 'BF16', shape: [rows, columns], codes: Uint16Array.from(x, (v) => toBf16(v)) } },
+      spec: (scheme) => quantizeSpec(rows, columns, scheme),
+    };
+  });
+}
+
+/** The same of a requantization of codes in 1x128. */
+export function requantizeCase(seed: number, rows = 48, columns = 640): BlindCase | undefined {
+  return drawCase('requantize', seed, rows, columns, (random, kind) => {
+    const from = quantize(data(random, rows, columns, kind), rows, columns, {
+      scale: scalings.divide!,
+      tile: [1, 128],
+      floor: (amax) => Math.max(amax, Math.fround(1e-4)),
+      format: e4m3,
+      way: 'even',
+    });
+    const own = from.value.map((value, i) =>
+      Math.fround(value * from.scales[Math.floor(i / columns) * from.across + Math.floor((i % columns) / 128)]!),
+    );
+    return {
+      sources: { own, bf16: own.map(bf16), unscaled: from.value },
+      inputs: {
+        codes: { dtype: 'F8_E4M3', shape: [rows, columns], codes: Uint8Array.from(from.code) },
+        scales: { dtype: 'F32', shape: [from.down, from.across], codes: Uint32Array.from(from.scales, bitsOf) },
+      },
+      spec: (scheme) => requantizeSpec(rows, columns, schemeOf({ recipe: 'divide' }), scheme),
+    };
+  });
+}
+
+function drawCase(
+  kernel: string,
+  seed: number,
+  rows: number,
+  columns: number,
+  given: (random: Random, kind: Setting['data']) => Given,
+): BlindCase | undefined {
   const random = randomOf(seed);
   const kind = pick(random, ['fp8', 'fp8', 'fp8-pow2', 'packed', 'fp4'] as const);
   const setting: Setting = {
@@ -103,6 +155,7 @@ export function quantizeCase(seed: number, rows = 48, columns = 640): BlindCase 
   const format = kind === 'fp4' ? e2m1 : e4m3;
   const tile: [number, number] = kind === 'fp4' ? [1, 32] : [1, 128];
   const own: Rule = {
+    source: 'own',
     quant: {
       scale: scalings[setting.recipe]!,
       tile,
@@ -115,9 +168,13 @@ export function quantizeCase(seed: number, rows = 48, columns = 640): BlindCase 
     turned: false,
     highFirst: false,
   };
-  const x = data(random, rows, columns, setting.data);
-  const drawn = drawChanges(random, changesFor(setting));
-  const resultOf = (rule: Rule): Tensors => results(x, rows, columns, rule, kind);
+  const { sources, inputs, spec } = given(random, setting.data);
+  const takes = Object.keys(sources).filter((source): source is Rule['source'] => source !== 'own');
+  const drawn = drawChanges(random, [
+    ...changesFor(setting),
+    ...takes.map((source) => change('source', `${source} codes`, { source }, { source })),
+  ]);
+  const resultOf = (rule: Rule): Tensors => results(sources[rule.source]!, rows, columns, rule, kind);
   const changes = shown(drawn, own, (rule) => {
     const { codes, scales } = resultOf(rule);
     return `${codes!.dtype} ${codes!.shape} ${codes!.codes} ${scales!.shape} ${scales!.codes}`;
@@ -125,10 +182,8 @@ export function quantizeCase(seed: number, rows = 48, columns = 640): BlindCase 
   if (changes.length === 0) return undefined;
   const type = kind === 'packed' || kind === 'fp4' ? 'e8m0' : 'f32';
   return {
-    name: `quantize ${seed}: ${Object.values(setting).join(' ')}: ${drawn.map((it) => `${it.name}${changes.includes(it) ? '' : ' (does not show)'}`).join(' + ')}`,
-    spec: quantizeSpec(
-      rows,
-      columns,
+    name: `${kernel} ${seed}: ${Object.values(setting).join(' ')}: ${drawn.map((it) => `${it.name}${changes.includes(it) ? '' : ' (does not show)'}`).join(' + ')}`,
+    spec: spec(
       schemeOf({
         format: kind === 'fp4' ? 'e2m1' : 'e4m3',
         tile,
@@ -137,7 +192,7 @@ export function quantizeCase(seed: number, rows = 48, columns = 640): BlindCase 
         layout: kind === 'packed' ? 'packed-e8m0' : 'row-major',
       }),
     ),
-    inputs: { x: { dtype: 'BF16', shape: [rows, columns], codes: Uint16Array.from(x, (v) => toBf16(v)) } },
+    inputs,
     actual: resultOf(changes.reduce((rule, { apply }) => apply(rule), own)),
     expect: changes.map(({ expect }) => expect),
   };

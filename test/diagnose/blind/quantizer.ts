@@ -2,8 +2,8 @@ import { bf16, bitsOf, decode, encode, f32Of, type Small, type Way } from './num
 
 /** What some kernel does with a matrix before its product. */
 export interface QuantRule {
-  /** Scale (as used later) and how a value is scaled, from a tile's amax. */
-  readonly scale: (amax: number, max: number) => { scale: number; apply: (x: number) => number };
+  /** Scale (as used later) and how a value is scaled, from a tile's amax after its floor, and before. */
+  readonly scale: (amax: number, max: number, raw: number) => { scale: number; apply: (x: number) => number };
   readonly tile: readonly [number, number];
   /** What a tile's amax is raised to. */
   readonly floor: (amax: number) => number;
@@ -49,7 +49,8 @@ export const scalings: Readonly<Record<string, Scaling>> = {
     const scale = r(amax * r(1 / max));
     return { scale, apply: (x) => r(x / scale) };
   },
-  te: (amax, max) => {
+  te: (amax, max, raw) => {
+    if (raw === 0) return { scale: 1, apply: (x) => x };
     const up = r(max / amax);
     return { scale: r(1 / up), apply: (x) => r(x * up) };
   },
@@ -135,7 +136,7 @@ export function quantize(x: Float64Array, rows: number, k: number, rule: QuantRu
       visit((at) => {
         amax = Math.max(amax, Math.abs(x[at]!));
       });
-      const { scale, apply } = rule.scale(rule.floor(amax), rule.format.max);
+      const { scale, apply } = rule.scale(rule.floor(amax), rule.format.max, amax);
       scales[i * across + j] = scale;
       visit((at) => {
         code[at] = encode(apply(x[at]!), rule.format, rule.way, rule.format.signBit);

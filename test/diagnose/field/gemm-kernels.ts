@@ -1,7 +1,5 @@
-import type { Convention } from '../../../src/diagnose/index.ts';
-import type { Core, PlainSum } from '../blind/gemm-rule.ts';
 import { blockSum } from '../blind/gemm-rule.ts';
-import { bf16, bitsOf, e5m2, exponentOf, f32Of, fma } from '../blind/numbers.ts';
+import { bf16, bitsOf, exponentOf, fma } from '../blind/numbers.ts';
 import { scalings } from '../blind/quantizer.ts';
 import { cdna2, cdna3 } from './amd.ts';
 import {
@@ -16,55 +14,13 @@ import {
   productsOf,
   promoted,
 } from './dot.ts';
+import { add, axesOf, deepgemm, deepgemmPart, dequantized, forms, split, tf32, whole } from './gemm-parts.ts';
+import { slips } from './gemm-slips.ts';
 
 const r = Math.fround;
 
-const axesOf = (core: Core): Convention => ({
-  model: 'aligned',
-  fraction: String(core.fraction),
-  terms: String(core.terms),
-  step: core.cut,
-  order: core.paired ? 'p4' : 'linear',
-});
-
-/** DeepGEMM: `final += (sa * sb) * accum`, contracted to an fma. */
-const deepgemm =
-  (dot: Dot) =>
-  (sum: number, partial: number, from: number): number =>
-    fma(r(dot.sa(from) * dot.sb(from)), partial, sum);
-
-/** An operand that is dequantized before the product. */
-const dequantized = (dot: Dot, way: (x: number) => number): readonly [(t: number) => number, (t: number) => number] => [
-  (t) => way(r(dot.a(t) * dot.sa(t))),
-  (t) => way(r(dot.b(t) * dot.sb(t))),
-];
-
-const whole = (
-  dot: Dot,
-  sum: Core | PlainSum,
-  sides: readonly [(t: number) => number, (t: number) => number],
-): number => blockSum(productsOf(dot.k, ...sides), 0, dot.k, sum);
-
-const tf32 = (x: number): number => f32Of((bitsOf(x) & 0xffffe000) >>> 0);
-
-const forms = (form: string): Convention => ({ 'a.form': form, 'b.form': form, interval: '0' });
-
-/** Parts of k, each summed by `part`, then added up. */
-const split = (bounds: readonly number[], part: (from: number, to: number) => number): number[] =>
-  bounds.slice(1).map((to, i) => part(bounds[i]!, to));
-
-const deepgemmPart =
-  (dot: Dot) =>
-  (from: number, to: number): number => {
-    let sum = 0;
-    for (let at = from; at < to; at += 128) sum = deepgemm(dot)(sum, mma(dot, hopper, at, at + 128), at);
-    return sum;
-  };
-
-const add = (sum: number, x: number): number => r(sum + x);
-
 /** Kernels of the field, each written from what its source, or the measurement of its hardware, says. */
-export const kernels: readonly GemmKernel[] = [
+const published: readonly GemmKernel[] = [
   {
     name: 'DeepSeek-V3 Triton fp8_gemm: accumulator += dot * a_s * b_s',
     spec: 'blockwise',
@@ -338,191 +294,6 @@ export const kernels: readonly GemmKernel[] = [
     },
     expect: [{ split: '2', 'split.cut': 'interleaved-32', scales: 'epilogue' }],
   },
-  {
-    name: 'partial sums kept in bf16',
-    spec: 'blockwise',
-    output: 'f32',
-    dot: (dot) => promoted(dot, 128, (sum, p, at) => deepgemm(dot)(sum, bf16(p), at)),
-    expect: [{ partial: 'bf16' }],
-  },
-  {
-    name: 'accumulates into a bf16 output',
-    spec: 'blockwise',
-    output: 'bf16',
-    dot: (dot) => promoted(dot, 128, (sum, p, at) => bf16(deepgemm(dot)(sum, p, at))),
-    expect: [{ carry: 'bf16' }],
-  },
-  {
-    name: 'truncated to bf16 (the upper half of the f32)',
-    spec: 'blockwise',
-    output: 'bf16',
-    dot: (dot) => promoted(dot, 128, deepgemm(dot)),
-    store: (sum) => bitsOf(sum) >>> 16,
-    expect: [{ output: 'toward-zero' }],
-  },
-  {
-    name: 'rounded half up by adding 0x8000',
-    spec: 'blockwise',
-    output: 'bf16',
-    dot: (dot) => promoted(dot, 128, deepgemm(dot)),
-    store: (sum) => (bitsOf(sum) + 0x8000) >>> 16,
-    expect: [{ output: 'nearest-away' }],
-  },
-  {
-    name: 'scales of A laid column by column, read row by row',
-    spec: 'blockwise',
-    output: 'f32',
-    dot: (dot) => {
-      const { scales, down } = dot.scalesA;
-      return promoted(dot, 128, (sum, p, at) => fma(r(scales[(at / 128) * down + dot.i]! * dot.sb(at)), p, sum));
-    },
-    expect: [{ 'a.scale': 'transposed' }],
-  },
-  {
-    name: 'scale of the next block',
-    spec: 'blockwise',
-    output: 'bf16',
-    dot: (dot) => promoted(dot, 128, (sum, p, at) => fma(r(dot.sa(Math.min(at + 128, 1023)) * dot.sb(at)), p, sum)),
-    expect: [{ 'a.scale': 'next-block-clamped' }],
-  },
-  {
-    name: 'scales of A and B exchanged',
-    spec: 'rowwise',
-    output: 'f32',
-    dot: (dot) => r(mma(dot, hopper) * r(dot.scalesA.scales[dot.j]! * dot.scalesB.scales[dot.i]!)),
-    expect: [{ 'a.scale': 'exchanged', 'b.scale': 'exchanged' }],
-  },
-  {
-    name: 'scales divided by instead of multiplied',
-    spec: 'tensorwise',
-    output: 'f32',
-    dot: (dot) => r(mma(dot, hopper) * r(r(1 / dot.sa(0)) * r(1 / dot.sb(0)))),
-    expect: [{ 'a.scale': 'inverse', 'b.scale': 'inverse' }],
-  },
-  {
-    name: 'last k block missing',
-    spec: 'blockwise',
-    output: 'bf16',
-    dot: (dot) => deepgemmPart(dot)(0, 896),
-    expect: [{ drop: 'last-block' }],
-  },
-  {
-    name: 'the last partial sum never promoted',
-    spec: 'tensorwise',
-    output: 'f32',
-    dot: (dot) => {
-      let sum = 0;
-      for (let at = 0; at + 256 < dot.k; at += 256) sum = add(sum, mma(dot, hopper, at, at + 256));
-      return r(sum * r(dot.sa(0) * dot.sb(0)));
-    },
-    expect: [{ interval: '256', scales: 'epilogue', drop: 'last-step' }],
-  },
-  {
-    name: 'promotion one instruction late: every 160 k',
-    spec: 'tensorwise',
-    output: 'f32',
-    dot: (dot) => r(promoted(dot, 160, add) * r(dot.sa(0) * dot.sb(0))),
-    expect: [{ interval: '160', scales: 'epilogue' }],
-  },
-  {
-    name: 'promotion one instruction early: every 96 k',
-    spec: 'tensorwise',
-    output: 'f32',
-    dot: (dot) => r(promoted(dot, 96, add) * r(dot.sa(0) * dot.sb(0))),
-    expect: [{ interval: '96', scales: 'epilogue' }],
-  },
-  {
-    name: 'promoted at each fourth instruction counted from 1: first after 32 k',
-    spec: 'tensorwise',
-    output: 'f32',
-    dot: (dot) => {
-      let sum = mma(dot, hopper, 0, 32);
-      for (let at = 32; at < dot.k; at += 128) sum = add(sum, mma(dot, hopper, at, at + 128));
-      return r(sum * r(dot.sa(0) * dot.sb(0)));
-    },
-    expect: [{ interval: '128', first: '32', scales: 'epilogue' }],
-  },
-  {
-    name: 'blocks promoted one instruction late, with the scale of their start',
-    spec: 'blockwise',
-    output: 'f32',
-    dot: (dot) => {
-      let sum = 0;
-      for (let at = 0; at < dot.k; at += 128)
-        sum = deepgemm(dot)(sum, mma(dot, hopper, at === 0 ? 0 : at + 32, at + 160), at);
-      return sum;
-    },
-    expect: [{ first: '160' }],
-  },
-  {
-    name: 'accumulator not cleared after a promotion',
-    spec: 'blockwise',
-    output: 'f32',
-    dot: (dot) => {
-      let [sum, c] = [0, 0];
-      for (let at = 0; at < dot.k; at += 128) {
-        c = mma(dot, hopper, at, at + 128, c);
-        sum = deepgemm(dot)(sum, c, at);
-      }
-      return sum;
-    },
-    expect: [{ clear: 'never' }],
-  },
-  {
-    name: 'no promotion, first scale for all: fast accumulation where blocks have scales',
-    spec: 'blockwise',
-    output: 'f32',
-    dot: (dot) => r(r(dot.sa(0) * dot.sb(0)) * mma(dot, hopper)),
-    expect: [{ interval: '0', scales: 'start' }],
-  },
-  {
-    name: 'k from the end',
-    spec: 'blockwise',
-    output: 'f32',
-    dot: (dot) => {
-      let sum = 0;
-      for (let at = dot.k - 128; at >= 0; at -= 128) sum = deepgemm(dot)(sum, mma(dot, hopper, at, at + 128), at);
-      return sum;
-    },
-    expect: [{ walk: 'descending' }],
-  },
-  {
-    name: 'A in e5m2 (gradients)',
-    spec: 'blockwise',
-    output: 'f32',
-    quantizers: { a: { format: e5m2 } },
-    dot: (dot) => promoted(dot, 128, deepgemm(dot)),
-    expect: [{ 'a.format': 'e5m2' }],
-  },
-  {
-    name: 'scales met in bf16',
-    spec: 'blockwise',
-    output: 'f32',
-    dot: (dot) => promoted(dot, 128, (sum, p, at) => fma(r(bf16(dot.sa(at)) * bf16(dot.sb(at))), p, sum)),
-    expect: [{ 'a.recipe': 'bf16-scale-after', 'b.recipe': 'bf16-scale-after' }],
-  },
-  {
-    name: 'scales rounded up to UE8M0 after they were used',
-    spec: 'blockwise',
-    output: 'bf16',
-    quantizers: { a: { scale: scalings['divide-then-pow2-up']! }, b: { scale: scalings['divide-then-pow2-up']! } },
-    dot: (dot) => promoted(dot, 128, deepgemm(dot)),
-    expect: [{ 'a.recipe': 'divide-then-pow2-up', 'b.recipe': 'divide-then-pow2-up' }],
-  },
-  {
-    name: 'two of the four instructions of every block',
-    spec: 'blockwise',
-    output: 'bf16',
-    dot: (dot) => promoted(dot, 128, (sum, _, at) => deepgemm(dot)(sum, mma(dot, hopper, at, at + 64), at)),
-    expect: [{ drop: 'block-half' }],
-  },
-  {
-    name: 'warp shuffle: lanes of 32 f32, joined by halves (a GEMV)',
-    spec: 'blockwise',
-    output: 'f32',
-    dot: (dot) => whole(dot, 'lanes-32', dequantized(dot, r)),
-    expect: [forms('f32'), { model: 'lanes-32' }],
-  },
 ];
 
 /** Powers of two in the instruction: their exponents go to the products', whose codes keep theirs. */
@@ -541,3 +312,6 @@ function rceil(amax: number, max: number): ReturnType<(typeof scalings)[string]>
   const scale = bitsOf(quotient) & 0x7fffff ? 2 ** (exponentOf(quotient) + 1) : quotient;
   return { scale, apply: (x) => x / scale };
 }
+
+/** All of them, and what goes wrong in them. */
+export const kernels: readonly GemmKernel[] = [...published, ...slips];
