@@ -21,17 +21,19 @@ __global__ void fill_words(u32* words, i64 count, u32 seed) {
   }
 }
 
+unsigned blocks_for(i64 count) { return static_cast<unsigned>(least<i64>((count + 255) / 256, 1024)); }
+
 }  // namespace
 
 Buffer random_values(i64 count, u32 seed) {
   Buffer values(count * 2, "random values");
-  cuda::launch("fill_values", fill_values, {1024, 256}, nullptr, "random values", values.as<u16>(), count, seed);
+  cuda::launch("fill_values", fill_values, {blocks_for(count), 256}, nullptr, "random values", values.as<u16>(), count, seed);
   return values;
 }
 
 Buffer random_words(i64 count, u32 seed) {
   Buffer words(count * 4, "random words");
-  cuda::launch("fill_words", fill_words, {1024, 256}, nullptr, "random words", words.as<u32>(), count, seed);
+  cuda::launch("fill_words", fill_words, {blocks_for(count), 256}, nullptr, "random words", words.as<u32>(), count, seed);
   return words;
 }
 

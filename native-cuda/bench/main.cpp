@@ -46,7 +46,8 @@ int main_checked(int count, char** words) {
   line.text("device", identity.adapter);
   for (const auto& [name, value] : identity.details) line.text(name, value);
   line.print();
-  if (!check_kernels()) return 1;
+  const bool quantizers = check_quantizers();
+  if (!check_gemms() || !quantizers) return 1;
   if (command == "check") return 0;
   const double copy = copy_bandwidth();
   Line().text("kernel", "copy").number("bytesPerSecond", copy).print();

@@ -70,4 +70,10 @@ u32 encode_pair(float low, float high) {
   return encode(float_bits(low), f, Rounding::nearest_even, Overflow::saturate) | encode(float_bits(high), f, Rounding::nearest_even, Overflow::saturate) << 8;
 }
 
+template <FormatId format>
+float2 decode_pair(u32 codes) {
+  const Format f = format_of(format);
+  return {bits_float(decode(codes & 0xff, f)), bits_float(decode(codes >> 8 & 0xff, f))};
+}
+
 }  // namespace fp8lab::cuda

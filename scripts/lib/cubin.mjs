@@ -75,10 +75,14 @@ export function kernelName(mangled) {
   }
   const gather = /gather_rowsI(\w+?)E/.exec(mangled);
   if (gather) return `gather_rows ${{ '5uint4': 16, j: 4, h: 1 }[gather[1]] ?? gather[1]}`;
+  const sources = { NarrowSource: 'bf16', CodeSourceILS2_0E: 'e4m3', CodeSourceILS2_1E: 'e5m2', ActSource: 'swiglu' };
+  const source = Object.keys(sources).find((name) => mangled.includes(name));
   const other =
-    /(quantize_rows|quantize_blocks|cast_transpose|route_tokens|count_blocks|sum_blocks|sum_experts|fill_rows|find_rows|sum_slots|swiglu_act)(?:ILNS_8FormatIdE(\d+)E)?/.exec(
+    /(quantize_rows|quantize_blocks|quantize_columns|quantize_gradients|cast_transpose|route_tokens|count_blocks|sum_blocks|sum_experts|fill_rows|find_rows|sum_slots|swiglu_act|swiglu_gradient|weight_gradients)(?:ILNS_8FormatIdE(\d)E)?/.exec(
       mangled,
     );
-  if (other) return other[2] === undefined ? other[1] : `${other[1]} ${other[2]}`;
-  return mangled;
+  if (other === null) return mangled;
+  const [, kernel, format] = other;
+  const from = source === undefined ? '' : ` ${sources[source]}`;
+  return format === undefined ? kernel : `${kernel}${from} to ${['e4m3', 'e5m2'][format]}`;
 }

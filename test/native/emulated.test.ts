@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -40,7 +41,6 @@ const withoutCuda = new Set([
   'moe-layer-backward',
   'dispatch',
   'combine',
-  'swiglu-backward',
 ]);
 const seeds = process.env.FP8LAB_EMULATE === 'all' ? [1, 2, 3, 4] : [1];
 /** Tens of thousands of tokens, a fiber each. */
@@ -88,6 +88,39 @@ const gradients = [
   ['block scales, f16', product(40, 200, 300, { b: operand('weight-128x128', 'e5m2', 6), output: 'f16' })],
 ] as const;
 
+const scheme = (format: string, tile: readonly number[], recipe: string) => ({
+  format,
+  tile,
+  scale: { type: 'f32', recipe },
+});
+
+/** Every source of the fast quantizers into every tile and format: ragged, of any bits, with recipes that divide, multiply and shift. */
+const quantizers = (
+  [
+    ['e4m3', [1, 128], 'divide'],
+    ['e4m3', [128, 128], 'te'],
+    ['e4m3', [128, 1], 'divide'],
+    ['e5m2', [1, 128], 'pow2'],
+    ['e5m2', [128, 128], 'divide'],
+    ['e5m2', [128, 1], 'te'],
+  ] as const
+).flatMap(([format, tile, recipe]) => {
+  const to = scheme(format, tile, recipe);
+  const bits = { input: { generate: 'bits', seed: 7, dtype: 'bf16' } };
+  const normal = { input: { generate: 'normal', seed: 8, dtype: 'bf16' } };
+  const from = (source: object) => ({ kernel: 'requantize', shape: { rows: 150, columns: 208 }, x: source, to });
+  const inner = { shape: { rows: 150, inter: 208 }, scheme: to };
+  const weights = { weights: { input: { generate: 'uniform', seed: 9, dtype: 'f32' } } };
+  const whole = { shape: { rows: 45, inter: 256 }, scheme: to };
+  return [
+    { kernel: 'quantize', shape: { rows: 150, columns: 208 }, x: bits, scheme: to },
+    from({ scheme: scheme('e4m3', [1, 128], 'divide'), ...normal }),
+    from({ scheme: scheme('e5m2', [128, 128], 'pow2'), ...normal }),
+    { kernel: 'swiglu-quantize', ...inner, x: normal, ...weights },
+    { kernel: 'swiglu-backward', ...whole, x: normal, grad: bits, ...weights },
+  ].map((spec) => resolveSpec({ fp8lab: 1, name: `${format}-${tile.join('x')}-${recipe}`, ...spec }));
+});
+
 describe.runIf(requireEmulator())('CUDA kernels, emulated', () => {
   const host = createNativeServer('native:host', { threads: 1 });
   const emulators = seeds.map((seed) => ({ seed, ...startEmulator(seed) }));
@@ -105,6 +138,24 @@ describe.runIf(requireEmulator())('CUDA kernels, emulated', () => {
       for (const { seed, run } of emulators) expect(await run(spec), `order of threads ${seed}`).toEqual(wanted);
     },
   );
+
+  it.each(quantizers.map((spec, i) => [`${spec.kernel} ${spec.name} ${i % 5}`, spec] as const))(
+    'ragged %s: the bits of the host',
+    async (_, spec) => {
+      expect(await emulators[0]!.run(spec)).toEqual(await expected(spec));
+    },
+  );
+
+  it('fast quantizers take what they are for, and give the bits of the general kernels', { timeout: 120_000 }, () => {
+    const { stdout, stderr } = spawnSync(`${emulated}-check`, [], { encoding: 'utf8' });
+    expect(stderr).toBe('');
+    const cases = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { check: string; compared: number; differing: number });
+    expect(cases.length).toBeGreaterThan(80);
+    expect(cases.filter(({ compared, differing }) => compared === 0 || differing > 0)).toEqual([]);
+  });
 
   it.each(gradients)('gemm with e5m2, %s: the bits of the host', async (_, spec) => {
     expect(await emulators[0]!.run(spec)).toEqual(await expected(spec));

@@ -44,7 +44,9 @@ describe.skipIf(!hasCompiler)(`CUDA kernels compiled for sm_90a${hasCompiler ? '
   let log = '';
 
   beforeAll(async () => {
-    const outputs = await Promise.all(['gemm', 'quantize', 'gate', 'moe'].map((name) => compile(name, folder)));
+    const outputs = await Promise.all(
+      ['gemm', 'quantize', 'gate', 'moe', 'swiglu'].map((name) => compile(name, folder)),
+    );
     log = outputs.map((output) => output.log).join('\n');
     const resources = readResources(log);
     for (const { cubin } of outputs) {
@@ -59,7 +61,7 @@ describe.skipIf(!hasCompiler)(`CUDA kernels compiled for sm_90a${hasCompiler ? '
   });
 
   it('keep everything in registers', () => {
-    expect(Object.keys(table).length).toBeGreaterThanOrEqual(20);
+    expect(Object.keys(table).length).toBeGreaterThanOrEqual(60);
     for (const [name, { stack, spills, LDL, STL }] of Object.entries(table)) {
       expect({ name, stack, spills, LDL, STL }).toEqual({ name, stack: 0, spills: 0, LDL: 0, STL: 0 });
     }

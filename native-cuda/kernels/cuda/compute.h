@@ -9,6 +9,7 @@
 #include "../../tensors/tensor.h"
 #include "gate.h"
 #include "moe.h"
+#include "swiglu.h"
 
 namespace fp8lab::cuda {
 

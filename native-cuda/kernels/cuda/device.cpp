@@ -26,16 +26,6 @@ using host::Quantized;
 
 double now_ms() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-Tensor moved(std::shared_ptr<const Tensor> tensor) { return std::move(const_cast<Tensor&>(*tensor)); }
-
-Tensors quantized_tensors(Quantized quantized) {
-  Tensors tensors;
-  tensors.emplace("codes", moved(quantized.codes));
-  tensors.emplace("scales", moved(quantized.scales));
-  if (quantized.tensor_scale) tensors.emplace("tensor_scale", moved(quantized.tensor_scale));
-  return tensors;
-}
-
 }  // namespace
 
 namespace cuda {

@@ -3,28 +3,12 @@
 #include "../../numerics/philox.h"
 #include "../../numerics/scale.h"
 #include "../../numerics/tensor_core.h"
-#include "api.h"
+#include "lanes.cuh"
 #include "launch.h"
 
 namespace fp8lab::cuda {
 
 namespace {
-
-__device__ u32 read_lane(const void* lanes, int width, i64 index) {
-  if (width == 1) return static_cast<const u8*>(lanes)[index];
-  if (width == 2) return static_cast<const u16*>(lanes)[index];
-  return static_cast<const u32*>(lanes)[index];
-}
-
-__device__ void write_lane(void* lanes, int width, i64 index, u32 code) {
-  if (width == 1) {
-    static_cast<u8*>(lanes)[index] = static_cast<u8>(code);
-  } else if (width == 2) {
-    static_cast<u16*>(lanes)[index] = static_cast<u16>(code);
-  } else {
-    static_cast<u32*>(lanes)[index] = code;
-  }
-}
 
 __device__ i64 tile_index(const MatrixView& x, i64 row, i64 column) {
   return row / x.tile_rows * ((x.columns + x.tile_columns - 1) / x.tile_columns) + column / x.tile_columns;

@@ -32,27 +32,39 @@ Matrix upload_quantized(const Quantized& quantized, const Scheme& scheme, const 
   return matrix;
 }
 
-Quantized quantize(const Matrix& x, const Scheme& scheme, const std::string& where) {
-  const i64 rows = x.view.rows, columns = x.view.columns;
-  const TileGrid grid = tile_grid(rows, columns, scheme);
-  const DType dtype = dtype_of(scheme.format);
-  Buffer codes(rows * columns * lane_bytes(dtype), where);
-  Buffer scales(grid.rows * grid.columns * 4, where);
-  Buffer tensor_scale(4, where);
-  const QuantizeTarget target{codes.as(), lane_bytes(dtype), scales.as<u32>(), grid.columns, 1};
-  const bool two_level = scheme.recipe == Recipe::nvfp4;
-  if (!launch_quantize_fast(x.view, scheme, target, nullptr, where)) {
-    launch_quantize_general(x.view, scheme, target, two_level ? tensor_scale.as<u32>() : nullptr, nullptr, where);
-  }
-  finish(where);
+QuantizedOutput::QuantizedOutput(i64 rows, i64 columns, const Scheme& scheme, const std::string& where)
+    : rows_(rows), columns_(columns), scheme_(scheme), grid_(tile_grid(rows, columns, scheme)), where_(where),
+      codes_(rows * columns * lane_bytes(dtype_of(scheme.format)), where), scales_(grid_.rows * grid_.columns * 4, where), tensor_scale_(4, where) {}
+
+QuantizeTarget QuantizedOutput::target() const { return {codes_.as(), lane_bytes(dtype_of(scheme_.format)), scales_.as<u32>(), grid_.columns, 1}; }
+
+Quantized QuantizedOutput::download() const {
+  finish(where_);
   Quantized quantized;
-  quantized.codes = std::make_shared<Tensor>(download(codes, dtype, {rows, columns}, where));
-  std::vector<u32> stored(static_cast<std::size_t>(grid.rows * grid.columns));
-  check(cudaMemcpy(stored.data(), scales.as(), stored.size() * 4, cudaMemcpyDeviceToHost), "cudaMemcpy", where);
-  scales.require_guard(where);
-  quantized.scales = std::make_shared<Tensor>(store_scales(stored.data(), grid, scheme));
-  if (two_level) quantized.tensor_scale = std::make_shared<Tensor>(download(tensor_scale, DType::F32, {1}, where));
+  quantized.codes = std::make_shared<Tensor>(cuda::download(codes_, dtype_of(scheme_.format), {rows_, columns_}, where_));
+  std::vector<u32> stored(static_cast<std::size_t>(grid_.rows * grid_.columns));
+  check(cudaMemcpy(stored.data(), scales_.as(), stored.size() * 4, cudaMemcpyDeviceToHost), "cudaMemcpy", where_);
+  scales_.require_guard(where_);
+  quantized.scales = std::make_shared<Tensor>(store_scales(stored.data(), grid_, scheme_));
+  if (tensor_scale() != nullptr) quantized.tensor_scale = std::make_shared<Tensor>(cuda::download(tensor_scale_, DType::F32, {1}, where_));
   return quantized;
+}
+
+Tensors quantized_tensors(Quantized quantized) {
+  const auto moved = [](const std::shared_ptr<const Tensor>& tensor) { return std::move(const_cast<Tensor&>(*tensor)); };
+  Tensors tensors;
+  tensors.emplace("codes", moved(quantized.codes));
+  tensors.emplace("scales", moved(quantized.scales));
+  if (quantized.tensor_scale) tensors.emplace("tensor_scale", moved(quantized.tensor_scale));
+  return tensors;
+}
+
+Quantized quantize(const Matrix& x, const Scheme& scheme, const std::string& where) {
+  const QuantizedOutput output(x.view.rows, x.view.columns, scheme, where);
+  if (!launch_quantize_fast(x.view, scheme, output.target(), nullptr, where)) {
+    launch_quantize_general(x.view, scheme, output.target(), output.tensor_scale(), nullptr, where);
+  }
+  return output.download();
 }
 
 Quantized operand(const std::string& name, const OperandSpec& spec, const Tensors& inputs, i64 rows, i64 columns, const std::string& where) {

@@ -1,4 +1,4 @@
-// The MoE kernels as a Device runs them: uploads, launches, downloads.
+// permute and unpermute as a Device runs them: uploads, launches, downloads.
 
 #include "moe.h"
 
@@ -13,10 +13,6 @@ namespace fp8lab::cuda {
 namespace {
 
 using host::Quantized;
-
-Tensor moved(std::shared_ptr<const Tensor> tensor) { return std::move(const_cast<Tensor&>(*tensor)); }
-
-Buffer upload_words(const u32* words, i64 count, const std::string& where) { return upload(words, 4 * count, where); }
 
 /** A tensor's rows gathered on the device. */
 Tensor gather(const Tensor& source, const Buffer& row_to_slot, i64 rows, i64 topk, const std::string& where) {
@@ -82,35 +78,6 @@ Tensors compute(const UnpermuteSpec& spec, const Tensors& inputs, const std::str
   finish(where);
   Tensors tensors;
   tensors.emplace("x", download(out, dtype, {spec.tokens, spec.hidden}, where));
-  return tensors;
-}
-
-Tensors compute(const SwigluQuantizeSpec& spec, const Tensors& inputs, const std::string& where) {
-  const Tensor& x = require_tensor(inputs, "x");
-  require_shape("x", x, {spec.rows, 2 * spec.inter});
-  const Matrix gates = upload_matrix(x, where);
-  Buffer weights, slots;
-  const bool weighted = spec.weights || inputs.count("weights") != 0, mapped = spec.row_to_slot || inputs.count("row_to_slot") != 0;
-  if (weighted) weights = upload_words(require_f32("weights", inputs, {spec.rows}), spec.rows, where);
-  if (mapped) slots = upload_words(require_indices("row_to_slot", inputs, {spec.rows}, i64{1} << 31), spec.rows, where);
-  Matrix act{Buffer(4 * spec.rows * spec.inter, where), {}, {}};
-  launch_swiglu({gates.view, weighted ? weights.as<u32>() : nullptr, mapped ? slots.as<u32>() : nullptr, spec.clamp, act.lanes.as<u32>()}, nullptr, where);
-  finish(where);
-  act.lanes.require_guard(where);
-  act.view = {act.lanes.as(), 4, FormatId::f32, spec.rows, spec.inter, nullptr, 1, 1};
-  Tensors tensors;
-  if (spec.scheme) {
-    Quantized quantized = quantize(act, *spec.scheme, where);
-    tensors.emplace("codes", moved(quantized.codes));
-    tensors.emplace("scales", moved(quantized.scales));
-    if (quantized.tensor_scale) tensors.emplace("tensor_scale", moved(quantized.tensor_scale));
-    return tensors;
-  }
-  const DType dtype = dtype_of(spec.output);
-  const Buffer out(spec.rows * spec.inter * lane_bytes(dtype), where);
-  launch_dequantize(act.view, out.as(), spec.output, nullptr, where);
-  finish(where);
-  tensors.emplace("act", download(out, dtype, {spec.rows, spec.inter}, where));
   return tensors;
 }
 

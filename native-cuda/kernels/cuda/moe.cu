@@ -1,8 +1,7 @@
-// Rows to their experts and back, and SwiGLU between the products: general formats, one pass each.
+// Rows to their experts and back: any format, one pass each.
 
-#include "../../numerics/codec.h"
 #include "../../numerics/generate_integers.h"
-#include "../../numerics/swiglu.h"
+#include "lanes.cuh"
 #include "launch.h"
 #include "moe.h"
 
@@ -15,14 +14,6 @@ constexpr i64 block_slots = 1024;
 constexpr int threads = 256;
 
 unsigned blocks_of(i64 count, i64 each) { return static_cast<unsigned>((count + each - 1) / each); }
-
-__device__ u32 read_lane(const void* lanes, int width, i64 index) {
-  if (width == 1) return static_cast<const u8*>(lanes)[index];
-  if (width == 2) return static_cast<const u16*>(lanes)[index];
-  return static_cast<const u32*>(lanes)[index];
-}
-
-__device__ u32 value_at(const MatrixView& x, const Format& format, i64 index) { return decode(read_lane(x.lanes, x.width, index), format); }
 
 /** A warp a block: lanes with the same expert find their order by the mask of those below them. The block's counts are the warp's own. */
 __global__ void count_blocks(const u32* topk_idx, i64 slots, i64 experts, u32* bases, u32* ranks) {
@@ -129,19 +120,6 @@ __global__ void sum_slots(SumLaunch sum) {
   }
 }
 
-__global__ void swiglu_act(SwigluLaunch swiglu, i64 rows, i64 inter) {
-  const i64 index = static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (index >= rows * inter) return;
-  const i64 row = index / inter, at = 2 * row * inter + index % inter;
-  if (swiglu.row_to_slot != nullptr && swiglu.row_to_slot[row] >= 0x80000000u) {
-    swiglu.act[index] = 0;
-    return;
-  }
-  const Format format = format_of(swiglu.x.format);
-  const u32 act = swiglu_bits(value_at(swiglu.x, format, at), value_at(swiglu.x, format, at + inter), swiglu.clamp);
-  swiglu.act[index] = swiglu.weights == nullptr ? act : mul_bits(act, swiglu.weights[row]);
-}
-
 }  // namespace
 
 i64 slot_blocks(i64 slots) { return (slots + block_slots - 1) / block_slots; }
@@ -170,11 +148,6 @@ void launch_gather(const void* source, void* target, const u32* row_to_slot, i64
 
 void launch_sum_slots(const SumLaunch& sum, cudaStream_t stream, const std::string& where) {
   launch("sum_slots", sum_slots, {blocks_of(sum.tokens * sum.x.columns, threads), threads}, stream, where, sum);
-}
-
-void launch_swiglu(const SwigluLaunch& swiglu, cudaStream_t stream, const std::string& where) {
-  const i64 rows = swiglu.x.rows, inter = swiglu.x.columns / 2;
-  launch("swiglu", swiglu_act, {blocks_of(rows * inter, threads), threads}, stream, where, swiglu, rows, inter);
 }
 
 }  // namespace fp8lab::cuda

@@ -1,12 +1,11 @@
 #pragma once
-// permute, unpermute and swiglu-quantize on a CUDA device.
+// permute and unpermute on a CUDA device.
 
 #include <cuda_runtime.h>
 
 #include <string>
 
 #include "../../specs/kernels/permute.h"
-#include "../../specs/kernels/swiglu.h"
 #include "../../specs/kernels/unpermute.h"
 #include "../../tensors/tensor.h"
 #include "api.h"
@@ -45,18 +44,7 @@ struct SumLaunch {
 };
 void launch_sum_slots(const SumLaunch& sum, cudaStream_t stream, const std::string& where);
 
-/** f32 act [rows, inter] = silu(gate) * up, times the row's weight; `weights` and `row_to_slot` may be null. */
-struct SwigluLaunch {
-  MatrixView x;
-  const u32* weights;
-  const u32* row_to_slot;
-  u32 clamp;
-  u32* act;
-};
-void launch_swiglu(const SwigluLaunch& swiglu, cudaStream_t stream, const std::string& where);
-
 Tensors compute(const PermuteSpec& spec, const Tensors& inputs, const std::string& where);
 Tensors compute(const UnpermuteSpec& spec, const Tensors& inputs, const std::string& where);
-Tensors compute(const SwigluQuantizeSpec& spec, const Tensors& inputs, const std::string& where);
 
 }  // namespace fp8lab::cuda

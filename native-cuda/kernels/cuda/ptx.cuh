@@ -171,6 +171,20 @@ __device__ __forceinline__ u32 encode_pair(float low, float high) {
   return codes;
 }
 
+/** The two codes of a half word, the low byte first. */
+template <FormatId format>
+__device__ __forceinline__ float2 decode_pair(u32 codes) {
+  u32 halves;
+  if constexpr (format == FormatId::e4m3) {
+    asm("cvt.rn.f16x2.e4m3x2 %0, %1;" : "=r"(halves) : "h"(static_cast<u16>(codes)));
+  } else {
+    asm("cvt.rn.f16x2.e5m2x2 %0, %1;" : "=r"(halves) : "h"(static_cast<u16>(codes)));
+  }
+  float2 values;
+  asm("{\n.reg .b16 low, high;\nmov.b32 {low, high}, %2;\ncvt.f32.f16 %0, low;\ncvt.f32.f16 %1, high;\n}" : "=f"(values.x), "=f"(values.y) : "r"(halves));
+  return values;
+}
+
 }  // namespace fp8lab::cuda
 
 #endif

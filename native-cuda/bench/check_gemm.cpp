@@ -1,8 +1,7 @@
-// Fast kernels against the general ones, bit for bit, on the device: every tile, ragged shapes, every grouping, both layouts of a cast-transpose.
-
-#include <cstring>
+// The wgmma gemm against the general one, bit for bit, on the device: every tile, ragged shapes, every grouping.
 
 #include "bench.h"
+#include "compare.h"
 #include "data.h"
 
 namespace fp8lab::bench {
@@ -14,33 +13,6 @@ using cuda::Grouping;
 using cuda::MatrixView;
 using cuda::ScalesB;
 using cuda::TileShape;
-
-/** Of 16-bit or 32-bit words: how many differ, and the first that does. */
-struct Difference {
-  i64 count = 0;
-  i64 first = -1;
-};
-
-std::vector<u8> bytes_of(const Buffer& buffer, const std::string& where) {
-  std::vector<u8> bytes(static_cast<std::size_t>(buffer.bytes()));
-  cuda::check(cudaDeviceSynchronize(), "cudaDeviceSynchronize", where);
-  cuda::check(cudaMemcpy(bytes.data(), buffer.as(), bytes.size(), cudaMemcpyDeviceToHost), "cudaMemcpy", where);
-  buffer.require_guard(where);
-  return bytes;
-}
-
-bool report(const std::string& name, i64 compared, const Difference& difference) {
-  Line().text("check", name).number("compared", static_cast<double>(compared)).number("differing", static_cast<double>(difference.count))
-      .number("first", static_cast<double>(difference.first)).print();
-  return difference.count == 0 && compared > 0;
-}
-
-void compare(Difference& difference, const u8* a, const u8* b, i64 count, i64 width, i64 first) {
-  for (i64 i = 0; i < count; i++) {
-    if (std::memcmp(a + i * width, b + i * width, static_cast<std::size_t>(width)) == 0) continue;
-    if (difference.count++ == 0) difference.first = first + i;
-  }
-}
 
 Buffer upload(const void* data, std::size_t bytes) {
   Buffer buffer(static_cast<i64>(bytes), "layout");
@@ -142,62 +114,10 @@ bool check_gemm(const TileShape& tile, Grouping grouping, int m, int n, int k, b
   return report(name, compared, difference);
 }
 
-bool check_cast_transpose() {
-  const i64 rows = 384, columns = 640;
-  const Buffer values = random_values(rows * columns, 31);
-  const MatrixView x{values.as(), 2, FormatId::bf16, rows, columns, nullptr, 1, 1};
-  const Buffer codes(rows * columns, "codes"), transposed(rows * columns, "transposed"), scales(rows * columns / 32, "scales"), scales_t(rows * columns / 32, "scales");
-  const Buffer codes_g(rows * columns, "codes"), columns_g(rows * columns, "codes"), scales_g(rows * columns / 32, "scales"), scales_tg(rows * columns / 32, "scales");
-  const Scheme by_row = deepseek_scheme(1);
-  Scheme by_column = by_row;
-  by_column.tile_rows = 128;
-  by_column.tile_columns = 1;
-  launch_cast_transpose(x, by_row, {codes.as(), 1, scales.as<u32>(), columns / 128, 1}, {transposed.as(), 1, scales_t.as<u32>(), columns, 1}, nullptr, "cast-transpose");
-  launch_quantize_general(x, by_row, {codes_g.as(), 1, scales_g.as<u32>(), columns / 128, 1}, nullptr, nullptr, "general");
-  launch_quantize_general(x, by_column, {columns_g.as(), 1, scales_tg.as<u32>(), columns, 1}, nullptr, nullptr, "general");
-  Difference difference;
-  compare(difference, bytes_of(codes, "codes").data(), bytes_of(codes_g, "codes").data(), rows * columns, 1, 0);
-  compare(difference, bytes_of(scales, "scales").data(), bytes_of(scales_g, "scales").data(), rows * columns / 128, 4, 0);
-  compare(difference, bytes_of(scales_t, "scales").data(), bytes_of(scales_tg, "scales").data(), rows * columns / 128, 4, 0);
-  const std::vector<u8> actual = bytes_of(transposed, "transposed"), wanted = bytes_of(columns_g, "codes");
-  for (i64 row = 0; row < rows; row++) {
-    for (i64 column = 0; column < columns; column++) compare(difference, &actual[static_cast<std::size_t>(column * rows + row)], &wanted[static_cast<std::size_t>(row * columns + column)], 1, 1, row * columns + column);
-  }
-  return report("cast-transpose", 2 * rows * columns, difference);
-}
-
-/** Both fast quantizers on random bit patterns, NaN and Inf among them. */
-bool check_quantize(i64 tile_rows, FormatId format, Recipe recipe, const char* name) {
-  const i64 rows = 300, columns = 1040, grid_rows = (rows + tile_rows - 1) / tile_rows, grid_columns = (columns + 127) / 128;
-  const Buffer words = random_words(rows * columns / 2, 41), values = random_values(rows * columns, 42);
-  bool agree = true;
-  for (const bool any : {true, false}) {
-    const MatrixView x{any ? words.as() : values.as(), 2, FormatId::bf16, rows, columns, nullptr, 1, 1};
-    Scheme scheme = deepseek_scheme(tile_rows);
-    scheme.format = format;
-    scheme.recipe = recipe;
-    const Buffer codes(rows * columns, name), codes_g(rows * columns, name), scales(grid_rows * grid_columns * 4, name), scales_g(grid_rows * grid_columns * 4, name);
-    if (!launch_quantize_fast(x, scheme, {codes.as(), 1, scales.as<u32>(), grid_columns, 1}, nullptr, name)) return report(name, 0, {});
-    launch_quantize_general(x, scheme, {codes_g.as(), 1, scales_g.as<u32>(), grid_columns, 1}, nullptr, nullptr, name);
-    Difference difference;
-    compare(difference, bytes_of(codes, name).data(), bytes_of(codes_g, name).data(), rows * columns, 1, 0);
-    compare(difference, bytes_of(scales, name).data(), bytes_of(scales_g, name).data(), grid_rows * grid_columns, 4, 0);
-    agree = report(std::string("quantize ") + name + (any ? ", any bits" : ", normal"), rows * columns, difference) && agree;
-  }
-  return agree;
-}
-
 }  // namespace
 
-bool check_kernels() {
-  bool agree = check_cast_transpose();
-  for (const i64 tile : {i64{1}, i64{128}}) {
-    agree = check_quantize(tile, FormatId::e4m3, Recipe::divide, "divide") && agree;
-    agree = check_quantize(tile, FormatId::e4m3, Recipe::pow2, "pow2") && agree;
-    agree = check_quantize(tile, FormatId::e4m3, Recipe::te, "te") && agree;
-    agree = check_quantize(tile, FormatId::e5m2, Recipe::inverse, "inverse, e5m2") && agree;
-    agree = check_quantize(tile, FormatId::e5m2, Recipe::mx_floor, "mx-floor, e5m2") && agree;
-  }
+bool check_gemms() {
+  bool agree = true;
   for (const TileShape& tile : cuda::gemm_tiles()) {
     const std::string text = tile_text(tile);
     const bool f32 = tile.output_bytes == 4;
