@@ -17,6 +17,8 @@ export interface GemmVariant extends Variant {
   readonly kPerWord: 1 | 2;
   /** The least rows and columns where its blocks are worth it. */
   readonly least: readonly [number, number];
+  /** Files included in place of others. */
+  readonly substitutes?: Readonly<Record<string, string>>;
 }
 
 /** One thread, 4 x 4 elements, every format: what the others must beat. */
@@ -32,7 +34,12 @@ export const plain: GemmVariant = {
 };
 
 /** One thread, 1 x 4 elements: the exact tier's kernels whose code is long to compile. */
-export const singleRows: GemmVariant = { ...plain, name: 'single-rows', rowGroups: 1 / 4 };
+export const singleRows: GemmVariant = {
+  ...plain,
+  name: 'single-rows',
+  rowGroups: 1 / 4,
+  substitutes: { 'numerics/float4': 'numerics/float4_each' },
+};
 
 const registers = {
   shader: 'kernels/gemm_registers_fast',

@@ -124,7 +124,7 @@ async function multiplyPiece(run: Run, rows: Band, columns: Band, b: GpuWords): 
       shader: plan.shader,
       entryPoint: 'multiply',
       constants: plan.constants,
-      substitutes: tierSubstitutes(tier),
+      substitutes: { ...tierSubstitutes(tier), ...plan.variant.substitutes },
       uniforms: [
         ...[rowGroups, columnGroups, layout.rowWords, layout.blockWords, layout.block, start, end],
         ...[rows.start, columns.start, run.spec.shape.m, run.spec.shape.n],
