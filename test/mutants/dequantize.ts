@@ -4,6 +4,20 @@ import type { Mutant } from './mutant.ts';
 export const dequantize: readonly Mutant[] = [
   {
     kernel: 'dequantize',
+    name: 'four at a time by a power of two, subnormal codes taken for usual ones',
+    spec: 'dequantize-powers',
+    file: 'kernels/dequantize_rows',
+    replace: [['magnitude - least >= count', 'magnitude >= count + least']],
+  },
+  {
+    kernel: 'dequantize',
+    name: 'four at a time by a power of two, the power left out',
+    spec: 'dequantize-powers',
+    file: 'kernels/dequantize_rows',
+    replace: [['vec4(u32(rise) << 23u)', 'vec4(u32(127 - INPUT_BIAS + 0 * rise) << 23u)']],
+  },
+  {
+    kernel: 'dequantize',
     name: 'four at a time, ties rounded up',
     spec: 'dequantize-rows',
     file: 'kernels/dequantize_rows',

@@ -229,6 +229,14 @@ function build() {
       spec: dequantizeSpec(32, 160, schemeOf({ recipe: 'divide' }), 'f32'),
       inputs: { codes: matrix(32, 160, 'e4m3', 'bits', 1), scales: withTies(matrix(32, 2, 'f32', 'normal', 2)) },
     },
+    'dequantize-powers': {
+      spec: dequantizeSpec(16, 128, schemeOf(), 'bf16'),
+      inputs: {
+        // The first rows have normal codes alone.
+        codes: map(matrix(16, 128, 'e4m3', 'finite', 1), (code, i) => (i < 1024 ? (code | 0x40) & 0xfe : code)),
+        scales: map(ones(16, 1), (bits, i) => bits - 0x800000 * i),
+      },
+    },
     'dequantize-bits': {
       spec: dequantizeSpec(37, 301, schemeOf({ recipe: 'divide' }), 'f16'),
       inputs: {
