@@ -1,10 +1,7 @@
 // Pictures of every page of the playground in light, dark, narrow and wide: node scripts/screenshots.mjs DIR [PAGE...]
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import puppeteer from 'puppeteer';
-import { preview } from 'vite';
-import { build } from './build.mjs';
-import { inProject } from './lib/project.mjs';
+import { withPage } from './lib/open-page.mjs';
 
 /** What is pictured: a name, the link, and what must be there before the shutter. */
 const views = [
@@ -64,28 +61,7 @@ if (folder === undefined) {
   process.exit(2);
 }
 mkdirSync(folder, { recursive: true });
-await build(['page', 'node']);
-const { findBrowsers, inspectMachine } = await import('../dist/machine.js');
-const server = await preview({
-  configFile: false,
-  logLevel: 'silent',
-  build: { outDir: inProject('dist/page') },
-  preview: { host: '127.0.0.1', port: 0 },
-});
-const address = server.resolvedUrls.local[0];
-const machine = inspectMachine();
-const flags = machine.gpuDevices.length > 0 ? [] : ['--use-webgpu-adapter=swiftshader'];
-const browser = await puppeteer.launch({
-  executablePath: findBrowsers()[0]?.path,
-  args: [
-    ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
-    '--enable-unsafe-webgpu',
-    '--disable-gpu-watchdog',
-    ...flags,
-  ],
-});
-
-async function picture(view, look) {
+async function picture(browser, address, view, look) {
   const page = await browser.newPage();
   await page.setViewport({ width: look.width, height: look.width > 600 ? 900 : 740 });
   await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: look.scheme }]);
@@ -113,11 +89,8 @@ async function picture(view, look) {
   await page.close();
 }
 
-try {
+await withPage(async (browser, address) => {
   for (const view of views.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
-    for (const look of looks) await picture(view, look);
+    for (const look of looks) await picture(browser, address, view, look);
   }
-} finally {
-  await browser.close();
-  await server.close();
-}
+});

@@ -19,14 +19,17 @@ export function chart(): Chart {
   const element = h('div', { class: 'chart' });
   let last: { label: string; options: (plot: Plot, width: number) => PlotModule.PlotOptions } | undefined;
   let drawn = 0;
+  /** Width of the place, as the observer tells it: to ask would make the browser lay the page out. */
+  let room = 0;
   const draw = async () => {
     if (last === undefined) return;
     const { label, options } = last;
     loaded ??= import('@observablehq/plot');
     const plot = await loaded;
     if (last.options !== options) return;
-    const width = Math.max(Math.min(element.clientWidth || 640, 1100), 280);
-    drawn = width;
+    room ||= element.clientWidth;
+    const width = Math.max(Math.min(room || 640, 1100), 280);
+    drawn = room;
     const picture = plot.plot({ style: { background: 'none', fontSize: '12px' }, ...options(plot, width), width });
     // Its style element holds rules that components.css has: the page's policy forbids styles in the page.
     for (const style of picture.querySelectorAll('style')) style.remove();
@@ -36,8 +39,9 @@ export function chart(): Chart {
     for (const group of svg?.querySelectorAll('[aria-label]') ?? []) group.removeAttribute('aria-label');
     fill(element, picture);
   };
-  new ResizeObserver(() => {
-    if (last !== undefined && Math.abs(element.clientWidth - drawn) > 24) void draw();
+  new ResizeObserver(([entry]) => {
+    room = Math.round(entry!.contentRect.width);
+    if (last !== undefined && Math.abs(room - drawn) > 24) void draw();
   }).observe(element);
   return {
     element,

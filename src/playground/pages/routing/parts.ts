@@ -12,7 +12,7 @@ export function routingFacts({ course: { gated, batch }, before }: RoutingView):
     ['Busiest expert over mean', gated.imbalance.toFixed(2)],
     ['Experts without a token', String(gated.load.filter((count) => count === 0).length)],
     ['Nodes a token visits', before.traffic.nodesPerToken.toFixed(2)],
-    ['Near ties', `${close} of ${layer.tokens} tokens`],
+    ['Near ties, tokens', `${close} of ${layer.tokens}`],
     ['Batch', String(batch)],
   ]);
 }
