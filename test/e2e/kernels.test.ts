@@ -75,6 +75,8 @@ describe('routing', () => {
     await waitForText(page, '#gate-check', 'makes the same 4,096 choices');
     const { before, after } = placements(first, 2);
     expect(await textOf(page, '#placement')).toContain(`In order: busiest GPU ${before.imbalance.toFixed(2)}`);
+    const sent = before.traffic.nodeTokens[0]!.map((count, node) => (node === 0 ? '–' : String(count)));
+    expect(await textOf(page, '#node-traffic tbody tr')).toContain(`node 0${sent.join('')}`);
     expect(await textOf(page, '#placement')).toContain(`Balanced: busiest GPU ${after.imbalance.toFixed(2)}`);
     await press(page, '#balance-step');
     const bias = nextBias(new Float32Array(layer.experts), first.load, 0.01);
@@ -85,10 +87,15 @@ describe('routing', () => {
     await page.waitForFunction(() => Number(document.querySelector<HTMLElement>('[data-batch]')?.dataset.batch) >= 4);
     await press(page, '#balance-play');
     // The address holds the batch: another tab comes to the same bias, step by step.
-    const there = await textOf(page, '#routing-facts');
+    await page.waitForFunction(
+      () =>
+        document.querySelector<HTMLElement>('[data-batch]')?.dataset.batch ===
+        new URLSearchParams(location.hash.split('?')[1]).get('batch'),
+    );
     const hash = await page.evaluate(() => location.hash);
+    const there = await textOf(page, '#routing-facts');
     expect(hash).toMatch(/batch=\d/);
-    const again = await site.open(`${hash}`);
+    const again = await site.open(hash);
     await waitFor(again.page, `[data-batch="${new URLSearchParams(hash.split('?')[1]).get('batch')}"]`);
     expect(await textOf(again.page, '#routing-facts')).toBe(there);
     await again.page.close();

@@ -36,7 +36,8 @@ describe('formats', () => {
     await waitForText(page, '#code-value', '2.25');
     await press(page, '[data-code="126"]');
     await waitForText(page, '#code-value', '448');
-    expect(await page.evaluate(() => location.hash)).toContain('code=126');
+    // The address follows within a moment.
+    await page.waitForFunction(() => location.hash.includes('code=126'));
     await page.close();
   });
 

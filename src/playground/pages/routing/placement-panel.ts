@@ -33,6 +33,7 @@ export function placementPanel(onRedundant: (count: number) => void): PlacementP
   });
   const numbers = h('div', {});
   const copies = h('p', { class: 'small quiet' });
+  const nodes = h('div', { class: 'columns', id: 'node-traffic' });
   const element = panel(
     'Where experts live',
     h(
@@ -48,6 +49,7 @@ export function placementPanel(onRedundant: (count: number) => void): PlacementP
     ),
     numbers,
     copies,
+    nodes,
   );
   element.id = 'placement';
   return {
@@ -58,6 +60,7 @@ export function placementPanel(onRedundant: (count: number) => void): PlacementP
       for (const side of sides) side.show();
       fill(numbers, placementTable(before, after));
       fill(copies, copiesText(after));
+      fill(nodes, nodeTable('In order', before), nodeTable('Balanced', after));
     },
   };
 }
@@ -85,6 +88,21 @@ function placementTable(before: Placed, after: Placed): HTMLElement {
       { head: 'experts with copies' },
     ],
     [row('in order', before), row('balanced', after)],
+  );
+}
+
+/** Tokens that each node sends to each other one, a token once a node: the table that network cards carry. */
+function nodeTable(title: string, { traffic: { nodeTokens } }: Placed): HTMLElement {
+  const sum = (row: readonly number[]) => row.reduce((all, count) => all + count, 0);
+  return table(
+    `${title}: tokens sent between nodes`,
+    [
+      { head: 'sent by', text: true },
+      ...nodeTokens.map((_, node) => ({ head: `to node ${node}` })),
+      { head: 'to all' },
+    ],
+    nodeTokens.map((row, from) => [`node ${from}`, ...row.map((count, to) => (to === from ? '–' : count)), sum(row)]),
+    { hideCaption: false },
   );
 }
 
