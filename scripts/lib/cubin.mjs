@@ -78,7 +78,7 @@ export function kernelName(mangled) {
   const sources = { NarrowSource: 'bf16', CodeSourceILS2_0E: 'e4m3', CodeSourceILS2_1E: 'e5m2', ActSource: 'swiglu' };
   const source = Object.keys(sources).find((name) => mangled.includes(name));
   const other =
-    /(quantize_rows|quantize_blocks|quantize_columns|quantize_gradients|cast_transpose|route_tokens|count_blocks|sum_blocks|sum_experts|fill_rows|find_rows|sum_slots|swiglu_act|swiglu_gradient|weight_gradients)(?:ILNS_8FormatIdE(\d)E)?/.exec(
+    /(quantize_rows|quantize_blocks|quantize_columns|quantize_gradients|cast_transpose|route_tokens|count_blocks|sum_blocks|sum_experts|fill_rows|find_rows|sum_slots|swiglu_act|swiglu_gradient|weight_gradients|first_slots|share_rows|count_sources|begin_sources|local_slots|count_traffic|sum_levels|sources)(?:ILNS_8FormatIdE(\d)E)?/.exec(
       mangled,
     );
   if (other === null) return mangled;

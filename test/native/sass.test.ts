@@ -45,7 +45,7 @@ describe.skipIf(!hasCompiler)(`CUDA kernels compiled for sm_90a${hasCompiler ? '
 
   beforeAll(async () => {
     const outputs = await Promise.all(
-      ['gemm', 'quantize', 'gate', 'moe', 'swiglu'].map((name) => compile(name, folder)),
+      ['gemm', 'quantize', 'gate', 'moe', 'swiglu', 'dispatch'].map((name) => compile(name, folder)),
     );
     log = outputs.map((output) => output.log).join('\n');
     const resources = readResources(log);
@@ -61,7 +61,7 @@ describe.skipIf(!hasCompiler)(`CUDA kernels compiled for sm_90a${hasCompiler ? '
   });
 
   it('keep everything in registers', () => {
-    expect(Object.keys(table).length).toBeGreaterThanOrEqual(60);
+    expect(Object.keys(table).length).toBeGreaterThanOrEqual(70);
     for (const [name, { stack, spills, LDL, STL }] of Object.entries(table)) {
       expect({ name, stack, spills, LDL, STL }).toEqual({ name, stack: 0, spills: 0, LDL: 0, STL: 0 });
     }

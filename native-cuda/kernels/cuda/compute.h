@@ -7,6 +7,7 @@
 #include "../../errors.h"
 #include "../../specs/spec.h"
 #include "../../tensors/tensor.h"
+#include "dispatch.h"
 #include "gate.h"
 #include "moe.h"
 #include "swiglu.h"

@@ -2,7 +2,6 @@
 
 #include "moe.h"
 
-#include "../host/kernels.h"
 #include "../placement.h"
 #include "../tiles.h"
 #include "matrix.h"
@@ -10,11 +9,8 @@
 
 namespace fp8lab::cuda {
 
-namespace {
-
 using host::Quantized;
 
-/** A tensor's rows gathered on the device. */
 Tensor gather(const Tensor& source, const Buffer& row_to_slot, i64 rows, i64 topk, const std::string& where) {
   const i64 columns = source.shape[1], row_bytes = columns * source.lanes.width();
   const Buffer from = upload(source.lanes.data(), source.lanes.bytes(), where);
@@ -24,7 +20,6 @@ Tensor gather(const Tensor& source, const Buffer& row_to_slot, i64 rows, i64 top
   return download(to, source.dtype, {rows, columns}, where);
 }
 
-/** Codes and scales of moved rows, the scales in the scheme's own layout. */
 void gather_quantized(const Quantized& quantized, const Scheme& scheme, const Buffer& row_to_slot, i64 rows, i64 topk, Tensors& tensors, const std::string& where) {
   const i64 tokens = quantized.codes->shape[0], hidden = quantized.codes->shape[1];
   const std::vector<u32> stored = load_scales(*quantized.scales, tile_grid(tokens, hidden, scheme), scheme);
@@ -32,9 +27,8 @@ void gather_quantized(const Quantized& quantized, const Scheme& scheme, const Bu
   const Tensor scales = gather(integer_tensor(stored, {tokens, grid.columns}), row_to_slot, rows, topk, where);
   tensors.emplace("codes", gather(*quantized.codes, row_to_slot, rows, topk, where));
   tensors.emplace("scales", store_scales(scales.lanes.as<u32>(), grid, scheme));
+  if (quantized.tensor_scale) tensors.emplace("tensor_scale", integer_tensor({quantized.tensor_scale->lanes.get(0)}, {1})).first->second.dtype = DType::F32;
 }
-
-}  // namespace
 
 Tensors compute(const PermuteSpec& spec, const Tensors& inputs, const std::string& where) {
   const i64 slots = spec.tokens * spec.topk, rows = permuted_rows(spec.tokens, spec.experts, spec.topk, spec.alignment);
@@ -42,7 +36,7 @@ Tensors compute(const PermuteSpec& spec, const Tensors& inputs, const std::strin
   const Buffer experts = upload_words(topk_idx, slots, where);
   const Buffer bases(4 * slot_blocks(slots) * spec.experts, where), ranks(4 * slots, where);
   const Buffer counts(4 * spec.experts, where), offsets(4 * (spec.experts + 1), where), row_to_slot(4 * rows, where), slot_to_row(4 * slots, where);
-  launch_place({experts.as<u32>(), slots, spec.experts, spec.alignment, rows, bases.as<u32>(), ranks.as<u32>(), counts.as<u32>(), offsets.as<u32>(), row_to_slot.as<u32>(),
+  launch_place({experts.as<u32>(), slots, spec.experts, spec.alignment, 0, rows, bases.as<u32>(), ranks.as<u32>(), counts.as<u32>(), offsets.as<u32>(), row_to_slot.as<u32>(),
                 slot_to_row.as<u32>()},
                nullptr, where);
   finish(where);
@@ -59,7 +53,6 @@ Tensors compute(const PermuteSpec& spec, const Tensors& inputs, const std::strin
   }
   const Quantized x = operand("x", spec.x.operand, inputs, spec.tokens, spec.hidden, where);
   gather_quantized(x, spec.x.operand.scheme, row_to_slot, rows, spec.topk, tensors, where);
-  if (x.tensor_scale) tensors.emplace("tensor_scale", integer_tensor({x.tensor_scale->lanes.get(0)}, {1})).first->second.dtype = DType::F32;
   return tensors;
 }
 

@@ -55,11 +55,11 @@ __global__ void sum_blocks(i64 blocks, i64 experts, u32* bases, u32* counts) {
 }
 
 /** One warp: prefix sums of the aligned counts, 32 experts at a time. */
-__global__ void sum_experts(i64 experts, u32 alignment, const u32* counts, u32* offsets) {
+__global__ void sum_experts(i64 experts, u32 alignment, u32 stride, const u32* counts, u32* offsets) {
   u32 start = 0;
   for (i64 first = 0; first < experts; first += 32) {
     const i64 expert = first + threadIdx.x;
-    const u32 own = expert < experts ? (counts[expert] + alignment - 1) / alignment * alignment : 0;
+    const u32 own = expert >= experts ? 0 : stride > 0 ? stride : (counts[expert] + alignment - 1) / alignment * alignment;
     u32 sum = own;
 #pragma unroll
     for (u32 step = 1; step < 32; step *= 2) {
@@ -128,7 +128,7 @@ void launch_place(const PlaceLaunch& place, cudaStream_t stream, const std::stri
   const i64 blocks = slot_blocks(place.slots);
   launch("count_blocks", count_blocks, {blocks_of(32 * blocks, threads), threads}, stream, where, place.topk_idx, place.slots, place.experts, place.bases, place.ranks);
   launch("sum_blocks", sum_blocks, {blocks_of(place.experts, threads), threads}, stream, where, blocks, place.experts, place.bases, place.counts);
-  launch("sum_experts", sum_experts, {1, 32}, stream, where, place.experts, static_cast<u32>(place.alignment), place.counts, place.offsets);
+  launch("sum_experts", sum_experts, {1, 32}, stream, where, place.experts, static_cast<u32>(place.alignment), static_cast<u32>(place.stride), place.counts, place.offsets);
   launch("fill_rows", fill_rows, {blocks_of(place.rows, threads), threads}, stream, where, place.row_to_slot, place.rows);
   launch("find_rows", find_rows, {blocks_of(place.slots, threads), threads}, stream, where, place.topk_idx, place.slots, place.experts, place.bases, place.ranks,
          place.offsets, place.row_to_slot, place.slot_to_row);

@@ -8,14 +8,19 @@
 #include "../../specs/kernels/permute.h"
 #include "../../specs/kernels/unpermute.h"
 #include "../../tensors/tensor.h"
+#include "../host/kernels.h"
 #include "api.h"
+#include "check.h"
 
 namespace fp8lab::cuda {
 
 /** Slots by expert, on device pointers; `bases` and `ranks` are scratch of slot_blocks(slots) * experts and of slots words. */
 struct PlaceLaunch {
   const u32* topk_idx;
-  i64 slots, experts, alignment, rows;
+  i64 slots, experts, alignment;
+  /** Rows of a block that each expert has, filled or not; 0: experts lie one behind the other. */
+  i64 stride;
+  i64 rows;
   u32* bases;
   u32* ranks;
   u32* counts;
@@ -43,6 +48,11 @@ struct SumLaunch {
   void* out;
 };
 void launch_sum_slots(const SumLaunch& sum, cudaStream_t stream, const std::string& where);
+
+/** A tensor's rows gathered on the device, back on the host. */
+Tensor gather(const Tensor& source, const Buffer& row_to_slot, i64 rows, i64 topk, const std::string& where);
+/** Adds codes and scales of moved rows, the scales in the scheme's own layout, and nvfp4's `tensor_scale`. */
+void gather_quantized(const host::Quantized& quantized, const Scheme& scheme, const Buffer& row_to_slot, i64 rows, i64 topk, Tensors& tensors, const std::string& where);
 
 Tensors compute(const PermuteSpec& spec, const Tensors& inputs, const std::string& where);
 Tensors compute(const UnpermuteSpec& spec, const Tensors& inputs, const std::string& where);

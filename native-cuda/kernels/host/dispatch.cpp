@@ -15,20 +15,6 @@ namespace {
 
 bool is_expert(const Topology& system, u32 expert) { return expert < static_cast<u64>(system.experts); }
 
-void require_node_limit(const DispatchSpec& spec, const u32* topk_idx) {
-  for (i64 token = 0; token < spec.all_tokens(); token++) {
-    std::set<i64> nodes;
-    for (i64 slot = token * spec.topk; slot < (token + 1) * spec.topk; slot++) {
-      if (is_expert(spec, topk_idx[slot])) nodes.insert(spec.node_of(spec.rank_of(topk_idx[slot])));
-    }
-    if (static_cast<i64>(nodes.size()) <= spec.node_limit) continue;
-    throw input_error("too-many-nodes",
-                      "token " + std::to_string(token) + " goes to " + std::to_string(nodes.size()) + " nodes, and at most " +
-                          std::to_string(spec.node_limit) + " are allowed",
-                      "topk_idx, token " + std::to_string(token), "choose experts of fewer nodes, or raise nodeLimit");
-  }
-}
-
 /** The first slot of a slot's token whose expert is on the same rank: the one that the token travels for. */
 i64 first_of_rank(const Topology& system, const u32* topk_idx, i64 slot) {
   i64 first = slot / system.topk * system.topk;
@@ -93,15 +79,6 @@ void add_source_layout(const DispatchSpec& spec, const u32* topk_idx, Tensors& t
   for (std::size_t i = experts; i < count.size(); i++) begin[i] = begin[i - experts] + count[i - experts];
   tensors.emplace("layout_count", integer_tensor(count, {spec.ranks, spec.experts}));
   tensors.emplace("layout_begin", integer_tensor(begin, {spec.ranks, spec.experts}));
-}
-
-/** Bytes of a token on the wire. */
-i64 message_bytes(const DispatchSpec& spec, const Tensors& inputs) {
-  const i64 head = spec.low_latency ? 16 : 8 * spec.topk;
-  if (!spec.x.quantized) return head + spec.hidden * info_of(require_tensor(inputs, "x").dtype).bits / 8;
-  const Scheme& scheme = spec.x.operand.scheme;
-  const i64 scales = tile_grid(1, spec.hidden, scheme).columns * (format_of(scheme.scale_type).bits / 8);
-  return head + (spec.hidden * format_of(scheme.format).bits + 7) / 8 + scales;
 }
 
 /** How a token travels: each slot straight to its rank, once a rank straight, or once a node over IB and on over NVLink. */
@@ -179,6 +156,28 @@ u32 sum_levels(const CombineSpec& spec, const std::vector<RankedSlot>& slots, co
 Tensor take(std::shared_ptr<const Tensor> tensor) { return std::move(const_cast<Tensor&>(*tensor)); }
 
 }  // namespace
+
+void require_node_limit(const DispatchSpec& spec, const u32* topk_idx) {
+  for (i64 token = 0; token < spec.all_tokens(); token++) {
+    std::set<i64> nodes;
+    for (i64 slot = token * spec.topk; slot < (token + 1) * spec.topk; slot++) {
+      if (is_expert(spec, topk_idx[slot])) nodes.insert(spec.node_of(spec.rank_of(topk_idx[slot])));
+    }
+    if (static_cast<i64>(nodes.size()) <= spec.node_limit) continue;
+    throw input_error("too-many-nodes",
+                      "token " + std::to_string(token) + " goes to " + std::to_string(nodes.size()) + " nodes, and at most " +
+                          std::to_string(spec.node_limit) + " are allowed",
+                      "topk_idx, token " + std::to_string(token), "choose experts of fewer nodes, or raise nodeLimit");
+  }
+}
+
+i64 message_bytes(const DispatchSpec& spec, const Tensors& inputs) {
+  const i64 head = spec.low_latency ? 16 : 8 * spec.topk;
+  if (!spec.x.quantized) return head + spec.hidden * info_of(require_tensor(inputs, "x").dtype).bits / 8;
+  const Scheme& scheme = spec.x.operand.scheme;
+  const i64 scales = tile_grid(1, spec.hidden, scheme).columns * (format_of(scheme.scale_type).bits / 8);
+  return head + (spec.hidden * format_of(scheme.format).bits + 7) / 8 + scales;
+}
 
 Tensors compute(const DispatchSpec& spec, const Tensors& inputs, int threads) {
   const std::vector<i64> slots{spec.all_tokens(), spec.topk};

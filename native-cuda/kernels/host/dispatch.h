@@ -6,6 +6,11 @@
 
 namespace fp8lab::host {
 
+/** Refuses a token that goes to more nodes than the spec allows. */
+void require_node_limit(const DispatchSpec& spec, const u32* topk_idx);
+/** Bytes of a token on the wire. */
+i64 message_bytes(const DispatchSpec& spec, const Tensors& inputs);
+
 Tensors compute(const DispatchSpec& spec, const Tensors& inputs, int threads);
 Tensors compute(const CombineSpec& spec, const Tensors& inputs, int threads);
 i64 bytes_made(const DispatchSpec& spec);
