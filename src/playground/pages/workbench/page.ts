@@ -138,7 +138,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     if (ranBy !== label || signal.aborted) return;
     ran = shaders ?? { dispatched: [], included: [] };
     files.list(names(), ran);
-    update(state);
+    showFile();
   };
   const textOf = (path: string) => edits.get(path) ?? shipped[path] ?? '';
   const markPlaces = () => {
@@ -274,6 +274,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
       specs.element.querySelector('select')!,
       list.map(({ label }) => h('option', { value: label }, label)),
     );
+    specs.show(state.spec);
     editor = createEditor({ label: 'WGSL source', language: wgsl, onChange: onEdit, onRun: () => void start() });
     fill(holder, editor.element);
     takeEdits(state.edits);
@@ -296,25 +297,32 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   };
   void load().catch((error: unknown) => fill(holder, errorNotice(error)));
 
+  /** Shows the shader that is open, and what of it is changed. */
+  function showFile(): void {
+    files.show(file());
+    if (editor === undefined) return;
+    editor.show(textOf(file()));
+    reset.hidden = edits.size === 0;
+    const wgsl = (paths: readonly string[]) => paths.map((path) => `${path}.wgsl`).join(', ');
+    const idle = notRun(edits.keys(), ran);
+    fill(
+      edited,
+      edits.size === 0 ? 'As shipped.' : `Changed: ${wgsl([...edits.keys()])}.`,
+      idle.length > 0 &&
+        h('strong', { class: 'bad-text' }, ` ${state.spec} does not run ${wgsl(idle)}: the change has no effect.`),
+    );
+    if (places.length > 0) markPlaces();
+  }
+
   function update(next: State): void {
     state = next;
     specs.show(state.spec);
     if (ranBy !== state.spec && list.length > 0) void lookUp();
-    files.show(file());
     limit.show(state.limit);
     guard.show(state.guard);
-    if (editor === undefined) return;
-    if (JSON.stringify(state.edits) !== JSON.stringify(editsOf(edits, shipped))) takeEdits(state.edits);
-    editor.show(textOf(file()));
-    reset.hidden = edits.size === 0;
-    const idle = notRun(edits.keys(), ran).map((path) => `${path}.wgsl`);
-    fill(
-      edited,
-      edits.size === 0 ? 'As shipped.' : `Changed: ${[...edits.keys()].map((path) => `${path}.wgsl`).join(', ')}.`,
-      idle.length > 0 &&
-        h('strong', { class: 'bad-text' }, ` ${state.spec} does not run ${idle.join(', ')}: the change has no effect.`),
-    );
-    if (places.length > 0) markPlaces();
+    if (editor !== undefined && JSON.stringify(state.edits) !== JSON.stringify(editsOf(edits, shipped)))
+      takeEdits(state.edits);
+    showFile();
   }
   return { update };
 }
