@@ -53,7 +53,7 @@ u32 read_omissions() {
   for (const std::string& word : words_of(std::getenv("FP8LAB_EMULATOR_WITHOUT"))) {
     if (word.empty()) continue;
     const auto found = std::find(std::begin(names), std::end(names), word);
-    if (found == std::end(names)) throw Error(ErrorKind::usage, "bad-value", "unknown synchronization " + word, "FP8LAB_EMULATOR_WITHOUT", "see emulator/scheduler.h");
+    if (found == std::end(names)) throw Error(ErrorKind::usage, "bad-value", "unknown synchronization " + word, "FP8LAB_EMULATOR_WITHOUT", "see emulator/scheduler.cpp");
     omitted |= 1u << (found - std::begin(names));
   }
   return omitted;

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "../kernels/cuda/check.h"
 #include "../kernels/cuda/descriptor.h"
+#include "../kernels/cuda/launch.h"
 #include "../kernels/cuda/ptx.cuh"
 #include "../kernels/cuda/wgmma.cuh"
 #include "../kernels/device.h"
@@ -36,7 +36,7 @@ __device__ __forceinline__ void multiply(float (&d)[n / 2], const u32 (&fragment
 /** One warpgroup: `steps` chained instructions on A [64, 128], B [n, 128], from C [64, n] (bits of f32, or of f16) or from zero. */
 template <int n, Form form>
 __global__ void __launch_bounds__(128) probe(const u8* a, const u8* b, const u32* c, u32* d, int steps) {
-  __shared__ __align__(1024) u8 memory[(rows + n) * most_k];
+  u8* memory = dynamic_shared<u8>();
   for (int i = threadIdx.x; i < (rows + n) * most_k; i += 128) {
     const int row = i / most_k, k = i % most_k;
     const u32 offset = row < rows ? swizzle128(row, k / 16) : rows * most_k + swizzle128(row - rows, k / 16);
@@ -146,20 +146,21 @@ u32 expected(const Probe& probe, const Case& made, int row, int column) {
 }
 
 template <int n, Form form>
-void launch(const Case& made, const Buffer& a, const Buffer& b, const Buffer& c, const Buffer& d, int steps) {
-  probe<n, form><<<1, 128>>>(a.as<u8>(), b.as<u8>(), made.c.empty() ? nullptr : c.as<u32>(), d.as<u32>(), steps);
+void start(const Case& made, const Buffer& a, const Buffer& b, const Buffer& c, const Buffer& d, int steps) {
+  constexpr i64 bytes = (rows + n) * most_k;
+  launch("probe", probe<n, form>, {1, 128, bytes}, nullptr, "probe", a.as<u8>(), b.as<u8>(), made.c.empty() ? nullptr : c.as<u32>(), d.as<u32>(), steps);
 }
 
 void dispatch(const Probe& p, const Case& made, const Buffer& a, const Buffer& b, const Buffer& c, const Buffer& d) {
-  if (p.form == Form::e4m3_registers) return launch<64, Form::e4m3_registers>(made, a, b, c, d, p.steps);
-  if (p.form == Form::e4m3_e5m2) return launch<64, Form::e4m3_e5m2>(made, a, b, c, d, p.steps);
-  if (p.form == Form::e5m2_e4m3) return launch<64, Form::e5m2_e4m3>(made, a, b, c, d, p.steps);
-  if (p.form == Form::e5m2) return launch<64, Form::e5m2>(made, a, b, c, d, p.steps);
-  if (p.form == Form::e4m3_f16) return launch<64, Form::e4m3_f16>(made, a, b, c, d, p.steps);
-  if (p.n == 8) return launch<8, Form::e4m3>(made, a, b, c, d, p.steps);
-  if (p.n == 128) return launch<128, Form::e4m3>(made, a, b, c, d, p.steps);
-  if (p.n == 256) return launch<256, Form::e4m3>(made, a, b, c, d, p.steps);
-  launch<64, Form::e4m3>(made, a, b, c, d, p.steps);
+  if (p.form == Form::e4m3_registers) return start<64, Form::e4m3_registers>(made, a, b, c, d, p.steps);
+  if (p.form == Form::e4m3_e5m2) return start<64, Form::e4m3_e5m2>(made, a, b, c, d, p.steps);
+  if (p.form == Form::e5m2_e4m3) return start<64, Form::e5m2_e4m3>(made, a, b, c, d, p.steps);
+  if (p.form == Form::e5m2) return start<64, Form::e5m2>(made, a, b, c, d, p.steps);
+  if (p.form == Form::e4m3_f16) return start<64, Form::e4m3_f16>(made, a, b, c, d, p.steps);
+  if (p.n == 8) return start<8, Form::e4m3>(made, a, b, c, d, p.steps);
+  if (p.n == 128) return start<128, Form::e4m3>(made, a, b, c, d, p.steps);
+  if (p.n == 256) return start<256, Form::e4m3>(made, a, b, c, d, p.steps);
+  start<64, Form::e4m3>(made, a, b, c, d, p.steps);
 }
 
 Buffer upload(const void* data, std::size_t bytes, const char* where) {
@@ -178,7 +179,6 @@ bool run(const Probe& p) {
     const Buffer c = upload(made.c.data(), made.c.size() * 4, p.name);
     const Buffer d(static_cast<i64>(rows) * p.n * 4, p.name);
     dispatch(p, made, a, b, c, d);
-    check(cudaGetLastError(), "probe", p.name);
     std::vector<u32> actual(static_cast<std::size_t>(rows) * static_cast<std::size_t>(p.n));
     check(cudaMemcpy(actual.data(), d.as(), actual.size() * 4, cudaMemcpyDeviceToHost), "cudaMemcpy", p.name);
     for (int i = 0; i < rows * p.n; i++) {
