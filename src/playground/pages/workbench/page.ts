@@ -16,6 +16,7 @@ import { applyPatch, editsField, editsOf, type ShaderEdits } from './edits.ts';
 import { guardedTurns } from './loop-guard.ts';
 import { mainFileOf } from './main-file.ts';
 import { type CompilerPlace, compilerPlaces, placeRanges } from './messages.ts';
+import { noWebGpu, refused, stillBusy, told } from './notices.ts';
 import { resultView } from './result.ts';
 import { notRun, shaderChoice } from './shader-choice.ts';
 import type { BenchJobs } from './worker.ts';
@@ -218,27 +219,13 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   const fail = async (error: unknown) => {
     const { code, message = '' } = error as { code?: string; message?: string };
     if (isInterrupted(error)) {
-      fill(outcome, notice('info', h('p', {}, 'Stopped.')));
+      fill(outcome, told('Stopped.'));
       return;
     }
     places = code === 'shader-compile' ? compilerPlaces(message) : [];
     if (places.length > 0) {
       showPlaces();
-      fill(
-        outcome,
-        notice(
-          'bad',
-          h(
-            'p',
-            {},
-            h(
-              'strong',
-              {},
-              `The compiler refuses it: ${places.length} ${places.length === 1 ? 'error' : 'errors'}, marked above.`,
-            ),
-          ),
-        ),
-      );
+      fill(outcome, refused(places.length));
     } else fill(outcome, errorNotice(error));
     if (code === 'time-limit') await sayWhetherAlive();
   };
@@ -246,18 +233,9 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   const sayWhetherAlive = async () => {
     try {
       await bench.call('alive', undefined, { timeout: 5000 });
-      outcome.append(notice('info', h('p', {}, 'The GPU answers again: change the shader and run it anew.')));
+      outcome.append(told('The GPU answers again: change the shader and run it anew.'));
     } catch {
-      outcome.append(
-        notice(
-          'info',
-          h(
-            'p',
-            {},
-            'The GPU does not answer yet: the driver may still be busy with the shader. If it stays so, close and reopen the browser.',
-          ),
-        ),
-      );
+      outcome.append(told(stillBusy));
     }
   };
 
@@ -282,18 +260,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     editor.element.dataset.ready = 'true';
     const { kind } = await services.known;
     run.disabled = kind === 'none';
-    if (kind === 'none')
-      fill(
-        outcome,
-        notice(
-          'info',
-          h(
-            'p',
-            {},
-            'There is no WebGPU here: shaders can be read and changed, but not run. The pages before this one compute with the reference.',
-          ),
-        ),
-      );
+    if (kind === 'none') fill(outcome, told(noWebGpu));
   };
   void load().catch((error: unknown) => fill(holder, errorNotice(error)));
 
