@@ -59,8 +59,11 @@ fn fixed_point(magnitude: u32) -> vec2<u32> {
 // e^x of a finite |x| < 128.
 fn power_of_e(magnitude: u32, negative: bool) -> Power {
   let scaled = fixed_point(magnitude);
-  var product = u64_add(scaled, u64_multiply(scaled.y, LOG2_E.x));
-  product = u64_add(product, vec2(multiply_high(scaled.y, LOG2_E.y), 0u));
+  // The high word is below 2^7: its products with halves of 16 bits fit a word.
+  let upper = scaled.y * (LOG2_E.x >> 16u) + ((scaled.y * (LOG2_E.x & 0xffffu)) >> 16u);
+  var product = u64_add(scaled, vec2(scaled.y * LOG2_E.x, upper >> 16u));
+  let lower = scaled.y * (LOG2_E.y >> 16u) + ((scaled.y * (LOG2_E.y & 0xffffu)) >> 16u);
+  product = u64_add(product, vec2(lower >> 16u, 0u));
   product = u64_add(product, vec2(multiply_high(scaled.x, LOG2_E.x), 0u));
   if (negative) {
     product = u64_subtract(vec2(0u, 0u), product);
