@@ -14,6 +14,8 @@ const change = (to: string): string => {
   return changed;
 };
 
+const identity = { backend: 'webgpu:node', runtime: '', adapter: '', software: true, details: {} } as const;
+
 let folder: string;
 const file = (name: string) => join(folder, name);
 beforeAll(async () => {
@@ -49,11 +51,19 @@ describe('--shader', () => {
     expect(err).toContain('codes[word] = unheard;');
   });
 
-  it('says when no run had the shader in it', async () => {
-    const { code, err } = await cli(`run gate/dsv3 --shader ${file('quantize.wgsl')}`);
-    expect(code).toBe(2);
-    expect(err).toContain('no run had shaders/kernels/quantize.wgsl in it');
-    expect(err).toMatch(/change what was run, .*kernels\/gate_rank/);
+  it('says when no run had the shader in it, and what the runs had', async () => {
+    const given = await readShaders([file('quantize.wgsl')]);
+    const run = { spec: '', tensors: {}, times: { total: 0, inputs: 0, kernel: 0 }, identity } as const;
+    given.note({ ...run, shaders: ['kernels/gate_rank', 'numerics/exp'] });
+    expect(() => given.requireUse()).toThrow('no run had shaders/kernels/quantize.wgsl in it');
+    expect(() => given.requireUse()).toThrow(
+      expect.objectContaining({
+        code: 'shader-not-used',
+        fix: expect.stringContaining('kernels/gate_rank, numerics/exp'),
+      }),
+    );
+    given.note({ ...run, shaders: ['kernels/quantize'] });
+    given.requireUse();
   });
 
   it.each([
