@@ -113,6 +113,7 @@ bool check_quantizers() {
       agree = check_matrix("quantize to " + to, narrow(values, rows, columns), scheme) && agree;
       agree = check_requantize("requantize e4m3 to " + to, FormatId::e4m3, scheme) && agree;
       agree = check_requantize("requantize e5m2 to " + to, FormatId::e5m2, scheme) && agree;
+      if (tile_rows == 128 && tile_columns == 128) continue;
       const SwigluLaunch forward{narrow(values, rows, 2 * inter), {}, weights.as<u32>(), nullptr, inf_bits};
       agree = check_swiglu("swiglu-quantize to " + to, forward, scheme) && agree;
       if (tile_rows != 1) continue;

@@ -61,7 +61,7 @@ describe.skipIf(!hasCompiler)(`CUDA kernels compiled for sm_90a${hasCompiler ? '
   });
 
   it('keep everything in registers', () => {
-    expect(Object.keys(table).length).toBeGreaterThanOrEqual(70);
+    expect(Object.keys(table).length).toBeGreaterThanOrEqual(65);
     for (const [name, { stack, spills, LDL, STL }] of Object.entries(table)) {
       expect({ name, stack, spills, LDL, STL }).toEqual({ name, stack: 0, spills: 0, LDL: 0, STL: 0 });
     }

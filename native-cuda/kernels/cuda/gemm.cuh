@@ -5,6 +5,7 @@
 // promoted by one fma; while a warpgroup promotes, the other one's wgmma keep the tensor cores busy. Thread blocks stay for all their tiles, the loads run
 // ahead across tiles, and a tile's store runs beside the next tile's products.
 
+#include "accumulators.cuh"
 #include "descriptor.h"
 #include "launch.h"
 #include "ptx.cuh"
@@ -139,12 +140,6 @@ struct Gemm {
     pin(partial);
   }
 
-  /** Scales of one thread's partial sums: two rows of A, and B's two blocks. */
-  struct Scales {
-    float row[2];
-    float block[2];
-  };
-
   __device__ __forceinline__ Scales read_scales(int stage, int row) const {
     Scales scales;
     const u32 a = shared + scales_a_offset + stage * scales_a_stride + (row + thread_row()) * 4;
@@ -156,41 +151,6 @@ struct Gemm {
       scales.block[1] = tile_n % 128 == 0 ? scales.block[0] : load_shared(b + 4);
     }
     return scales;
-  }
-
-  /** sum = fma(fl(sa * sb), partial, sum), B's scales by 128x128 block. `phase` is the tile's first column within its block. */
-  __device__ __forceinline__ void promote_blocks(float (&sum)[sums], float (&partial)[sums], const Scales& scales, int phase) const {
-    constexpr int segment = least(tile_n & -tile_n, 128);
-    float products[2][2];
-#pragma unroll
-    for (int block = 0; block < 2; block++) {
-      products[block][0] = __fmul_rn(scales.row[0], scales.block[block]);
-      products[block][1] = __fmul_rn(scales.row[1], scales.block[block]);
-    }
-#pragma unroll
-    for (int column = 0; column < tile_n; column += segment) {
-      const bool second = tile_n % 128 != 0 && phase + column >= 128;
-      const float upper = second ? products[1][0] : products[0][0];
-      const float lower = second ? products[1][1] : products[0][1];
-#pragma unroll
-      for (int i = column / 2; i < (column + segment) / 2; i += 4) {
-        sum[i] = __fmaf_rn(upper, partial[i], sum[i]);
-        sum[i + 1] = __fmaf_rn(upper, partial[i + 1], sum[i + 1]);
-        sum[i + 2] = __fmaf_rn(lower, partial[i + 2], sum[i + 2]);
-        sum[i + 3] = __fmaf_rn(lower, partial[i + 3], sum[i + 3]);
-      }
-    }
-  }
-
-  /** The same with a scale of B for each of its rows. */
-  __device__ __forceinline__ void promote_rows(float (&sum)[sums], float (&partial)[sums], const Scales& scales, const float2 (&columns)[tile_n / 8]) const {
-#pragma unroll
-    for (int i = 0; i < tile_n / 8; i++) {
-      sum[4 * i] = __fmaf_rn(__fmul_rn(scales.row[0], columns[i].x), partial[4 * i], sum[4 * i]);
-      sum[4 * i + 1] = __fmaf_rn(__fmul_rn(scales.row[0], columns[i].y), partial[4 * i + 1], sum[4 * i + 1]);
-      sum[4 * i + 2] = __fmaf_rn(__fmul_rn(scales.row[1], columns[i].x), partial[4 * i + 2], sum[4 * i + 2]);
-      sum[4 * i + 3] = __fmaf_rn(__fmul_rn(scales.row[1], columns[i].y), partial[4 * i + 3], sum[4 * i + 3]);
-    }
   }
 
   /** B's row scales of this thread's columns. */
@@ -229,12 +189,12 @@ struct Gemm {
         wgmma_wait<0>();
         pin(partial);
         if (wave == wave_count - 1) release(stage);
-        promote_rows(sum[wave], partial, scales, columns);
+        promote_rows<tile_n>(sum[wave], partial, scales, columns);
       } else {
         wgmma_wait<0>();
         pin(partial);
         if (wave == wave_count - 1) release(stage);
-        promote_blocks(sum[wave], partial, scales, phase);
+        promote_blocks<tile_n>(sum[wave], partial, scales, phase);
       }
     }
     ring.template advance<stages>();
@@ -257,11 +217,11 @@ struct Gemm {
     wgmma_wait<1>();
     pin(first);
     release(first_stage);
-    promote_blocks(sum, first, first_scales, phase);
+    promote_blocks<tile_n>(sum, first, first_scales, phase);
     wgmma_wait<0>();
     pin(second);
     release(second_stage);
-    promote_blocks(sum, second, second_scales, phase);
+    promote_blocks<tile_n>(sum, second, second_scales, phase);
   }
 
   /** sum = fl(c + sum) for this thread's elements inside the matrix. */
@@ -283,38 +243,6 @@ struct Gemm {
     }
   }
 
-  /** Writes 64 rows to the staging area, in the layout the store's box reads. */
-  __device__ __forceinline__ void stage_output(const float (&sum)[sums], u32 staging) const {
-    constexpr int columns = store_columns(tile);
-    constexpr int row_bytes = columns * output_bytes;
-    constexpr int box_bytes = row_bytes * wave_rows;
-    const int lane = threadIdx.x % 32;
-    const int first = (threadIdx.x / 32 % 4) * 16;
-    if constexpr (output_bytes == 2) {
-      const int row = first + lane % 16;
-#pragma unroll
-      for (int i = 0; i < tile_n / 8; i += 2) {
-        const int column = i * 8;
-        const u32 chunk = column % columns / 8 + lane / 16;
-        const u32 offset = row_bytes == 128 ? swizzle128(row, chunk) : swizzle64(row, chunk);
-        store_matrices(staging + column / columns * box_bytes + offset, pack_bf16(sum[4 * i], sum[4 * i + 1]), pack_bf16(sum[4 * i + 2], sum[4 * i + 3]),
-                       pack_bf16(sum[4 * i + 4], sum[4 * i + 5]), pack_bf16(sum[4 * i + 6], sum[4 * i + 7]));
-      }
-    } else {
-      const int row = first + lane / 4;
-#pragma unroll
-      for (int i = 0; i < tile_n / 8; i++) {
-        const int column = i * 8;
-        const u32 chunk = column % columns / 4 + lane % 4 / 2;
-        const u32 base = staging + column / columns * box_bytes + lane % 2 * 8;
-        const u32 upper = row_bytes == 128 ? swizzle128(row, chunk) : swizzle64(row, chunk);
-        const u32 lower = row_bytes == 128 ? swizzle128(row + 8, chunk) : swizzle64(row + 8, chunk);
-        store_shared(base + upper, sum[4 * i], sum[4 * i + 1]);
-        store_shared(base + lower, sum[4 * i + 2], sum[4 * i + 3]);
-      }
-    }
-  }
-
   /** Stores a tile's rows of one math warpgroup; the copy engine's stores end beside the next tile's products. */
   __device__ __forceinline__ void store(float (&sum)[wave_count][sums], const Maps& maps, const Problem& problem, const Tile& t, int math_group) const {
     constexpr int columns = store_columns(tile);
@@ -327,7 +255,7 @@ struct Gemm {
     for (int wave = 0; wave < wave_count; wave++) {
       const int row = wave_row(math_group, wave);
       if (problem.c != nullptr) add_c(sum[wave], problem, t, t.row + row);
-      stage_output(sum[wave], shared + staging_offset + row * tile_n * output_bytes);
+      stage_output<tile_n, output_bytes, columns>(sum[wave], shared + staging_offset + row * tile_n * output_bytes);
     }
     async_proxy_fence();
     named_barrier(named, 128);

@@ -65,6 +65,8 @@ struct Wide {
 /** A bf16 matrix. */
 struct NarrowSource {
   using Values = Narrow;
+  /** Whether there are kernels by 128x128. */
+  static constexpr bool by_block = true;
   const u16* x;
   i64 rows, columns;
 
@@ -75,6 +77,7 @@ struct NarrowSource {
 template <FormatId from>
 struct CodeSource {
   using Values = Wide;
+  static constexpr bool by_block = true;
   const u8* codes;
   const u32* factors;
   i64 rows, columns, tile_rows, tile_columns;
@@ -230,7 +233,7 @@ __global__ void __launch_bounds__(256) quantize_columns(Source source, Scheme sc
   }
 }
 
-/** Starts the kernel of the scheme's tile: 1x128, 128x128 or 128x1. False for other tiles. */
+/** Starts the kernel of the scheme's tile: 1x128, 128x1 or, of most sources, 128x128. False for other tiles. */
 template <class Source>
 bool launch_source(const char* name, const Source& source, const Scheme& scheme, const QuantizeTarget& target, cudaStream_t stream, const std::string& where) {
   if (source.columns % 16 != 0 || source.columns > 65535 * 128) return false;
@@ -240,7 +243,9 @@ bool launch_source(const char* name, const Source& source, const Scheme& scheme,
     return true;
   };
   if (scheme.tile_rows == 1 && scheme.tile_columns == 128) return start(quantize_rows<FormatId::e4m3, Source>, quantize_rows<FormatId::e5m2, Source>, 32);
-  if (scheme.tile_rows == 128 && scheme.tile_columns == 128) return start(quantize_blocks<FormatId::e4m3, Source>, quantize_blocks<FormatId::e5m2, Source>, 128);
+  if constexpr (Source::by_block) {
+    if (scheme.tile_rows == 128 && scheme.tile_columns == 128) return start(quantize_blocks<FormatId::e4m3, Source>, quantize_blocks<FormatId::e5m2, Source>, 128);
+  }
   if (scheme.tile_rows == 128 && scheme.tile_columns == 1) return start(quantize_columns<FormatId::e4m3, Source>, quantize_columns<FormatId::e5m2, Source>, 128);
   return false;
 }

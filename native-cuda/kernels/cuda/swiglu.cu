@@ -16,6 +16,7 @@ __device__ __forceinline__ bool is_padding(const u32* row_to_slot, i64 row) { re
 /** act [rows, inter] of a bf16 x. */
 struct ActSource {
   using Values = Wide;
+  static constexpr bool by_block = false;
   const u16* x;
   const u32* weights;
   const u32* row_to_slot;

@@ -20,7 +20,7 @@ struct SwigluLaunch {
   u32 clamp;
 };
 
-/** act = silu(gate) * up, times the row's weight, to fp8 in one kernel: bf16 in tiles of 1x128, 128x128 or 128x1. False where that does not hold. */
+/** act = silu(gate) * up, times the row's weight, to fp8 in one kernel: bf16 in tiles of 1x128 or 128x1. False where that does not hold. */
 bool launch_swiglu_fast(const SwigluLaunch& swiglu, const Scheme& scheme, const QuantizeTarget& target, cudaStream_t stream, const std::string& where);
 /** Gradients of gate and up [rows, 2 * inter] to fp8 in one kernel: bf16, tiles of 1x128, inter a multiple of 128. False where that does not hold. */
 bool launch_swiglu_backward_fast(const SwigluLaunch& swiglu, const Scheme& scheme, const QuantizeTarget& target, cudaStream_t stream, const std::string& where);
