@@ -298,10 +298,11 @@ const byName = new Map(quantizerRules.map((rule) => [rule.name, rule]));
 /** The rule of a name. */
 export const quantizerRule = (name: string): QuantizerRule => byName.get(name) as QuantizerRule;
 
-/** How far-fetched a rule is in place of a spec's: one of the MX family is nearer to another of it. */
-export function recipeCost(name: string, spec: string): number {
-  const stays = name.startsWith('mx-') === spec.startsWith('mx-');
-  return Math.max(quantizerRule(name).cost + (stays ? 0 : 0.1), 1);
+/** How far-fetched a rule is in place of a spec's: those of MX belong to tiles of 32, and to each other. */
+export function recipeCost(name: string, spec: string, tile: string): number {
+  const mx = name.startsWith('mx-');
+  const fits = mx === spec.startsWith('mx-') || mx === ['1x32', '32x1'].includes(tile);
+  return quantizerRule(name).cost + (fits ? 0 : mx ? 0.6 : 0.1);
 }
 
 /** Rules whose scales a type can hold; those that take scales as they are not among them. */

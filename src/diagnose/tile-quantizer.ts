@@ -105,8 +105,11 @@ export class AmaxGrids {
     return own.map((_, i) => own[rule === 'previous' ? i - 1 : i + 1] ?? 0);
   }
 
-  private reduced([tileRows, tileColumns]: readonly [number, number], rule: string): Uint32Array {
+  private reduced(tile: readonly [number, number], rule: string): Uint32Array {
+    const [tileRows, tileColumns] = tile;
     const { bits, rows, columns } = this;
+    const whole = tileColumns % cell === 0 || tileColumns >= columns;
+    if (rule === 'magnitude' && whole && !(tileRows === 1 && tileColumns === cell)) return this.joined(tile);
     const across = Math.ceil(columns / tileColumns);
     const grid = new Uint32Array(Math.ceil(rows / tileRows) * across);
     const measure = rule === 'signed' ? positivePart : rule === 'pattern' ? pattern : magnitude;
@@ -123,7 +126,28 @@ export class AmaxGrids {
     }
     return grid;
   }
+
+  /** Tiles that are made of whole cells. */
+  private joined([tileRows, tileColumns]: readonly [number, number]): Uint32Array {
+    const { rows, columns } = this;
+    const cells = this.grid([1, cell], 'magnitude');
+    const wide = Math.ceil(columns / cell);
+    const across = Math.ceil(columns / tileColumns);
+    const grid = new Uint32Array(Math.ceil(rows / tileRows) * across);
+    for (let row = 0; row < rows; row++) {
+      const first = Math.floor(row / tileRows) * across;
+      for (let i = 0; i < wide; i++) {
+        const tile = first + Math.floor((i * cell) / tileColumns);
+        const word = cells[row * wide + i]!;
+        if (word > grid[tile]!) grid[tile] = word;
+      }
+    }
+    return grid;
+  }
 }
+
+/** Columns of the cells of one row that larger tiles are made of: every value is looked at once for all of them. */
+const cell = 16;
 
 /** An amax of Inf or NaN as ordinary arithmetic would go on with it: the largest f32 below. */
 const unmarked = (amax: number): number => Math.min(amax, 0x7f7fffff);

@@ -86,8 +86,10 @@ export class GemmCanon {
       if (made[`${name}.memory`] === 'codes-transposed') made[`${name}.memory`] = 'input-transposed';
       return;
     }
-    // Codes that are blown up exactly are the same in f32, but for the exponents by which a tensor core aligns their products.
-    if (made[`${name}.form`] === 'scaled' && made.model !== 'aligned') made[`${name}.form`] = 'f32';
+    // An instruction takes scales of both operands or of none. Codes that are blown up exactly are the same in f32, but for the exponents by which a tensor core aligns their products.
+    const other = made[name === 'a' ? 'b.form' : 'a.form'];
+    if (made[`${name}.form`] === 'scaled' && (made.model !== 'aligned' || other !== 'scaled'))
+      made[`${name}.form`] = 'f32';
     const converted = convertedRules[made[`${name}.recipe`]!];
     if (converted !== undefined && made[`${name}.scale`] === 'own') {
       made[`${name}.recipe`] = converted.recipe;

@@ -59,7 +59,10 @@ function axisDeviation(spec: Convention, convention: Convention, axis: string): 
     value,
     words: valueWords(axis, value),
     spec: valueWords(axis, spec[axis]!),
-    cost: kind === 'recipe' ? recipeCost(value, spec[axis]!) : costOfAxis(axis, kind, value),
+    cost:
+      kind === 'recipe'
+        ? recipeCost(value, spec[axis]!, convention[`${operand}.tile`]!)
+        : costOfAxis(axis, kind, value),
   };
 }
 

@@ -16,9 +16,11 @@ import type { OperandReader } from './operand.ts';
 import { scalePlaces } from './operand.ts';
 
 /** Multiply-adds that a confirmation may take; past it a sample is confirmed. */
-const confirmWork = 2 ** 26;
+const confirmWork = 2 ** 25;
 /** Multiply-adds of the elements looked at first. */
 const firstWork = 2 ** 16;
+/** As many elements at least, however long k is. */
+const leastElements = 24;
 /** Columns of D that they lie in: as few rows of both operands as can be must be quantized for them. */
 const firstAcross = 8;
 
@@ -49,6 +51,7 @@ export function gemmProblem(spec: GemmSpec, inputs: Tensors, d: Tensor): Problem
   const { m, n, k } = spec.shape;
   const count = m * n;
   const dtype = dtypeOfFormat[spec.output];
+  const first = Math.max(Math.floor(firstWork / k), leastElements);
   return {
     spec: base,
     starts: startMoves(evaluator),
@@ -57,9 +60,9 @@ export function gemmProblem(spec: GemmSpec, inputs: Tensors, d: Tensor): Problem
     count,
     sets: [
       sample(m, n, 2, 1),
-      sample(m, n, 9, 3),
-      sample(m, n, 25, 5),
-      sample(m, n, Math.max(Math.floor(firstWork / k), 64), firstAcross),
+      sample(m, n, Math.min(9, first / 4), 3),
+      sample(m, n, Math.min(25, first / 2), 5),
+      sample(m, n, first, firstAcross),
     ],
     confirmed:
       count * k <= confirmWork

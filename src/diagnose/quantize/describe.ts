@@ -58,9 +58,12 @@ function wordsOf(axis: string, value: string): string {
   return words[axis]?.[value] ?? valueWords(axis, value);
 }
 
+/** Floors of projects that do not take DeepSeek's: none (TransformerEngine, MX), 1e-10 (vLLM, SGLang), 1e-12 (torchao). */
+const usualFloors: ReadonlySet<string> = new Set(['0', '1e-10', '1e-12']);
+
 function costOf(axis: string, value: string): number {
   if (axis === 'layout') return layoutOf(value).cost;
-  if (axis === 'floor' && value.startsWith('+')) return 2.5;
+  if (axis === 'floor') return value.startsWith('+') ? 2.5 : usualFloors.has(value) ? 0.5 : 1;
   if (axis === 'tile') return usualTiles.has(value) ? 1 : 1.2;
   return ['tile', 'format', 'rounding', 'overflow', 'nibbles', 'order', 'floor'].includes(axis) ? 1 : 2;
 }
@@ -78,6 +81,9 @@ export function describeQuantize(spec: Convention, convention: Convention): Devi
       value: convention[axis]!,
       words: wordsOf(axis, convention[axis]!),
       spec: wordsOf(axis, spec[axis]!),
-      cost: axis === 'recipe' ? recipeCost(convention.recipe!, spec.recipe!) : costOf(axis, convention[axis]!),
+      cost:
+        axis === 'recipe'
+          ? recipeCost(convention.recipe!, spec.recipe!, convention.tile!)
+          : costOf(axis, convention[axis]!),
     }));
 }
