@@ -46,6 +46,8 @@ export function diagnosisText(answer: Answer, context: DiagnosisContext): string
 
 const count = (n: number): string => String(n).replace(/\B(?=(\d{3})+$)/g, ',');
 
+const elementsOf = (n: number): string => `${count(n)} ${n === 1 ? 'element' : 'elements'}`;
+
 const percent = (share: number): string => {
   if (share === 1) return '100 %';
   const text = (100 * share).toFixed(2);
@@ -61,8 +63,8 @@ function headline(answer: Answer, { label, actual, io }: DiagnosisContext): stri
   const verdicts = {
     'as-specified': paint(io, 'green', 'The kernel did what the spec says: every bit is equal.'),
     explained: `${paint(io, 'yellow', 'The kernel did something else than the spec says')}, and every bit of it is explained.`,
-    partly: `${paint(io, 'red', 'Nothing I know explains all of this.')} The nearest leaves ${count(best.differing)} elements over.`,
-    unexplained: `${paint(io, 'red', 'Nothing I know explains this.')} The nearest leaves ${count(best.differing)} elements over.`,
+    partly: `${paint(io, 'red', 'Nothing I know explains all of this.')} The nearest leaves ${elementsOf(best.differing)} over.`,
+    unexplained: `${paint(io, 'red', 'Nothing I know explains this.')} The nearest leaves ${elementsOf(best.differing)} over.`,
   };
   const cut =
     answer.cut && best.differing > 0 ? 'The search was ended by its budget; --budget gives it more time.\n' : '';
@@ -114,7 +116,7 @@ function leftoverText({ tensor, count: over, pattern, first }: Leftover): string
     ulps === null ? '' : `${ulps > 0 ? '+' : ''}${ulps} ULP`,
   ]);
   const what = pattern.map((line) => `  - ${line}\n`).join('');
-  return `What it leaves over: ${count(over)} elements of ${tensor}\n${what}${indent(table([['element', 'rule', 'kernel', ''], ...rows]))}`;
+  return `What it leaves over: ${elementsOf(over)} of ${tensor}\n${what}${indent(table([['element', 'rule', 'kernel', ''], ...rows]))}`;
 }
 
 function untold(answer: Answer, { name, actual, separation, separateFile, io }: DiagnosisContext): string {

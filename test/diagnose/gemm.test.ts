@@ -87,6 +87,25 @@ describe('diagnose gemm', { timeout: 300_000 }, () => {
     expect(answer.derivations).toHaveLength(3);
   });
 
+  it('says of noise that nothing explains it, and names the nearest', () => {
+    const d = gemmReference(specOf(), inputs);
+    const values = new Float32Array(d.codes.slice().buffer).map((x, i) => x * (1 + ((i * 0.618034) % 1) / 10));
+    const noisy = { ...d, codes: new Uint32Array(values.buffer) };
+    const answer = diagnose(specOf(), inputs, { d: noisy }, { budget: 2000 });
+    expect(answer.verdict).toBe('unexplained');
+    expect(answer.candidates[0]!.elementsExplained).toBeLessThan(0.05);
+    expect(answer.leftover[0]!.count).toBe(answer.candidates[0]!.differing);
+  });
+
+  it('finds the rule under one wrong element, and says which that is', () => {
+    const d = gemmReference(specOf({ combine: 'b-then-a' }), inputs);
+    const codes = d.codes.map((code, i) => (i === 77 ? code ^ 0x400000 : code)) as Uint32Array;
+    const answer = found(specOf(), { ...d, codes });
+    expect(answer.verdict).toBe('partly');
+    expect(answer.candidates[0]!.convention).toMatchObject({ combine: 'b-then-a' });
+    expect(answer.leftover[0]!.first.map(({ coordinates }) => coordinates)).toEqual([[3, 5]]);
+  });
+
   it('diagnoses operands that are given as codes', () => {
     const spec = specOf();
     const given: Tensors = {
