@@ -129,11 +129,12 @@ class Scheduler {
     const u64 styles[] = {0, 1, 4, 8};
     eagerness_ = styles[random_.below(4)];
     last_ = static_cast<int>(random_.below(4));
+    priorities_.resize(static_cast<std::size_t>(shape.cluster) * warps());
     for (int rank = 0; rank < shape.cluster; rank++) blocks_.push_back(std::make_unique<Block>(shape, rank, blocks_));
   }
 
   void run(u32 first_block) {
-    priorities_.clear();
+    for (u64& priority : priorities_) priority = random_.next();
     for (const auto& block : blocks_) block->begin(block_position(first_block + static_cast<u32>(block->rank())));
     live_ = blocks_.size() * shape_.threads();
     for (const auto& block : blocks_) {
@@ -188,6 +189,8 @@ class Scheduler {
   };
   using Entry = std::pair<u64, Thread*>;
 
+  u32 warps() const { return (shape_.threads() + 31) / 32; }
+
   dim3 block_position(u32 index) const {
     return {index % shape_.grid.x, index / shape_.grid.x % shape_.grid.y, index / shape_.grid.x / shape_.grid.y};
   }
@@ -196,8 +199,8 @@ class Scheduler {
   void push(Thread& thread) {
     u64 key = random_.next();
     if (by_warp_) {
-      const auto [found, fresh] = priorities_.try_emplace({thread.block->rank(), thread.index / 32}, key);
-      key = (found->second & ~0xffffull) | (key & 0xffff);
+      const u64 warp = priorities_[static_cast<u32>(thread.block->rank()) * warps() + thread.index / 32];
+      key = (warp & ~0xffffull) | (key & 0xffff);
     }
     ready_.emplace(key, &thread);
   }
@@ -290,7 +293,8 @@ class Scheduler {
   int last_;
   std::vector<std::unique_ptr<Block>> blocks_;
   std::priority_queue<Entry> ready_;
-  std::map<std::pair<int, u32>, u64> priorities_;
+  /** Of each warp of each block. */
+  std::vector<u64> priorities_;
   std::vector<Work> beside_;
   Thread* current_ = nullptr;
   std::size_t live_ = 0;

@@ -124,7 +124,7 @@ describe.runIf(requireEmulator())('CUDA kernels, emulated', () => {
   const specs = shippedSpecs(false).filter(({ kernel, name }) => !withoutCuda.has(kernel) && !slow.test(name));
   it.each(specs.map((spec) => [`${spec.kernel} ${spec.name}`, spec] as const))(
     '%s: the bits of the host',
-    { timeout: 300_000 },
+    { timeout: 900_000 },
     async (_, spec) => {
       const wanted = await expected(spec);
       for (const { seed, run } of emulators) expect(await run(spec), `order of threads ${seed}`).toEqual(wanted);
