@@ -46,6 +46,8 @@ export interface Problem {
   readonly starts: readonly Move[];
   /** Moves tried together, the cheap and likely groups in the first tier. */
   readonly tiers: readonly (readonly (readonly Move[])[])[];
+  /** Every change moves every element a little, whether it explains anything or not. */
+  readonly noisy?: boolean;
   /** Moves of last resort: they explain part of a result by itself, so they are tried where all else leaves something over. */
   readonly resort?: readonly Move[];
   readonly parts: readonly ResultPart[];

@@ -139,7 +139,7 @@ export class Search {
     for (const group of [starts, ...groups]) {
       if (group.length > smallGroup && pool[0]!.score.unexplained < decisiveShare * beam[0]!.score.unexplained) break;
       for (const base of beam.slice(0, basesOf(group))) {
-        const bar = barOf(pool, base);
+        const bar = barOf(this.problem, pool, base);
         for (const move of group) {
           if (this.isOver()) return this.keep(pool);
           const trial = this.trials.under({ ...base.convention, ...move }, bar, base.levels);
@@ -190,7 +190,7 @@ export class Search {
       const before = beam[0]!;
       for (const group of groups) {
         const trials: Trial[] = [...beam];
-        const bar = barOf(beam);
+        const bar = barOf(this.problem, beam);
         for (const { convention } of beam.slice(0, moversOf(group))) {
           for (const move of group) {
             if (this.isOver()) return this.keep(trials);

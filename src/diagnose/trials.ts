@@ -27,19 +27,26 @@ export const exactly: Bar = [0, 0, 0, 0];
 export const better = (a: Candidate, b: Candidate): number =>
   a.score.unexplained - b.score.unexplained || a.cost - b.cost || (a.key < b.key ? -1 : 1);
 
-/**
- * A trial may leave so much of what its base, or the beam's last, leaves on the small sets, and so many bits more: on a handful nearly any, on more only
- * what explains something. Where much is wrong every change moves the bits a little.
- */
-const slack: readonly (readonly [factor: number, bits: number])[] = [
+type Slack = readonly (readonly [factor: number, bits: number])[];
+
+/** A trial may leave so much of what its base, or the beam's last, leaves on each set of elements, and so many bits more. */
+const slack: Slack = [
+  [1.3, 5],
+  [1.12, 2],
+  [1.03, 1],
+  [1, 0],
+];
+/** The same where every change moves every element a little: on a handful nearly all go on, on more only what explains something. */
+const strictSlack: Slack = [
   [1.2, 5],
   [1.01, 2],
   [0.99, 2],
   [1, 0],
 ];
+
 /** What a trial may leave over to join a beam: little more than the last of it, and than what it was made from. */
-export function barOf(beam: readonly Trial[], base?: Trial): Bar {
-  return slack.map(([factor, bits], level) => {
+export function barOf({ noisy }: Problem, beam: readonly Trial[], base?: Trial): Bar {
+  return (noisy === true ? strictSlack : slack).map(([factor, bits], level) => {
     const last = Math.max(...beam.map(({ levels }) => levels[level]!));
     return factor * Math.min(last, base?.levels[level] ?? last) + bits;
   });

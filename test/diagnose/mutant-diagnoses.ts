@@ -17,6 +17,7 @@ const unwritten = outside('what was in memory before is no rule');
 const oneLane = outside('wrong in one row of four alone');
 const zeros: MutantDiagnosis = { refused: 'all-zero' };
 const split = outside('wrong at the borders of a split that only the mutant has');
+const pieces = outside('wrong in what is read four at a time alone');
 const sideways = outside('the results that diagnose reads are right');
 
 /** Every mutant of the kernels that can be diagnosed, by kernel and name. */
@@ -42,7 +43,14 @@ export const mutantDiagnoses: Readonly<Record<string, MutantDiagnosis>> = {
   'quantize: last word dropped': unwritten,
   'quantize: all zeros': zeros,
   'quantize: kernel does not run': unwritten,
-  'quantize: four at a time, ties rounded up': axes({ rounding: 'nearest-away' }),
+  'quantize: four at a time, ties rounded up': axes(
+    { rounding: 'nearest-away' },
+    'subnormal codes keep their rounding',
+  ),
+  'quantize: four at a time, subnormal codes taken for usual ones': outside('subnormal codes with too few digits'),
+  // The scale of each column is one of another: read from the result it explains the codes.
+  'quantize: four columns by the amax of the first': axes({ recipe: 'given-divide' }),
+  'quantize: four columns, the last row dropped': outside('the last row is in neither the amax nor the codes'),
   'quantize: four at a time, no saturation': axes({ overflow: 'ieee' }, 'codes that run over into the sign'),
   'quantize: four at a time, subnormal codes read as normal': outside(
     'values below the least normal by a step too small',
@@ -54,6 +62,13 @@ export const mutantDiagnoses: Readonly<Record<string, MutantDiagnosis>> = {
   'dequantize: result saturated': axes({ output: 'saturate' }),
   'dequantize: subnormal codes decode to zero': axes({ 'x.decode': 'subnormals-zero' }),
   'dequantize: NaN codes decode to a number': axes({ 'x.decode': 'no-specials' }),
+  'dequantize: four at a time by a power of two, subnormal codes taken for usual ones': pieces,
+  'dequantize: four at a time by a power of two, the power left out': pieces,
+  'dequantize: four at a time, ties rounded up': pieces,
+  'dequantize: four at a time, the sign of the scale lost': pieces,
+  'dequantize: four at a time, subnormal codes read as normal': pieces,
+  'dequantize: four at a time, NaN codes taken for usual ones': axes({ 'x.decode': 'no-specials' }),
+  'dequantize: four at a time, the last piece of a row left out': pieces,
   'dequantize: last element dropped': axes({ blank: 'last-element' }),
   'dequantize: all zeros': zeros,
   'dequantize: kernel does not run': unwritten,

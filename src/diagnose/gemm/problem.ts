@@ -54,6 +54,7 @@ export function gemmProblem(spec: GemmSpec, inputs: Tensors, d: Tensor): Problem
   const first = Math.max(Math.floor(firstWork / k), leastElements);
   return {
     spec: base,
+    noisy: true,
     starts: startMoves(evaluator),
     tiers: tiersOf(spec, evaluator, base),
     parts: [{ name: 'd', start: 0, shape: [m, n], actual: d.codes, distance: distanceOf(dtype), bits: widthOf(dtype) }],
