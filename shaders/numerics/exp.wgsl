@@ -15,11 +15,6 @@ fn multiply_high(a: u32, b: u32) -> u32 {
   return u64_multiply(a, b).y;
 }
 
-// floor(value / 2^count): 0 from 32 on, where the language would shift by less.
-fn shift_right(value: u32, count: i32) -> u32 {
-  return select(value >> (u32(count) & 31u), 0u, count > 31);
-}
-
 fn digit_is_large(digit: u32, rest: u32, next: u32, bottom: u32) -> bool {
   return rest <= 0xffffu && (digit > 0xffffu || digit * bottom > ((rest << 16u) | next));
 }

@@ -1,5 +1,6 @@
 // What the gate's entry points share: docs/numerics.md, "Gate". The twin of src/kernels/gate/order.ts and scores.ts.
 #include "numerics/exp.wgsl"
+#include "numerics/float.wgsl"
 
 const SIGMOID = 0u;
 const SQRT_SOFTPLUS = 1u;

@@ -64,3 +64,8 @@ fn u64_shift_right_sticky(a: vec2<u32>, count: u32) -> vec2<u32> {
   let cut = lost || (count < 64u && any(back != a));
   return vec2(shifted.x | select(0u, 1u, cut), shifted.y);
 }
+
+// floor(value / 2^count): 0 from 32 on, where the language would shift by less.
+fn shift_right(value: u32, count: i32) -> u32 {
+  return select(value >> (u32(count) & 31u), 0u, count > 31);
+}

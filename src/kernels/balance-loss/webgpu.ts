@@ -14,7 +14,7 @@ const chunk = 256;
 /** The same on a device: the gate's choices, then the shares of the scores, then the loss. */
 export async function balanceLossWebGpu(gpu: Gpu, spec: BalanceLossSpec, inputs: Tensors): Promise<Tensors> {
   const { tokens, experts } = spec.shape;
-  const routed = await gateWebGpu(gpu, countedGate(spec), inputs);
+  const routed = await gateWebGpu(gpu, countedGate(spec), inputs, 'exact');
   const logits = widen(requireTensor(inputs, 'logits'));
   // Sums of shares over all tokens so far: two words an expert.
   const units = gpu.allocate(2 * experts, 'zero');

@@ -5,6 +5,8 @@ import type { GateSpec } from '../../specs/types.ts';
 import type { Tensor, Tensors } from '../../tensors/tensor.ts';
 import { type Band, rowBands, uploadBand } from '../bands.ts';
 import type { Constants } from '../constants.ts';
+import type { Tier } from '../kernel.ts';
+import { functionSubstitutes } from '../tiers.ts';
 import { gateTensors } from './reference.ts';
 import { limitsGroups } from './spec.ts';
 
@@ -25,6 +27,7 @@ const mostTurns = 2 ** 15;
 interface Run {
   readonly gpu: Gpu;
   readonly spec: GateSpec;
+  readonly substitutes: Readonly<Record<string, string>>;
   /** f32 bits, whatever the tensor's own format: one pipeline serves all. */
   readonly logits: Uint32Array;
   readonly bias: GpuWords;
@@ -45,13 +48,14 @@ const read = (buffer: GpuWords) => ({ buffer, access: 'read' }) as const;
 const write = (buffer: GpuWords) => ({ buffer, access: 'read_write' }) as const;
 
 /** The gate on a device, token by token; see docs/numerics.md, "Gate". */
-export async function gateWebGpu(gpu: Gpu, spec: GateSpec, inputs: Tensors): Promise<Tensors> {
+export async function gateWebGpu(gpu: Gpu, spec: GateSpec, inputs: Tensors, tier: Tier): Promise<Tensors> {
   const { tokens, experts } = spec.shape;
   const slots = spec.gate.topk + spec.gate.sharedExperts;
   const given = gateTensors(spec, inputs);
   const run: Run = {
     gpu,
     spec,
+    substitutes: functionSubstitutes(tier),
     logits: given.logits,
     bias: gpu.upload(given.bias ?? new Uint32Array(1)),
     mask: given.mask,
@@ -98,6 +102,7 @@ async function routeBand(run: Run, band: Band): Promise<BandResult> {
     gpu.dispatch({
       shader: 'kernels/gate_softmax',
       entryPoint: 'sum_softmax',
+      substitutes: run.substitutes,
       uniforms: [tokens, experts],
       buffers: [read(logits), write(state)],
       threads: tokens,
@@ -112,6 +117,7 @@ async function routeBand(run: Run, band: Band): Promise<BandResult> {
   gpu.dispatch({
     shader: 'kernels/gate_weigh',
     entryPoint: 'weigh_experts',
+    substitutes: run.substitutes,
     constants: { ...constants, NORMALIZE: normalizations.indexOf(spec.gate.normalize) },
     uniforms: [tokens, experts, spec.gate.topk, spec.gate.sharedExperts, bitsOf(spec.gate.routeScale)],
     buffers: [
@@ -160,6 +166,7 @@ function choose(
   gpu.dispatch({
     shader: 'kernels/gate_rank',
     entryPoint: 'rank_experts',
+    substitutes: run.substitutes,
     constants: { ...constants, HAS_BIAS: spec.bias === undefined ? 0 : 1 },
     uniforms: [tokens, experts],
     buffers: [...[logits, run.bias, state].map(read), write(keys), write(fates)],
