@@ -67,7 +67,6 @@ async function measureAgainst(): Promise<void> {
 }
 
 const runs: Partial<Record<BackendName, () => Promise<void>>> = {
-  'webgpu:node': () => measureProducts('webgpu:node', 256),
   'webgpu:deno': () => measureProducts('webgpu:deno', 512),
   'webgpu:chromium': measureAgainst,
 };
