@@ -6,6 +6,7 @@ import { rowBands, uploadBand } from '../bands.ts';
 import { gateWebGpu } from '../gate/webgpu.ts';
 import { widen } from '../quantize/reference.ts';
 import { requireTensor } from '../tiles.ts';
+import { together } from '../together.ts';
 import { countedGate } from './spec.ts';
 
 /** Tokens whose shares one thread sums. */
@@ -78,7 +79,7 @@ export async function balanceLossWebGpu(gpu: Gpu, spec: BalanceLossSpec, inputs:
   gpu.dispatch({ ...shared, entryPoint: 'relate_counts', threads: experts });
   gpu.dispatch({ ...shared, entryPoint: 'sum_loss', threads: 1 });
   const first = async (buffer: typeof f, count: number) => (await gpu.read(buffer)).slice(0, count);
-  const results = await Promise.all([first(loss, 1), first(f, experts), first(p, experts)]);
+  const results = await together([first(loss, 1), first(f, experts), first(p, experts)]);
   return {
     loss: { dtype: 'F32', shape: [1], codes: results[0] },
     f: { dtype: 'F32', shape: [experts], codes: results[1] },

@@ -8,6 +8,7 @@ import { type Placement, quantizedOfRows, quantizedRows } from '../permute/refer
 import { gatherOnDevice, placeSlotsOnDevice } from '../permute/webgpu.ts';
 import { quantizedTensors } from '../quantize/reference.ts';
 import { requireShape, requireTensor } from '../tiles.ts';
+import { together } from '../together.ts';
 import { type DispatchMaps, mapTensors, type Routed, routedTokens, wayOf, wireFormat } from './reference.ts';
 import { messageBytes } from './spec.ts';
 import { type Traffic, type Way, ways } from './traffic.ts';
@@ -133,7 +134,7 @@ async function describeRows(
       ],
       threads: band.rows,
     });
-    const results = await Promise.all(made.slice(0, withSlots ? 3 : 1).map((buffer) => gpu.read(buffer)));
+    const results = await together(made.slice(0, withSlots ? 3 : 1).map((buffer) => gpu.read(buffer)));
     source.set(results[0]!, 2 * band.start);
     if (withSlots) {
       local.topkIdx.set(results[1]!, columns * band.start);

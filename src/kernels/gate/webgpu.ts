@@ -7,6 +7,7 @@ import { type Band, rowBands, uploadBand } from '../bands.ts';
 import type { Constants } from '../constants.ts';
 import type { Tier } from '../kernel.ts';
 import { functionSubstitutes } from '../tiers.ts';
+import { together } from '../together.ts';
 import { gateTensors } from './reference.ts';
 import { limitsGroups } from './spec.ts';
 
@@ -126,7 +127,7 @@ async function routeBand(run: Run, band: Band): Promise<BandResult> {
     ],
     threads: tokens,
   });
-  const results = await Promise.all([idx, weights, state].map((buffer) => gpu.read(buffer)));
+  const results = await together([idx, weights, state].map((buffer) => gpu.read(buffer)));
   for (const buffer of [logits, state, fates, chosen, idx, weights]) gpu.release(buffer);
   return {
     experts: results[0]!.subarray(0, tokens * slots),

@@ -9,6 +9,7 @@ import type { Tier } from '../kernel.ts';
 import { formatOfTensor, type Quantized } from '../quantize/reference.ts';
 import { tierSubstitutes } from '../tiers.ts';
 import { requireShape, type TileGrid, tileGrid } from '../tiles.ts';
+import { together } from '../together.ts';
 import { chooseVariant } from '../variants.ts';
 import { type BlockLayout, blockLayout, type ProductPlan, packConstants, productPlan, wordSpans } from './plan.ts';
 import type { ProductSpec } from './reference.ts';
@@ -18,7 +19,7 @@ import { fittingVariants, plain } from './variants.ts';
 /** D = C + A * B^T on a device: operands quantized where they are not given, decoded once, multiplied piece by piece. */
 export async function gemmWebGpu(gpu: Gpu, spec: GemmSpec, inputs: Tensors, tier: Tier): Promise<Tensors> {
   const { m, n, k } = spec.shape;
-  const [a, b] = await Promise.all([
+  const [a, b] = await together([
     operandOnHost(gpu, 'a', spec.a, inputs, m, k, tier),
     operandOnHost(gpu, 'b', spec.b, inputs, n, k, tier),
   ]);

@@ -5,6 +5,7 @@ import { operandOnHost } from '../dequantize/webgpu.ts';
 import { productWebGpu } from '../gemm/webgpu.ts';
 import type { Tier } from '../kernel.ts';
 import type { Quantized } from '../quantize/reference.ts';
+import { together } from '../together.ts';
 import { GroupedResult, type GroupPart, groupProducts, remembered } from './products.ts';
 
 /** D of every group on a device: group after group, each a product of its own. */
@@ -16,7 +17,7 @@ export async function groupedGemmWebGpu(gpu: Gpu, spec: GroupedGemmSpec, inputs:
   const quantized = async (part: GroupPart): Promise<Quantized> =>
     'source' in part ? part.cut(await quantize(part.source)) : part;
   for (const product of groupProducts(spec, inputs)) {
-    const [a, b] = await Promise.all([quantized(product.a), quantized(product.b)]);
+    const [a, b] = await together([quantized(product.a), quantized(product.b)]);
     result.place(product, await productWebGpu(gpu, product.spec, a, b, product.c, tier));
   }
   return result.tensor;

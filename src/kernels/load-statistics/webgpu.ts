@@ -4,6 +4,7 @@ import type { LoadStatisticsSpec } from '../../specs/types.ts';
 import type { Tensors } from '../../tensors/tensor.ts';
 import { rowBands, uploadBand } from '../bands.ts';
 import { integers } from '../indices.ts';
+import { together } from '../together.ts';
 import { loadStatisticsLanes } from './reference.ts';
 
 /** The same on a device: slots counted by integer additions, whose order shows nowhere. */
@@ -39,7 +40,7 @@ export async function loadStatisticsWebGpu(gpu: Gpu, spec: LoadStatisticsSpec, i
     threads: experts,
   });
   const first = async (buffer: typeof load, count: number) => (await gpu.read(buffer)).slice(0, count);
-  const results = await Promise.all([first(load, experts), first(fraction, experts), first(imbalance, 1)]);
+  const results = await together([first(load, experts), first(fraction, experts), first(imbalance, 1)]);
   return {
     load: integers(results[0], [experts]),
     fraction: { dtype: 'F32', shape: [experts], codes: results[1] },

@@ -8,6 +8,7 @@ import { NOWHERE, requireIndices } from '../indices.ts';
 import type { Tier } from '../kernel.ts';
 import { quantizedTensors } from '../quantize/reference.ts';
 import { requireShape, requireTensor } from '../tiles.ts';
+import { together } from '../together.ts';
 import { type Placement, placedRows, placementTensors, quantizedOfRows, quantizedRows } from './reference.ts';
 
 /** Slots that a thread counts one after the other, where there are not more slots than `mostBlocks` threads hold so. */
@@ -91,7 +92,7 @@ export async function placeSlotsOnDevice(
   sumBlocks(placing);
   const rowToSlot = new Uint32Array(placedRows(shape, alignment, stride));
   const slotToRow = new Uint32Array(slots);
-  const [counts, offsets] = await Promise.all([
+  const [counts, offsets] = await together([
     gpu.read(placing.counts),
     gpu.read(placing.offsets),
     placeBands(placing, bands, rowToSlot, slotToRow),
@@ -163,7 +164,7 @@ async function placeBands(
 ): Promise<void> {
   const { gpu } = placing;
   const found = bands.map((band) => findRows(placing, band));
-  await Promise.all([
+  await together([
     ...bands.map(async ({ band }, i) => slotToRow.set(await gpu.read(found[i]!), band.start)),
     invertBands(placing, bands, found, rowToSlot),
   ]);

@@ -9,6 +9,7 @@ import { factorNumber, formatConstants, overflowNumber, roundingNumber, scaleRul
 import type { Tier } from '../kernel.ts';
 import { tierSubstitutes } from '../tiers.ts';
 import { requireShape, requireTensor, storeScales, type TileGrid, tileGrid } from '../tiles.ts';
+import { together } from '../together.ts';
 import { formatOfTensor, type Quantized, quantizedTensors } from './reference.ts';
 
 /** A matrix whose bands can be brought to the device as lanes of a format. */
@@ -112,7 +113,7 @@ async function quantizeGroup(plan: Plan, group: Band, tensorAmax: GpuWords, tens
   const bandsInTurn = async () => {
     for (const [i, band] of bands.entries()) await bandCodes(plan, loaded[i]!, band, group.start, factors);
   };
-  const [scales] = await Promise.all([gpu.read(stored), bandsInTurn()]);
+  const [scales] = await together([gpu.read(stored), bandsInTurn()]);
   plan.scales.set(scales, (group.start / grid.tileRows) * grid.columns);
   for (const buffer of [amax, stored, factors, ...loaded]) gpu.release(buffer);
 }
@@ -159,7 +160,7 @@ async function quantizeLines(plan: Plan, band: Band, tiles: number): Promise<voi
     ],
     threads,
   });
-  const [scales] = await Promise.all([
+  const [scales] = await together([
     gpu.read(stored),
     readLanes(gpu, codes, scheme.format, plan.codes, band.start * source.columns, count),
   ]);
