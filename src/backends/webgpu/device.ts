@@ -1,14 +1,9 @@
 import { Fp8labError } from '../../errors.ts';
 import { CANARY_WORDS, canaryIntact, canaryPattern, fillWords, POISON } from './canary.ts';
+import { asDeviceError, deviceError, lossOf, outOfMemory } from './device-errors.ts';
 import { type Dispatch, type Gpu, type GpuWords, workgroupSize } from './gpu.ts';
-import {
-  type CompilerMessage,
-  compileError,
-  type LinkedShader,
-  linkShader,
-  type ShaderSources,
-  shaderSources,
-} from './link.ts';
+import { linkShader, type ShaderSources, shaderSources } from './link.ts';
+import { compile, labelOf, type PipelineCache, pipelinesOf } from './pipelines.ts';
 
 /** The standard's flag values: Node has no global GPUBufferUsage, GPUShaderStage and GPUMapMode. */
 const usage = {
@@ -66,12 +61,6 @@ export interface OwnedGpu extends Gpu {
   destroyRun(): Promise<void>;
 }
 
-/** Pipelines live as long as their device, whichever Gpu made them. */
-const pipelines = new WeakMap<GPUDevice, PipelineCache>();
-
-/** How a device was lost, once it was. */
-const losses = new WeakMap<GPUDevice, Promise<Fp8labError>>();
-
 /** Wraps a device in the surface that kernels use. Any number of them may share a device, one run at a time each. */
 export function createGpu(device: GPUDevice, options: GpuOptions = {}): OwnedGpu {
   return new DeviceGpu(device, options);
@@ -88,38 +77,6 @@ interface CompiledDispatch {
 interface Stamps {
   readonly querySet: GPUQuerySet;
   readonly buffer: GPUBuffer;
-}
-
-/** The pipelines of a device, each compiled once, and how long compiling took. */
-class PipelineCache {
-  readonly #compiled = new Map<string, Promise<GPUComputePipeline>>();
-  #running = 0;
-  #since = 0;
-  #spent = 0;
-
-  get(key: string, compile: () => Promise<GPUComputePipeline>): Promise<GPUComputePipeline> {
-    let pipeline = this.#compiled.get(key);
-    if (pipeline === undefined) {
-      pipeline = this.#timed(compile);
-      this.#compiled.set(key, pipeline);
-      // A failed compile must not stay in the cache: the driver may have been short of memory.
-      pipeline.catch(() => this.#compiled.delete(key));
-    }
-    return pipeline;
-  }
-
-  get milliseconds(): number {
-    return this.#spent + (this.#running > 0 ? performance.now() - this.#since : 0);
-  }
-
-  async #timed<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running++ === 0) this.#since = performance.now();
-    try {
-      return await work();
-    } finally {
-      if (--this.#running === 0) this.#spent += performance.now() - this.#since;
-    }
-  }
 }
 
 class DeviceBuffer implements GpuWords {
@@ -158,8 +115,7 @@ class DeviceGpu implements OwnedGpu {
     this.limits = { maxBindingBytes: Math.floor(Math.min(most, options.maxBindingBytes ?? most) / 4) * 4 };
     this.#sources = options.shaders === undefined ? shaderSources : { ...shaderSources, ...options.shaders };
     this.variants = options.variants ?? {};
-    this.#pipelines = pipelines.get(device) ?? new PipelineCache();
-    pipelines.set(device, this.#pipelines);
+    this.#pipelines = pipelinesOf(device);
     this.#lost = lossOf(device);
     this.#lost.then((error) => this.#fail(error));
   }
@@ -454,31 +410,6 @@ class DeviceGpu implements OwnedGpu {
   }
 }
 
-async function compile(
-  device: GPUDevice,
-  dispatch: Dispatch,
-  linked: LinkedShader,
-  layout: GPUBindGroupLayout,
-): Promise<GPUComputePipeline> {
-  device.pushErrorScope('validation');
-  const module = device.createShaderModule({ code: linked.code, label: dispatch.shader });
-  const refused = device.popErrorScope();
-  const { messages } = await module.getCompilationInfo();
-  const error = await refused;
-  const errors: CompilerMessage[] = messages.filter((message) => message.type === 'error');
-  if (error !== null && errors.length === 0) errors.push({ message: error.message, lineNum: 0, linePos: 0 });
-  if (errors.length > 0) throw compileError(dispatch.shader, linked, errors);
-  return device.createComputePipelineAsync({
-    label: labelOf(dispatch),
-    layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-    compute: { module, entryPoint: dispatch.entryPoint },
-  });
-}
-
-function labelOf({ shader, entryPoint }: Dispatch): string {
-  return `${shader}:${entryPoint}`;
-}
-
 /** Workgroups along x and y for a number of threads; rounded up, the shader guards the tail. */
 export function workgroups(threads: number, most: number): [number, number] {
   const groups = Math.max(Math.ceil(threads / workgroupSize), 1);
@@ -489,46 +420,4 @@ export function workgroups(threads: number, most: number): [number, number] {
 function deviceBuffer(words: GpuWords): DeviceBuffer {
   if (words instanceof DeviceBuffer) return words;
   throw new TypeError('a buffer of another Gpu');
-}
-
-function lossOf(device: GPUDevice): Promise<Fp8labError> {
-  let loss = losses.get(device);
-  if (loss === undefined) {
-    loss = device.lost.then(
-      ({ reason, message }) =>
-        new Fp8labError(`the GPU device was lost (${reason}): ${message || 'no reason given'}`, {
-          kind: 'device',
-          code: 'device-lost',
-          where: 'GPU device',
-          fix: 'run again; if it happens at the same spec each time, run that spec alone or on another adapter',
-        }),
-    );
-    losses.set(device, loss);
-  }
-  return loss;
-}
-
-function outOfMemory(bytes: number | undefined, why: string): Fp8labError {
-  const wanted = bytes === undefined ? 'memory' : `${bytes} bytes`;
-  return new Fp8labError(`the GPU device has no room for ${wanted}: ${why}`, {
-    kind: 'device',
-    code: 'out-of-memory',
-    where: 'GPU memory',
-    fix: 'run a smaller spec, close other programs that use the GPU, or choose another adapter',
-  });
-}
-
-function deviceError(error: { readonly message: string }, where: string): Fp8labError {
-  return new Fp8labError(`the GPU device refuses ${where}: ${error.message}`, {
-    kind: 'device',
-    code: 'gpu-error',
-    where,
-    fix: 'report the spec and the adapter (`fp8lab doctor` prints it)',
-    cause: error,
-  });
-}
-
-function asDeviceError(error: unknown, where: string): Fp8labError {
-  if (error instanceof Fp8labError) return error;
-  return deviceError(error instanceof Error ? error : new Error(String(error)), where);
 }
