@@ -35,12 +35,14 @@ export interface LinkedShader {
 const includePattern = /^\s*#include\s+"([^"]+)\.wgsl"\s*$/;
 const eachPattern = /^\s*#each\s+([a-z])\s+(\w+)\s*$/;
 const endPattern = /^\s*#end\s*$/;
+const enablePattern = /^\s*enable\s[^;]*;/;
 
 /**
  * Puts a shader together: one `const NAME = value;` a constant, then the source, each `#include "path.wgsl"` line (relative to shaders/)
  * replaced by that file (or by its substitute) the first time and by nothing afterwards. Constants are abstract integers: they fit u32 and i32 alike.
  * The lines from `#each i COUNT` to its `#end` come COUNT times (a number or a constant), each `$i` in them the number of the turn: what
- * a thread keeps in registers cannot be an array, for compilers leave those in memory.
+ * a thread keeps in registers cannot be an array, for compilers leave those in memory. A line `enable FEATURE;` in any of the files goes to the top,
+ * where WGSL wants it, once.
  */
 export function linkShader(
   shader: string,
@@ -48,11 +50,11 @@ export function linkShader(
   sources: ShaderSources = shaderSources,
   substitutes: Readonly<Record<string, string>> = {},
 ): LinkedShader {
-  const code: string[] = [];
-  const lines: SourceLine[] = [];
+  const enabled = new Map<string, SourceLine>();
+  const body: [text: string, from: SourceLine][] = [];
   const emit = (text: string, file: string, line: number): void => {
-    code.push(text);
-    lines.push({ file, line });
+    if (!enablePattern.test(text)) body.push([text, { file, line }]);
+    else if (!enabled.has(text.trim())) enabled.set(text.trim(), { file, line });
   };
   for (const [i, name] of Object.keys(constants).sort().entries()) {
     emit(`const ${name} = ${constants[name]};`, 'constants', i + 1);
@@ -71,7 +73,8 @@ export function linkShader(
     }
   };
   add(shader, 'a dispatch');
-  return { code: code.join('\n'), lines, files: [...included] };
+  const all = [...enabled, ...body];
+  return { code: all.map(([text]) => text).join('\n'), lines: all.map(([, from]) => from), files: [...included] };
 }
 
 interface NumberedLine {

@@ -24,6 +24,22 @@ describe('linked shaders', () => {
     ]);
   });
 
+  it('bring what they enable to the top, once, with its place', () => {
+    const files = {
+      ...sources,
+      'numerics/a': 'a one\nenable subgroups;\na three',
+      'numerics/b': 'enable subgroups;\nenable f16;',
+    };
+    const { code, lines } = linkShader('kernels/k', { A: 1 }, files);
+    expect(code).toBe('enable subgroups;\nenable f16;\nconst A = 1;\na one\na three\nlast line');
+    expect(lines.slice(0, 4).map(({ file, line }) => `${file}:${line}`)).toEqual([
+      'numerics/a.wgsl:2',
+      'numerics/b.wgsl:2',
+      'constants:1',
+      'numerics/a.wgsl:1',
+    ]);
+  });
+
   it('give a compile error its place, its text and a caret', () => {
     const linked = linkShader('kernels/k', {}, sources);
     const error = compileError('kernels/k', linked, [{ message: 'no such thing', lineNum: 3, linePos: 3 }]);
