@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { gemmReference } from '../../src/kernels/gemm/reference.ts';
 import { fittingVariants } from '../../src/kernels/gemm/variants.ts';
+import { largestError } from '../../src/kernels/near.ts';
 import type { FormatName } from '../../src/numerics/formats.ts';
 import { describeGpu } from '../helpers/gpu.ts';
 import { runOnGpu } from '../helpers/parity.ts';
@@ -23,13 +24,6 @@ function product(format: FormatName, fields: GemmFields) {
   return { spec, inputs };
 }
 
-/** Largest difference of two results over the largest value. */
-function difference(got: Uint32Array, want: Uint32Array): number {
-  const [mine, theirs] = [new Float32Array(got.buffer), new Float32Array(want.buffer)];
-  const scale = theirs.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  return mine.reduce((most, value, i) => Math.max(most, Math.abs(value - theirs[i]!)), 0) / scale;
-}
-
 describeGpu('every variant of the fast gemm is near the reference', () => {
   // k in whole words of codes, and not.
   const shapes = [301, 300].map((k) => ({ m: 21, n: 303, k }));
@@ -46,7 +40,7 @@ describeGpu('every variant of the fast gemm is near the reference', () => {
       });
       const { d } = await runOnGpu(spec, inputs, { variants: { gemm: name } }, 'fast');
       const want = gemmReference(spec, inputs);
-      expect(difference(d!.codes as Uint32Array, want.codes as Uint32Array)).toBeLessThan(2 ** -18);
+      expect(largestError(d!, want)).toBeLessThan(2 ** -18);
     }
   });
 });
