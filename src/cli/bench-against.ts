@@ -98,7 +98,10 @@ export async function benchAgainst(
   try {
     const patience = { timeout: limit, signal: io.signal };
     const { identity } = await backend.start(patience);
-    const chosen = await backend.variants(patience);
+    const chosen = await backend.variants(
+      specs.map(({ spec }) => spec),
+      patience,
+    );
     const entries: AgainstEntry[] = [];
     for (const loaded of specs) {
       const able = fits(loaded, peers);

@@ -60,7 +60,8 @@ export async function timeBackend(
 ): Promise<BackendRun> {
   const patience = { timeout: limit, signal: io.signal };
   const { identity } = await backend.start(patience);
-  const variants = options.tier === 'fast' ? await backend.variants(patience) : {};
+  const resolved = specs.map(({ spec }) => spec);
+  const variants = options.tier === 'fast' ? await backend.variants(resolved, patience) : {};
   const measured: BenchOptions = { samples: options.samples, batch: options.batch };
   const entries: BenchEntry[] = [];
   for (const spec of specs) {

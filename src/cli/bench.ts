@@ -58,6 +58,7 @@ function entryText(entry: BenchEntry): string {
     `  whole run ${milliseconds(whole.median)} ms: in shaders ${percent(inShaders(times) / whole.median)}, uploading ${milliseconds(upload)} ms, reading back ${milliseconds(readback)} ms\n`,
     `  the first ${milliseconds(first)} ms, of it compiling ${milliseconds(compile)} ms\n`,
     timestampsText(times),
+    times.variants.length > 0 ? `  variants ${times.variants.join(', ')}\n` : '',
   ];
   return `${entry.spec} (${entry.tier})\n${table(rows)}${lines.join('')}${peaksText(times.peaks)}`;
 }

@@ -1,5 +1,5 @@
-import { families } from '../backends/webgpu/trial.ts';
 import { Fp8labError } from '../errors.ts';
+import { families } from '../kernels/index.ts';
 import type { Tier } from '../kernels/kernel.ts';
 import type { VariantChoices } from '../kernels/variants.ts';
 
@@ -12,12 +12,12 @@ export function parseVariants(text: string | undefined): VariantChoices {
 function parseVariant(text: string): [string, string] {
   const [family = '', variant = ''] = text.split('=').map((part) => part.trim());
   const known = families.find(({ name }) => name === family);
-  if (known?.variants.includes(variant)) return [family, variant];
+  if (known?.variants.some(({ name }) => name === variant)) return [family, variant];
   throw new Fp8labError(`there is no variant ${text}`, {
     kind: 'usage',
     code: 'unknown-variant',
     where: '--variant',
-    fix: `choose among ${families.flatMap(({ name, variants }) => variants.map((it) => `${name}=${it}`)).join(', ')}`,
+    fix: `choose among ${families.flatMap(({ name, variants }) => variants.map((it) => `${name}=${it.name}`)).join(', ')}`,
   });
 }
 

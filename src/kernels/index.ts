@@ -17,6 +17,7 @@ import { requantizeKernel } from './requantize/kernel.ts';
 import { swigluBackwardKernel } from './swiglu-backward/kernel.ts';
 import { swigluQuantizeKernel } from './swiglu-quantize/kernel.ts';
 import { unpermuteKernel } from './unpermute/kernel.ts';
+import { type Family, familiesOf } from './variants.ts';
 
 /** Every kernel by its name. */
 export const kernels: Readonly<Record<KernelName, Kernel<never>>> = {
@@ -38,6 +39,9 @@ export const kernels: Readonly<Record<KernelName, Kernel<never>>> = {
   dispatch: dispatchKernel,
   combine: combineKernel,
 };
+
+/** Every family of variants that some kernel has. */
+export const families: readonly Family[] = familiesOf(...Object.values(kernels));
 
 /** The kernel of a spec. */
 export function kernelOf(spec: ResolvedSpec): Kernel {

@@ -1,6 +1,7 @@
 import type { Gpu } from '../backends/webgpu/gpu.ts';
 import type { AnyInput, KernelName, ResolvedSpec } from '../specs/types.ts';
 import type { TensorDeclaration, Tensors } from '../tensors/tensor.ts';
+import type { Family } from './variants.ts';
 
 /** `exact`: the same bytes everywhere. `fast`: plain f32 on the GPU; its difference from exact is measured, never hidden. */
 export type Tier = 'exact' | 'fast';
@@ -22,6 +23,8 @@ export interface Kernel<S extends ResolvedSpec = ResolvedSpec> {
   results(spec: S): readonly TensorDeclaration[];
   /** The reference: plain, readable, exact. */
   reference(spec: S, inputs: Tensors): Tensors;
+  /** Families of shaders among which its fast tier chooses; none where absent. */
+  readonly families?: readonly Family[];
   /** The same on a WebGPU device. */
   webgpu(gpu: Gpu, spec: S, inputs: Tensors, tier: Tier): Promise<Tensors>;
 }

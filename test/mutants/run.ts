@@ -34,6 +34,7 @@ function meddled(gpu: Gpu, { constants = {}, parameter }: Mutant): { gpu: Gpu; t
   const wrapped: Gpu = {
     limits: gpu.limits,
     variants: gpu.variants,
+    taken: gpu.taken,
     has: (feature) => gpu.has(feature),
     upload: (lanes) => gpu.upload(lanes),
     allocate: (words, fill) => gpu.allocate(words, fill),

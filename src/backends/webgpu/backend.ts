@@ -1,5 +1,6 @@
 import { Fp8labError } from '../../errors.ts';
-import type { VariantChoices } from '../../kernels/variants.ts';
+import { kernelOf } from '../../kernels/index.ts';
+import { type Family, familiesOf, lackedBy, type VariantChoices } from '../../kernels/variants.ts';
 import type { ResolvedSpec } from '../../specs/types.ts';
 import type { Tensors } from '../../tensors/tensor.ts';
 import type { Backend, BackendIdentity, RunOptions, RunResult } from '../backend.ts';
@@ -21,8 +22,11 @@ export interface WebGpuBackend extends Backend {
   readonly name: WebGpuName;
   /** Asks the runner for one of its jobs (`probe`, ...). Starts it where needed. Throws Fp8labError. */
   request<T>(kind: string, params: unknown, tensors?: Tensors, patience?: Patience): Promise<Answer<T>>;
-  /** Sees to it that the runner takes the variants wanted, those of an earlier trial, or those of a trial made now; names them. */
-  variants(patience?: Patience): Promise<VariantChoices>;
+  /**
+   * Sees to it that the runner takes, of every family that the specs' kernels have, the variant wanted, that of an earlier trial, or that of a
+   * trial made now; names them. Throws `variant-not-here` where the adapter lacks what one needs.
+   */
+  variants(specs: readonly ResolvedSpec[], patience?: Patience): Promise<VariantChoices>;
   /** Starts the runner and tells how: which way worked, its process, the milliseconds it took. */
   start(patience?: Patience): Promise<Started>;
 }
@@ -38,8 +42,8 @@ export interface Started {
 
 interface Running extends Started {
   readonly link: RunnerLink;
-  /** The variants of the fast tier, once the runner knows them. */
-  variants?: Promise<VariantChoices>;
+  /** The fast tier's variants that the runner was told of. */
+  variants: VariantChoices;
 }
 
 /** How a backend is made. */
@@ -70,6 +74,22 @@ function noLaunchWorked(name: WebGpuName, tried: readonly string[]): Fp8labError
   });
 }
 
+/** Refuses a variant that was asked for and cannot run on the adapter. */
+function requireFeatures({ name, variants }: Family, wanted: string | undefined, identity: BackendIdentity): void {
+  const features = String(identity.details.features).split(' ');
+  const has = (feature: string): boolean => features.includes(feature);
+  const variant = variants.find((each) => each.name === wanted);
+  const lacked = variant === undefined ? [] : lackedBy({ has }, variant);
+  if (lacked.length === 0) return;
+  const others = variants.filter((each) => lackedBy({ has }, each).length === 0);
+  throw new Fp8labError(`${name}=${wanted} needs ${lacked.join(' and ')}, which ${identity.adapter} lacks`, {
+    kind: 'usage',
+    code: 'variant-not-here',
+    where: `--variant ${name}=${wanted} on ${identity.backend}`,
+    fix: `choose among ${others.map((each) => `${name}=${each.name}`).join(', ')}`,
+  });
+}
+
 /** The backends `webgpu:node`, `webgpu:deno` and `webgpu:chromium`: the same but for how their runner is started. */
 export function createWebGpuBackend(name: WebGpuName, options: WebGpuOptions): WebGpuBackend {
   let running: Running | undefined;
@@ -89,7 +109,8 @@ export function createWebGpuBackend(name: WebGpuName, options: WebGpuOptions): W
       const limit = Math.min(startLimit, patience.timeout ?? startLimit);
       const { value } = await link.request<RunnerIdentity>('identify', {}, {}, { ...patience, timeout: limit });
       const identity = asIdentity(name, value, launch.label);
-      return { identity, launch: launch.label, pid: link.transport.pid, milliseconds: performance.now() - began, link };
+      const milliseconds = performance.now() - began;
+      return { identity, launch: launch.label, pid: link.transport.pid, milliseconds, link, variants: {} };
     } catch (error) {
       await link.close();
       throw error;
@@ -113,26 +134,31 @@ export function createWebGpuBackend(name: WebGpuName, options: WebGpuOptions): W
     throw noLaunchWorked(name, tried);
   }
 
-  /** The variants of the fast tier, told to the runner once. */
-  async function ensureVariants(patience: Patience): Promise<VariantChoices> {
+  /** The variants of families, told to the runner once. */
+  async function ensureVariants(specs: readonly ResolvedSpec[], patience: Patience): Promise<VariantChoices> {
     const runner = await ensureRunning(patience);
-    runner.variants ??= chooseVariants(runner, patience);
-    runner.variants.catch(() => {
-      runner.variants = undefined;
-    });
+    const unknown = familiesOf(...specs.map(kernelOf)).filter(({ name }) => runner.variants[name] === undefined);
+    if (unknown.length > 0) {
+      const found = await chooseVariants(runner, unknown, patience);
+      await runner.link.request('choose', { variants: found }, {}, patience);
+      runner.variants = { ...runner.variants, ...found };
+    }
     return runner.variants;
   }
 
-  async function chooseVariants({ link, identity }: Running, patience: Patience): Promise<VariantChoices> {
+  async function chooseVariants(
+    { link, identity }: Running,
+    families: readonly Family[],
+    patience: Patience,
+  ): Promise<VariantChoices> {
+    for (const family of families) requireFeatures(family, options.variants?.[family.name], identity);
     const cache = openVariantCache(options.runnerFile ?? distFile('runner.js'), options.env ?? process.env);
-    let found = cache.get(identity);
-    if (found === undefined) {
-      found = (await link.request<Trial>('trial', {}, {}, patience)).value.choices;
-      cache.set(identity, found);
-    }
-    const variants = { ...found, ...options.variants };
-    await link.request('choose', { variants }, {}, patience);
-    return variants;
+    const known = { ...cache.get(identity), ...options.variants };
+    const names = families.map(({ name }) => name).filter((name) => known[name] === undefined);
+    if (names.length === 0) return known;
+    const { choices } = (await link.request<Trial>('trial', { names }, {}, patience)).value;
+    cache.set(identity, choices);
+    return { ...known, ...choices };
   }
 
   async function request<T>(kind: string, params: unknown, tensors: Tensors, patience: Patience): Promise<Answer<T>> {
@@ -143,13 +169,13 @@ export function createWebGpuBackend(name: WebGpuName, options: WebGpuOptions): W
   return {
     name,
     start: (patience = {}) => inTurn(() => ensureRunning(patience)),
-    variants: (patience = {}) => inTurn(() => ensureVariants(patience)),
+    variants: (specs, patience = {}) => inTurn(() => ensureVariants(specs, patience)),
     identify: () => inTurn(async () => (await ensureRunning({})).identity),
     request: (kind, params, tensors = {}, patience = {}) => inTurn(() => request(kind, params, tensors, patience)),
     run(spec: ResolvedSpec, { tier = 'exact', inputs, timeout, signal }: RunOptions = {}): Promise<RunResult> {
       return inTurn(async () => {
         const { identity } = await ensureRunning({ signal });
-        if (tier === 'fast') await ensureVariants({ timeout, signal });
+        if (tier === 'fast') await ensureVariants([spec], { timeout, signal });
         const began = performance.now();
         const asked: RunRequest = { spec, tier, shaders: options.shaders };
         const { value, tensors } = await request<RunAnswer>('run', asked, inputs ?? {}, { timeout, signal });

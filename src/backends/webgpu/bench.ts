@@ -32,6 +32,8 @@ export interface SpecTimes {
   readonly readback: number;
   /** The whole plan again, pipelines cached. */
   readonly whole: Spread;
+  /** Variants that the kernel took, as `family=variant`. */
+  readonly variants: readonly string[];
   /** What the adapter reached in the same rounds. */
   readonly peaks: Peaks;
 }
@@ -62,7 +64,7 @@ export async function benchSpec(
 ): Promise<{ times: SpecTimes; tensors: Tensors }> {
   const kernel = kernelOf(spec);
   const inputs = materializeInputs(kernel.inputs(spec as never), {});
-  const { gpu } = await session.open(tier);
+  const { gpu } = await session.open(tier, kernel.families);
   const wall = async (on: Gpu): Promise<{ tensors: Tensors; time: number }> => {
     const began = performance.now();
     const tensors = await kernel.webgpu(on, spec as never, inputs, tier);
@@ -92,7 +94,8 @@ export async function benchSpec(
     const peaks = Object.fromEntries(rods.map(({ peak, work }, i) => [peak, work / (leastTime(timed[i]!) / 1000)]));
     const dispatches = groups.map((group, i) => describeDispatch(group, timed[rods.length + i]!));
     const costs = { first, compile, upload, readback, whole: spreadOf(whole) };
-    return { tensors, times: { dispatches, ...costs, peaks: peaks as unknown as Peaks } };
+    const times = { dispatches, ...costs, variants: [...gpu.taken], peaks: peaks as unknown as Peaks };
+    return { tensors, times };
   } finally {
     await gpu.destroyRun();
   }

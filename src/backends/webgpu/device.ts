@@ -90,6 +90,7 @@ class DeviceBuffer implements GpuWords {
 class DeviceGpu implements OwnedGpu {
   readonly limits: { maxBindingBytes: number };
   readonly variants: Readonly<Record<string, string>>;
+  readonly taken = new Set<string>();
   readonly shaders = new Set<string>();
   readonly #sources: ShaderSources;
   readonly #lost: Promise<Fp8labError>;

@@ -25,6 +25,7 @@ export async function shadersOf(spec: ResolvedSpec, sources?: ShaderSources): Pr
   const gpu: Gpu = {
     limits: { maxBindingBytes },
     variants: {},
+    taken: new Set(),
     has: () => false,
     upload: (lanes) => ({ words: Math.max(Math.ceil(lanes.byteLength / 4), 1) }),
     allocate: (words) => ({ words: Math.max(words, 1) }),

@@ -40,6 +40,8 @@ export interface Gpu {
   readonly limits: GpuLimits;
   /** Which variant of a shader to take, by family; where none is named, the kernel's own first choice. */
   readonly variants: Readonly<Record<string, string>>;
+  /** Which ones kernels took, as `family=variant`; kernels add to it. */
+  readonly taken: Set<string>;
   /** Adapter has the feature (`subgroups`, `shader-f16`). */
   has(feature: string): boolean;
   /** Copies lanes to the device, little-endian, zero-padded to whole words. */

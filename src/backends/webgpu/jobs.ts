@@ -1,3 +1,4 @@
+import { families } from '../../kernels/index.ts';
 import type { Tier } from '../../kernels/kernel.ts';
 import type { VariantChoices } from '../../kernels/variants.ts';
 import { type PinnedFunction, pinnedFunctions } from '../../numerics/exp.ts';
@@ -70,9 +71,9 @@ async function against(session: Session, request: AgainstRequest): Promise<Reply
   return { value: times, tensors };
 }
 
-/** Tries every variant of every family; the fastest are taken from then on. */
-async function trial(session: Session): Promise<Reply> {
-  return { value: await session.trial() };
+/** Tries every variant of the families named; the fastest are taken from then on. */
+async function trial(session: Session, { names }: { names: readonly string[] }): Promise<Reply> {
+  return { value: await session.trial(families.filter(({ name }) => names.includes(name))) };
 }
 
 /** Takes variants that an earlier trial found, or that somebody asks for. */

@@ -34,7 +34,7 @@ export async function runSpec(
   const started = performance.now();
   const inputs = materializeInputs(kernel.inputs(spec as never), given);
   const made = performance.now();
-  const { gpu: shipped } = await session.open(tier);
+  const { gpu: shipped } = await session.open(tier, kernel.families);
   const gpu = shaders === undefined ? shipped : createGpu(shipped.device, { shaders, variants: shipped.variants });
   const compiled = gpu.compiling;
   try {

@@ -1,6 +1,7 @@
 import { Fp8labError } from '../../errors.ts';
+import { families } from '../../kernels/index.ts';
 import type { Tier } from '../../kernels/kernel.ts';
-import type { VariantChoices } from '../../kernels/variants.ts';
+import type { Family, VariantChoices } from '../../kernels/variants.ts';
 import type { AdapterChoice } from '../backend.ts';
 import { type AdapterIdentity, requestDevice } from './adapter.ts';
 import { createGpu, type OwnedGpu } from './device.ts';
@@ -24,11 +25,11 @@ export interface OpenDevice {
 /** A device that is requested at first use and again after it was lost. */
 export interface Session {
   readonly host: Host;
-  /** For the fast tier, the Gpu has the variants that are fastest here: those it was told of, else those that a trial finds, once. */
-  open(tier?: Tier): Promise<OpenDevice>;
-  /** Tries every variant, and takes the fastest from now on. */
-  trial(): Promise<Trial>;
-  /** Takes these variants from now on. */
+  /** For the fast tier, the Gpu has the variants of `families` that are fastest here: those it was told of, else those that a trial finds, once. */
+  open(tier?: Tier, families?: readonly Family[]): Promise<OpenDevice>;
+  /** Tries every variant of families, and takes the fastest from now on. */
+  trial(families?: readonly Family[]): Promise<Trial>;
+  /** Takes these variants from now on, those of other families as before. */
   choose(variants: VariantChoices): void;
 }
 
@@ -44,7 +45,9 @@ function noWebGpu(runtime: string): Fp8labError {
 /** Opens devices of a host: one at a time, a new one once the last was lost. */
 export function createSession(host: Host): Session {
   let opened: Promise<OpenDevice> | undefined;
-  let chosen: Promise<VariantChoices> | undefined;
+  let chosen: VariantChoices = {};
+  /** Trials go one after the other, so that none is made twice and none slows another. */
+  let trials: Promise<unknown> = Promise.resolve();
   const request = async () => {
     if (host.gpu === undefined) throw noWebGpu(host.runtime);
     const { device, adapter } = await requestDevice(host.gpu, host.adapter);
@@ -62,23 +65,25 @@ export function createSession(host: Host): Session {
   };
   const session: Session = {
     host,
-    async open(tier = 'exact') {
+    async open(tier = 'exact', wanted = []) {
       const { gpu, adapter } = await openExact();
       if (tier === 'exact') return { gpu, adapter };
-      chosen ??= runTrial(gpu).then(({ choices }) => choices);
-      chosen.catch(() => {
-        chosen = undefined;
+      const turn = trials.then(async () => {
+        const unknown = wanted.filter((family) => chosen[family.name] === undefined);
+        if (unknown.length > 0) await session.trial(unknown);
       });
-      return { gpu: createGpu(gpu.device, { variants: await chosen }), adapter };
+      trials = turn.catch(() => undefined);
+      await turn;
+      return { gpu: createGpu(gpu.device, { variants: chosen }), adapter };
     },
-    async trial() {
+    async trial(wanted = families) {
       const { gpu } = await openExact();
-      const result = await runTrial(gpu);
+      const result = await runTrial(gpu, wanted);
       session.choose(result.choices);
       return result;
     },
     choose(variants) {
-      chosen = Promise.resolve(variants);
+      chosen = { ...chosen, ...variants };
     },
   };
   return session;

@@ -41,6 +41,7 @@ export function recorder(gpu: OwnedGpu): Recording {
   const recordingGpu: Gpu = {
     limits: gpu.limits,
     variants: gpu.variants,
+    taken: gpu.taken,
     has: (feature) => gpu.has(feature),
     upload: (lanes) => {
       const began = performance.now();

@@ -16,7 +16,8 @@ export function cacheFolder(env: Environment, platform: NodeJS.Platform = proces
 
 /** Found variants of adapters, in a file of one user. Lost or unreadable, it is found again: no failure of it is anybody's. */
 export interface VariantCache {
-  get(identity: BackendIdentity): VariantChoices | undefined;
+  get(identity: BackendIdentity): VariantChoices;
+  /** Remembers these families beside those that are known. */
   set(identity: BackendIdentity, choices: VariantChoices): void;
 }
 
@@ -25,11 +26,12 @@ export function openVariantCache(runner: string, env: Environment): VariantCache
   const path = join(cacheFolder(env), 'variants.json');
   const build = createHash('sha256').update(readFileSync(runner)).digest('hex').slice(0, 16);
   return {
-    get: (identity) => readAll(path)[keyOf(build, identity)],
+    get: (identity) => readAll(path)[keyOf(build, identity)] ?? {},
     set(identity, choices) {
       // A build's entries go with it.
-      const kept = Object.entries(readAll(path)).filter(([key]) => key.startsWith(build));
-      replace(path, JSON.stringify({ ...Object.fromEntries(kept), [keyOf(build, identity)]: choices }, null, 1));
+      const kept = Object.fromEntries(Object.entries(readAll(path)).filter(([key]) => key.startsWith(build)));
+      const key = keyOf(build, identity);
+      replace(path, JSON.stringify({ ...kept, [key]: { ...kept[key], ...choices } }, null, 1));
     },
   };
 }

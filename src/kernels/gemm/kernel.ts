@@ -2,6 +2,7 @@ import type { GemmSpec } from '../../specs/types.ts';
 import type { Kernel } from '../kernel.ts';
 import { gemmReference } from './reference.ts';
 import { gemmInputs, gemmResults } from './spec.ts';
+import { gemmFamily } from './variants.ts';
 import { gemmWebGpu } from './webgpu.ts';
 
 /** The kernel gemm. */
@@ -10,5 +11,6 @@ export const gemmKernel: Kernel<GemmSpec> = {
   inputs: gemmInputs,
   results: gemmResults,
   reference: (spec, inputs) => ({ d: gemmReference(spec, inputs) }),
+  families: [gemmFamily],
   webgpu: gemmWebGpu,
 };

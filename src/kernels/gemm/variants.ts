@@ -1,6 +1,6 @@
 import { workgroupSize } from '../../backends/webgpu/gpu.ts';
 import { type FormatName, formats } from '../../numerics/formats.ts';
-import type { Variant } from '../variants.ts';
+import type { Family, SpecFields, Variant } from '../variants.ts';
 import type { ProductSpec } from './reference.ts';
 
 /** How a thread of a gemm shader works. */
@@ -49,7 +49,7 @@ const registers = {
 } as const;
 
 /** The fast tier's variants, those without barriers first: the first that fits is taken where no trial was made. */
-export const fastVariants: readonly GemmVariant[] = [
+export const fastVariants: readonly [GemmVariant, ...GemmVariant[]] = [
   { name: 'panels-8x8', ...registers, rowGroups: 2, columnGroups: 2, panel: 64 },
   { name: 'streams-8x8', ...registers, rowGroups: 2, columnGroups: 2, panel: 1 },
   { name: 'streams-8x16', ...registers, rowGroups: 2, columnGroups: 4, panel: 1 },
@@ -66,6 +66,20 @@ export const fastVariants: readonly GemmVariant[] = [
   },
   plain,
 ];
+
+function product(m: number, n: number, k: number): SpecFields {
+  const operand = (scheme: string, seed: number) => ({ scheme, input: { generate: 'normal', seed } });
+  const operands = { a: operand('activation-1x128-pow2', 1), b: operand('weight-128x128-pow2', 2) };
+  return { kernel: 'gemm', shape: { m, n, k }, ...operands, output: 'f32' };
+}
+
+/** Products of a trial: a ragged one, and one of whole tiles. */
+export const gemmFamily: Family = {
+  name: 'gemm',
+  variants: fastVariants,
+  verified: [product(20, 516, 200)],
+  timed: [product(256, 512, 512)],
+};
 
 /** Values of a format are values of bf16. */
 const fitsBf16 = (name: FormatName): boolean => {

@@ -14,7 +14,7 @@ import { chooseVariant } from '../variants.ts';
 import { type BlockLayout, blockLayout, type ProductPlan, packConstants, productPlan, wordSpans } from './plan.ts';
 import type { ProductSpec } from './reference.ts';
 import { cutProduct } from './split.ts';
-import { fittingVariants, plain } from './variants.ts';
+import { fittingVariants, gemmFamily, plain } from './variants.ts';
 
 /** D = C + A * B^T on a device: operands quantized where they are not given, decoded once, multiplied piece by piece. */
 export async function gemmWebGpu(gpu: Gpu, spec: GemmSpec, inputs: Tensors, tier: Tier): Promise<Tensors> {
@@ -37,7 +37,7 @@ export async function productWebGpu(
 ): Promise<Tensor> {
   const { m, n, k } = spec.shape;
   if (c !== undefined) requireShape('c', c, [m, n]);
-  const variant = tier === 'fast' ? chooseVariant(gpu, 'gemm', fittingVariants(spec)) : plain;
+  const variant = tier === 'fast' ? chooseVariant(gpu, gemmFamily, fittingVariants(spec)) : plain;
   const layout = blockLayout(spec.arithmetic, k, tier, variant.kPerWord);
   const plan = productPlan(spec, layout, tier, variant);
   const dtype = dtypeOfFormat[spec.output];

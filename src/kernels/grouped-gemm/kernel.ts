@@ -1,4 +1,5 @@
 import type { GroupedGemmSpec } from '../../specs/types.ts';
+import { gemmKernel } from '../gemm/kernel.ts';
 import type { Kernel } from '../kernel.ts';
 import { groupedGemmReference } from './reference.ts';
 import { groupedGemmInputs, groupedGemmResults } from './spec.ts';
@@ -10,5 +11,6 @@ export const groupedGemmKernel: Kernel<GroupedGemmSpec> = {
   inputs: groupedGemmInputs,
   results: groupedGemmResults,
   reference: (spec, inputs) => ({ d: groupedGemmReference(spec, inputs) }),
+  families: gemmKernel.families,
   webgpu: async (gpu, spec, inputs, tier) => ({ d: await groupedGemmWebGpu(gpu, spec, inputs, tier) }),
 };

@@ -1,6 +1,11 @@
 import type { MoeLayerBackwardSpec } from '../../specs/types.ts';
 import type { Kernel } from '../kernel.ts';
+import { moeLayerKernel } from '../moe-layer/kernel.ts';
+import { quantizeKernel } from '../quantize/kernel.ts';
+import { requantizeKernel } from '../requantize/kernel.ts';
 import { stagesByReference, stagesOnDevice } from '../stages.ts';
+import { swigluBackwardKernel } from '../swiglu-backward/kernel.ts';
+import { familiesOf } from '../variants.ts';
 import { moeLayerBackwardInputs, moeLayerBackwardResults } from './spec.ts';
 import { moeLayerBackwardStages } from './stages.ts';
 
@@ -10,5 +15,6 @@ export const moeLayerBackwardKernel: Kernel<MoeLayerBackwardSpec> = {
   inputs: moeLayerBackwardInputs,
   results: moeLayerBackwardResults,
   reference: (spec, inputs) => stagesByReference(moeLayerBackwardStages(spec, inputs)),
+  families: familiesOf(moeLayerKernel, quantizeKernel, requantizeKernel, swigluBackwardKernel),
   webgpu: (gpu, spec, inputs, tier) => stagesOnDevice(gpu, moeLayerBackwardStages(spec, inputs), tier),
 };

@@ -1,53 +1,90 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { shaderSources } from '../../../src/backends/webgpu/link.ts';
 import { createSession } from '../../../src/backends/webgpu/session.ts';
-import { families, runTrial } from '../../../src/backends/webgpu/trial.ts';
-import { resolveSpec } from '../../../src/specs/resolve.ts';
+import { runTrial } from '../../../src/backends/webgpu/trial.ts';
+import { families } from '../../../src/kernels/index.ts';
+import type { Family } from '../../../src/kernels/variants.ts';
 import { describeGpu, newGpu } from '../../helpers/gpu.ts';
 
-const operand = { scheme: 'weight-128x128-pow2', input: { generate: 'normal' } };
-const small = resolveSpec({
-  fp8lab: 1,
-  kernel: 'gemm',
-  name: 'small',
-  shape: { m: 16, n: 264, k: 128 },
-  a: { ...operand, scheme: 'activation-1x128-pow2' },
-  b: operand,
-  output: 'f32',
-});
-const family = { ...families.find(({ name }) => name === 'gemm')!, verified: small, timed: small };
+vi.setConfig({ testTimeout: 60_000 });
+
+/** A family, timed on what it is verified on: nobody asks here which variant is fast. */
+function quick(name: string): Family {
+  const family = families.find((each) => each.name === name)!;
+  return { ...family, timed: family.verified };
+}
+
+/** What a variant's trial says where shaders are edited: each edit is of a file, and what it puts in place of what. */
+async function refusals(family: string, ...edits: readonly [file: string, from: string, to: string][]) {
+  const shaders: Record<string, string> = {};
+  for (const [file, from, to] of edits) {
+    const source = shaders[file] ?? shaderSources[file]!;
+    expect(source).toContain(from);
+    shaders[file] = source.replace(from, to);
+  }
+  const { choices, tried } = await runTrial(newGpu(), [quick(family)], shaders);
+  return { chosen: choices[family]!, refused: new Map(tried.map(({ variant, refused }) => [variant, refused])) };
+}
 
 describeGpu('a trial of variants', () => {
-  it('times every variant of a family and chooses the fastest', async () => {
-    const { choices, tried } = await runTrial(newGpu(), [family]);
-    expect(tried.map(({ variant }) => variant).sort()).toEqual([...family.variants].sort());
-    const least = Math.min(...tried.map(({ time }) => time!));
-    expect(tried.find(({ variant }) => variant === choices.gemm)!.time).toBe(least);
-  });
+  it.each(families.map(({ name }) => name))(
+    '%s: times every variant that the adapter can run and chooses the fastest',
+    async (name) => {
+      const family = quick(name);
+      const { choices, tried } = await runTrial(newGpu(), [family]);
+      expect(tried.filter(({ refused }) => refused !== undefined)).toEqual([]);
+      const able = family.variants.filter(({ needs = [] }) => needs.every((feature) => newGpu().has(feature)));
+      expect(tried.map(({ variant }) => variant).sort()).toEqual(able.map((variant) => variant.name).sort());
+      const least = Math.min(...tried.map(({ time }) => time!));
+      expect(tried.find(({ variant }) => variant === choices[name])!.time).toBe(least);
+    },
+  );
 
   it('refuses variants that compute something else or do not compile, and chooses among the others', async () => {
-    const shaders = {
-      'kernels/gemm_fast': shaderSources['kernels/gemm_fast']!.replace('r0 += x.x * y;', 'r0 += x.y * y;'),
-      'kernels/gemm_shared_fast': 'no shader',
-    };
-    const { choices, tried } = await runTrial(newGpu(), [family], shaders);
-    const refused = new Map(tried.map(({ variant, refused }) => [variant, refused]));
+    const { chosen, refused } = await refusals(
+      'gemm',
+      ['kernels/gemm_fast', 'r0 += x.x * y;', 'r0 += x.y * y;'],
+      ['kernels/gemm_shared_fast', 'fn multiply(', 'no function('],
+    );
     expect(refused.get('plain')).toMatch(/differs from the reference/);
     expect(refused.get('shared-64x64')).toMatch(/WGSL compiler refuses/);
-    expect(choices.gemm).toMatch(/panels|streams/);
+    expect(chosen).toMatch(/panels|streams/);
+  });
+
+  it('does not offer what takes a feature that the adapter lacks', async () => {
+    const family = quick('gemm');
+    const [first] = family.variants;
+    const variants = [first, { ...first, name: 'of-tomorrow', needs: ['no-such-feature'] }] as const;
+    const { tried } = await runTrial(newGpu(), [{ ...family, variants }]);
+    expect(tried.map(({ variant }) => variant)).toEqual([first.name]);
   });
 });
 
-describeGpu('a session whose device is lost during its trial', () => {
-  it('says so, and makes the trial anew on the next device', async () => {
+describeGpu('a session', () => {
+  /** A family of one variant: compiling the others takes seconds. */
+  const family: Family = { ...quick('gemm'), variants: [quick('gemm').variants.at(-1)!] };
+
+  it('makes the trial of a family once, also where two ask at a time, and none of what it was told', async () => {
+    const { create } = await import('webgpu');
+    const session = createSession({ gpu: create([]), runtime: 'Node', adapter: 'auto' });
+    const trial = vi.spyOn(session, 'trial');
+    const second = { ...family, name: 'other' };
+    session.choose({ other: 'plain' });
+    const opened = await Promise.all([session.open('fast', [family, second]), session.open('fast', [family])]);
+    expect(trial.mock.calls).toEqual([[[family]]]);
+    for (const { gpu } of opened) expect(gpu.variants).toMatchObject({ gemm: expect.any(String), other: 'plain' });
+    opened[0].gpu.device.destroy();
+  });
+
+  it('whose device is lost during a trial says so, and makes the trial anew on the next device', async () => {
     const { create } = await import('webgpu');
     const session = createSession({ gpu: create([]), runtime: 'Node', adapter: 'auto' });
     const { gpu } = await session.open();
     gpu.device.destroy();
-    await expect(session.trial()).rejects.toMatchObject({ code: 'device-lost' });
-    const next = await session.open('fast');
+    await expect(session.trial([family])).rejects.toMatchObject({ code: 'device-lost' });
+    const next = await session.open('fast', [family]);
     expect(next.gpu.device).not.toBe(gpu.device);
-    expect(families[0]!.variants).toContain(next.gpu.variants.gemm);
+    expect(next.gpu.variants.gemm).toBe(family.variants[0].name);
     next.gpu.device.destroy();
   });
 });

@@ -27,21 +27,28 @@ it('remembers the variants of each adapter from one process to the next', () => 
   open().set(identity('two'), { gemm: 'other' });
   expect(open().get(identity('one'))).toEqual({ gemm: 'plain' });
   expect(open().get(identity('two'))).toEqual({ gemm: 'other' });
-  expect(open().get(identity('three'))).toBeUndefined();
+  expect(open().get(identity('three'))).toEqual({});
+});
+
+it('remembers each family beside those that it knows', () => {
+  const { open } = openCache();
+  open().set(identity('one'), { gemm: 'plain', gate: 'a' });
+  open().set(identity('one'), { quantize: 'threads', gate: 'b' });
+  expect(open().get(identity('one'))).toEqual({ gemm: 'plain', gate: 'b', quantize: 'threads' });
 });
 
 it('knows nothing after another build, whose shaders are others', () => {
   const { file, open } = openCache();
   open().set(identity('one'), { gemm: 'plain' });
   writeFileSync(file, 'another build');
-  expect(open().get(identity('one'))).toBeUndefined();
+  expect(open().get(identity('one'))).toEqual({});
 });
 
 it.each(['', 'no JSON', '[]', '{"x":3}', 'null'])('takes a spoilt file for an empty one: %j', (text) => {
   const { env, open } = openCache();
   open().set(identity('one'), { gemm: 'plain' });
   writeFileSync(join(cacheFolder(env), 'variants.json'), text);
-  expect(open().get(identity('one'))).toBeUndefined();
+  expect(open().get(identity('one'))).toEqual({});
   open().set(identity('one'), { gemm: 'plain' });
   expect(open().get(identity('one'))).toEqual({ gemm: 'plain' });
 });
@@ -50,5 +57,5 @@ it('is no failure where nothing can be written', () => {
   const { file } = openCache();
   const cache = openVariantCache(file, { XDG_CACHE_HOME: file });
   cache.set(identity('one'), { gemm: 'plain' });
-  expect(cache.get(identity('one'))).toBeUndefined();
+  expect(cache.get(identity('one'))).toEqual({});
 });

@@ -48,10 +48,10 @@ export async function timeAgainst(
   session: Session,
   { spec, peers, rounds }: AgainstRequest,
 ): Promise<{ times: AgainstTimes; tensors: Tensors }> {
-  const { gpu } = await session.open('fast');
+  const kernel = kernelOf(spec);
+  const { gpu } = await session.open('fast', kernel.families);
   try {
     const recording = recorder(gpu);
-    const kernel = kernelOf(spec);
     const inputs = materializeInputs(kernel.inputs(spec as never), {});
     const tensors = await kernel.webgpu(recording.gpu, spec as never, inputs, 'fast');
     const dispatches = recording.dispatches.filter(({ shader }) => !quantizing.includes(shader));
