@@ -1,4 +1,5 @@
 import type { BalanceLossSpec } from '../../specs/types.ts';
+import { gateKernel } from '../gate/kernel.ts';
 import type { Kernel } from '../kernel.ts';
 import { balanceLossReference } from './reference.ts';
 import { balanceLossInputs, balanceLossResults } from './spec.ts';
@@ -10,5 +11,6 @@ export const balanceLossKernel: Kernel<BalanceLossSpec> = {
   inputs: balanceLossInputs,
   results: balanceLossResults,
   reference: balanceLossReference,
+  families: gateKernel.families,
   webgpu: balanceLossWebGpu,
 };

@@ -2,6 +2,7 @@ import type { GateSpec } from '../../specs/types.ts';
 import type { Kernel } from '../kernel.ts';
 import { gateReference } from './reference.ts';
 import { gateInputs, gateResults } from './spec.ts';
+import { gateFamily } from './variants.ts';
 import { gateWebGpu } from './webgpu.ts';
 
 /** The kernel gate. */
@@ -10,5 +11,6 @@ export const gateKernel: Kernel<GateSpec> = {
   inputs: gateInputs,
   results: gateResults,
   reference: gateReference,
+  families: [gateFamily],
   webgpu: gateWebGpu,
 };

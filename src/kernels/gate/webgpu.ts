@@ -1,4 +1,4 @@
-import type { Gpu, GpuWords } from '../../backends/webgpu/gpu.ts';
+import { type Gpu, type GpuWords, workgroupSize } from '../../backends/webgpu/gpu.ts';
 import { bitsOf } from '../../numerics/f32.ts';
 import type { GateNormalize, GateScore } from '../../specs/gate-presets.ts';
 import type { GateSpec } from '../../specs/types.ts';
@@ -8,8 +8,10 @@ import type { Constants } from '../constants.ts';
 import type { Tier } from '../kernel.ts';
 import { functionSubstitutes } from '../tiers.ts';
 import { together } from '../together.ts';
+import { chooseVariant } from '../variants.ts';
 import { gateTensors } from './reference.ts';
 import { limitsGroups } from './spec.ts';
+import { fittingGates, type GateVariant, gateFamily } from './variants.ts';
 
 /** Numbers of the enumerations in WGSL, by their place. */
 const scores: readonly GateScore[] = ['sigmoid', 'sqrt-softplus', 'softmax', 'logit'];
@@ -27,6 +29,7 @@ const mostTurns = 2 ** 15;
 /** A run of the gate; `load` counts over all bands. */
 interface Run {
   readonly gpu: Gpu;
+  readonly by: GateVariant['by'];
   readonly spec: GateSpec;
   readonly substitutes: Readonly<Record<string, string>>;
   /** f32 bits, whatever the tensor's own format: one pipeline serves all. */
@@ -55,6 +58,7 @@ export async function gateWebGpu(gpu: Gpu, spec: GateSpec, inputs: Tensors, tier
   const given = gateTensors(spec, inputs);
   const run: Run = {
     gpu,
+    by: chooseVariant(gpu, gateFamily, fittingGates(spec)).by,
     spec,
     substitutes: functionSubstitutes(tier),
     logits: given.logits,
@@ -98,28 +102,15 @@ async function routeBand(run: Run, band: Band): Promise<BandResult> {
   const logits = uploadBand(gpu, run.logits, experts, band);
   const state = gpu.allocate(stateWords * tokens);
   const fates = gpu.upload(fatesOf(run, band));
-  const constants: Constants = { SCORE: scores.indexOf(spec.gate.score) };
-  if (spec.gate.score === 'softmax') {
-    gpu.dispatch({
-      shader: 'kernels/gate_softmax',
-      entryPoint: 'sum_softmax',
-      substitutes: run.substitutes,
-      uniforms: [tokens, experts],
-      buffers: [read(logits), write(state)],
-      threads: tokens,
-    });
-  }
-  const chosen =
-    run.indices === undefined
-      ? choose(run, band, logits, state, fates, constants)
-      : uploadBand(gpu, run.indices, spec.gate.topk, band);
+  const routing: Routing = { tokens, logits, state, fates };
+  const chosen = chosenOf(run, band, routing);
   const idx = gpu.allocate(tokens * slots);
   const weights = gpu.allocate(tokens * slots);
   gpu.dispatch({
     shader: 'kernels/gate_weigh',
     entryPoint: 'weigh_experts',
     substitutes: run.substitutes,
-    constants: { ...constants, NORMALIZE: normalizations.indexOf(spec.gate.normalize) },
+    constants: { ...scoreConstants(spec), NORMALIZE: normalizations.indexOf(spec.gate.normalize) },
     uniforms: [tokens, experts, spec.gate.topk, spec.gate.sharedExperts, bitsOf(spec.gate.routeScale)],
     buffers: [
       ...[read(logits), read(chosen), read(fates)],
@@ -150,25 +141,77 @@ function blockWidth(experts: number, size: number): number {
   return width;
 }
 
-/** Ranks all experts and chooses topk a token: [tokens, topk]. */
-function choose(
+/** A band of tokens on the device. */
+interface Routing {
+  readonly tokens: number;
+  readonly logits: GpuWords;
+  readonly state: GpuWords;
+  readonly fates: GpuWords;
+}
+
+const scoreConstants = ({ gate }: GateSpec): Constants => ({ SCORE: scores.indexOf(gate.score) });
+
+/** The experts of the slots [tokens, topk], chosen or given; the state gets what their weights need. */
+function chosenOf(run: Run, band: Band, routing: Routing): GpuWords {
+  const { gpu, spec, indices, by } = run;
+  if (indices === undefined && by !== 'threads') return chooseTogether(run, routing, by);
+  if (spec.gate.score === 'softmax') {
+    gpu.dispatch({
+      shader: 'kernels/gate_softmax',
+      entryPoint: 'sum_softmax',
+      substitutes: run.substitutes,
+      uniforms: [routing.tokens, spec.shape.experts],
+      buffers: [read(routing.logits), write(routing.state)],
+      threads: routing.tokens,
+    });
+  }
+  return indices === undefined ? choose(run, routing) : uploadBand(gpu, indices, spec.gate.topk, band);
+}
+
+/** Threads for a token: a workgroup's; a subgroup's where it has 32, and those of other sizes take what there is. */
+const threadsPerToken = { workgroup: workgroupSize, subgroup: 32 } as const;
+
+/** One dispatch chooses topk experts a token [tokens, topk]: a workgroup or a subgroup a token. */
+function chooseTogether(
   run: Run,
-  band: Band,
-  logits: GpuWords,
-  state: GpuWords,
-  fates: GpuWords,
-  constants: Constants,
+  { tokens, logits, state, fates }: Routing,
+  by: keyof typeof threadsPerToken,
 ): GpuWords {
   const { gpu, spec } = run;
   const { experts } = spec.shape;
+  const { topk, groups, topkGroups, groupScore } = spec.gate;
+  const chosen = gpu.allocate(tokens * topk);
+  const lanesOwn = by === 'subgroup' ? [gpu.allocate(tokens * experts), gpu.allocate(tokens * groups)] : [];
+  gpu.dispatch({
+    shader: `kernels/gate_${by}`,
+    entryPoint: 'choose_experts',
+    substitutes: run.substitutes,
+    constants: {
+      ...scoreConstants(spec),
+      HAS_BIAS: spec.bias === undefined ? 0 : 1,
+      LIMITED: limitsGroups(spec) ? 1 : 0,
+      TOP2: groupScore === 'top2-sum' ? 1 : 0,
+      ...(by === 'workgroup' && { QUADS: Math.ceil(experts / 4) }),
+    },
+    uniforms: [tokens, experts, topk, groups, experts / groups, topkGroups],
+    buffers: [...[logits, run.bias].map(read), ...[state, fates, chosen, ...lanesOwn].map(write)],
+    threads: tokens * threadsPerToken[by],
+  });
+  for (const buffer of lanesOwn) gpu.release(buffer);
+  return chosen;
+}
+
+/** Ranks all experts and chooses topk a token, each thread by itself: [tokens, topk]. */
+function choose(run: Run, { tokens, logits, state, fates }: Routing): GpuWords {
+  const { gpu, spec } = run;
+  const { experts } = spec.shape;
   const { topk, groups } = spec.gate;
-  const tokens = band.rows;
   const keys = gpu.allocate(tokens * experts);
   gpu.dispatch({
     shader: 'kernels/gate_rank',
     entryPoint: 'rank_experts',
     substitutes: run.substitutes,
-    constants: { ...constants, HAS_BIAS: spec.bias === undefined ? 0 : 1 },
+    constants: { ...scoreConstants(spec), HAS_BIAS: spec.bias === undefined ? 0 : 1 },
     uniforms: [tokens, experts],
     buffers: [...[logits, run.bias, state].map(read), write(keys), write(fates)],
     threads: tokens * experts,
