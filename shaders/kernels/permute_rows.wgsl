@@ -7,6 +7,9 @@ struct Parameters {
   experts: u32,
   block: u32,
   first_block: u32,
+  // Words of the bases from an expert, and from a block, to the next.
+  expert_step: u32,
+  block_step: u32,
 }
 
 const NOWHERE = 0xffffffffu;
@@ -34,5 +37,6 @@ fn find_rows(
     return;
   }
   let block = parameters.first_block + slot / parameters.block;
-  rows[slot] = offsets[expert] + bases[block * parameters.experts + expert] + ranks[slot];
+  let base = bases[block * parameters.block_step + expert * parameters.expert_step];
+  rows[slot] = offsets[expert] + base + ranks[slot];
 }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, it, vi } from 'vitest';
+import { permuteFamily } from '../../src/kernels/permute/variants.ts';
 import { generate } from '../../src/tensors/generate.ts';
 import type { Tensor } from '../../src/tensors/tensor.ts';
 import { describeGpu } from '../helpers/gpu.ts';
@@ -14,6 +15,9 @@ const routed = (tokens: number, topk: number, experts: number, seed = 1, masked 
     [tokens, topk],
   );
 
+const names = permuteFamily.variants.map(({ name }) => name);
+const variants = fc.constantFrom(...names);
+
 describeGpu('permute on a device', () => {
   it('gives the reference on shapes of any kind, whole and in small bindings', async () => {
     await fc.assert(
@@ -27,25 +31,38 @@ describeGpu('permute on a device', () => {
           used: fc.double({ min: 0, max: 1, noNaN: true }),
           format: fc.constantFrom('bf16' as const, 'f32' as const),
           quantized: fc.boolean(),
-          limit: fc.constantFrom(undefined, 4096),
+          limit: fc.constantFrom({}, { maxBindingBytes: 4096 }),
+          variant: variants,
         }),
-        async ({ tokens, hidden, experts, alignment, share, used, format, quantized, limit }) => {
+        async ({ tokens, hidden, experts, alignment, share, used, format, quantized, limit, variant }) => {
           const topk = 1 + Math.floor(share * Math.min(experts - 1, 7));
           const scheme = quantized ? schemeOf({ tile: [1, 16] }) : undefined;
           const spec = permuteSpec({ tokens, hidden, experts, topk }, alignment, scheme);
           const topkIdx = routed(tokens, topk, experts, tokens, 0.1, 1 + Math.floor(used * (experts - 1)));
           const inputs = { x: matrix(tokens, hidden, format), topk_idx: topkIdx };
-          expect(await againstReference(spec, inputs, limit ? { maxBindingBytes: limit } : {})).toEqual([]);
+          expect(await againstReference(spec, inputs, { ...limit, variants: { permute: variant } })).toEqual([]);
         },
       ),
       { numRuns: 40 },
     );
   });
 
-  it('places 73,728 tokens of one expert', async () => {
+  it.each(names)('places 73,728 tokens of one expert, by %s', async (variant) => {
     const spec = permuteSpec({ tokens: 73_728, hidden: 1, experts: 3, topk: 1 }, 128);
     const topk_idx = routed(73_728, 1, 3, 1, 0, 1);
-    expect(await againstReference(spec, { x: matrix(73_728, 1, 'bf16'), topk_idx })).toEqual([]);
+    expect(
+      await againstReference(spec, { x: matrix(73_728, 1, 'bf16'), topk_idx }, { variants: { permute: variant } }),
+    ).toEqual([]);
+  });
+
+  it('moves long rows by workgroups, whole and in small bindings', async () => {
+    const spec = permuteSpec({ tokens: 60, hidden: 320, experts: 7, topk: 2 }, 4);
+    const inputs = { x: matrix(60, 320, 'bf16'), topk_idx: routed(60, 2, 7) };
+    for (const maxBindingBytes of [2 ** 20, 16_384]) {
+      expect(await againstReference(spec, inputs, { maxBindingBytes, variants: { permute: 'workgroups' } })).toEqual(
+        [],
+      );
+    }
   });
 
   it('refuses experts that no binding can count', async () => {

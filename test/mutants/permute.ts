@@ -39,9 +39,7 @@ export const permute: readonly Mutant[] = [
     name: 'earlier blocks forgotten',
     spec: 'permute',
     file: 'kernels/permute_rows',
-    replace: [
-      ['offsets[expert] + bases[block * parameters.experts + expert] + ranks[slot]', 'offsets[expert] + ranks[slot]'],
-    ],
+    replace: [['let base = bases[block * parameters.block_step + expert * parameters.expert_step];', 'let base = 0u;']],
   },
   {
     kernel: 'permute',

@@ -1,5 +1,6 @@
 import type { DispatchSpec } from '../../specs/types.ts';
 import type { Kernel } from '../kernel.ts';
+import { permuteKernel } from '../permute/kernel.ts';
 import { dispatchReference } from './reference.ts';
 import { dispatchInputs, dispatchResults } from './spec.ts';
 import { dispatchWebGpu } from './webgpu.ts';
@@ -10,5 +11,6 @@ export const dispatchKernel: Kernel<DispatchSpec> = {
   inputs: dispatchInputs,
   results: dispatchResults,
   reference: dispatchReference,
+  families: permuteKernel.families,
   webgpu: dispatchWebGpu,
 };

@@ -2,6 +2,7 @@ import type { PermuteSpec } from '../../specs/types.ts';
 import type { Kernel } from '../kernel.ts';
 import { permuteReference } from './reference.ts';
 import { permuteInputs, permuteResults } from './spec.ts';
+import { permuteFamily } from './variants.ts';
 import { permuteWebGpu } from './webgpu.ts';
 
 /** The kernel permute. */
@@ -10,5 +11,6 @@ export const permuteKernel: Kernel<PermuteSpec> = {
   inputs: permuteInputs,
   results: permuteResults,
   reference: permuteReference,
+  families: [permuteFamily],
   webgpu: permuteWebGpu,
 };

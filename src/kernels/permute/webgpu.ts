@@ -1,4 +1,4 @@
-import type { Gpu, GpuWords } from '../../backends/webgpu/gpu.ts';
+import { type Dispatch, type Gpu, type GpuWords, workgroupSize } from '../../backends/webgpu/gpu.ts';
 import { inputError } from '../../errors.ts';
 import type { PermuteShape, PermuteSpec } from '../../specs/kernels/permute.ts';
 import type { Codes, Tensors } from '../../tensors/tensor.ts';
@@ -9,10 +9,12 @@ import type { Tier } from '../kernel.ts';
 import { quantizedTensors } from '../quantize/reference.ts';
 import { requireShape, requireTensor } from '../tiles.ts';
 import { together } from '../together.ts';
+import { chooseVariant } from '../variants.ts';
 import { type Placement, placedRows, placementTensors, quantizedOfRows, quantizedRows } from './reference.ts';
+import { permuteFamily, permuteVariants } from './variants.ts';
 
-/** Slots that a thread counts one after the other, where there are not more slots than `mostBlocks` threads hold so. */
-const blockSlots = 64;
+/** Slots that a thread counts one after the other, or a workgroup at once, where there are not more slots than `mostBlocks` blocks hold so. */
+const blockSlots = workgroupSize;
 
 /** Blocks at most: a thread sums up an expert's blocks, and some drivers end loops after 65,535 turns. */
 const mostBlocks = 2 ** 14;
@@ -20,6 +22,9 @@ const mostTurns = 65_535;
 
 /** Words that a thread of the gather copies. */
 const wordsPerThread = 8;
+
+/** A row of so many quads of words keeps a workgroup busy. */
+const leastQuads = workgroupSize / 2;
 
 /** Moves rows on a device: the slots are placed, then the rows are gathered. */
 export async function permuteWebGpu(gpu: Gpu, spec: PermuteSpec, inputs: Tensors, tier: Tier): Promise<Tensors> {
@@ -50,7 +55,9 @@ interface Placing {
   /** Slots of a block. */
   readonly block: number;
   readonly blocks: number;
-  /** Rows of an expert before a block [blocks, experts]. */
+  /** Workgroups do what threads do else; a block is then a workgroup's. */
+  readonly cooperates: boolean;
+  /** Rows of an expert before a block [blocks, experts]; [experts, blocks] for workgroups. */
   readonly bases: GpuWords;
   readonly counts: GpuWords;
   readonly offsets: GpuWords;
@@ -78,6 +85,7 @@ export async function placeSlotsOnDevice(
   const slots = topkIdx.length;
   const { block, blocks } = blocksOf(gpu, slots, experts);
   const placing: Placing = {
+    cooperates: cooperates(gpu) && block === workgroupSize,
     gpu,
     experts,
     alignment,
@@ -114,44 +122,49 @@ function blocksOf(gpu: Gpu, slots: number, experts: number): { block: number; bl
   );
 }
 
-function countBand({ gpu, experts, block, bases }: Placing, topkIdx: Uint32Array, band: Band): SlotBand {
+const cooperates = (gpu: Gpu): boolean => chooseVariant(gpu, permuteFamily, permuteVariants).cooperates;
+
+/** The shader of a pass, and the threads that `alone` threads stand for. */
+const passOf = ({ cooperates }: Placing, shader: string, alone: number) =>
+  cooperates ? { shader: `${shader}_workgroup`, threads: alone * workgroupSize } : { shader, threads: alone };
+
+function countBand(placing: Placing, topkIdx: Uint32Array, band: Band): SlotBand {
+  const { gpu, experts, block, blocks, bases } = placing;
   const words = gpu.upload(topkIdx.subarray(band.start, band.start + band.rows));
   const ranks = gpu.allocate(band.rows);
   gpu.dispatch({
-    shader: 'kernels/permute_count',
+    ...passOf(placing, 'kernels/permute_count', Math.ceil(band.rows / block)),
     entryPoint: 'count_blocks',
-    uniforms: [band.rows, experts, block, band.start / block],
+    uniforms: [band.rows, experts, block, band.start / block, blocks],
     buffers: [
       { buffer: words, access: 'read' },
       { buffer: bases, access: 'read_write' },
       { buffer: ranks, access: 'read_write' },
     ],
-    threads: Math.ceil(band.rows / block),
   });
   return { band, experts: words, ranks };
 }
 
 /** Counts of blocks become rows before a block; totals become the experts' starts. */
-function sumBlocks({ gpu, experts, alignment, stride, blocks, bases, counts, offsets }: Placing): void {
+function sumBlocks(placing: Placing): void {
+  const { gpu, experts, alignment, stride, blocks, bases, counts, offsets } = placing;
   gpu.dispatch({
-    shader: 'kernels/permute_sum',
+    ...passOf(placing, 'kernels/permute_sum', experts),
     entryPoint: 'sum_blocks',
     uniforms: [blocks, experts],
     buffers: [
       { buffer: bases, access: 'read_write' },
       { buffer: counts, access: 'read_write' },
     ],
-    threads: experts,
   });
   gpu.dispatch({
-    shader: 'kernels/permute_offsets',
+    ...passOf(placing, 'kernels/permute_offsets', 1),
     entryPoint: 'sum_experts',
     uniforms: [experts, alignment, stride],
     buffers: [
       { buffer: counts, access: 'read' },
       { buffer: offsets, access: 'read_write' },
     ],
-    threads: 1,
   });
 }
 
@@ -204,13 +217,13 @@ async function invertBands(
   }
 }
 
-function findRows({ gpu, experts, block, bases, offsets }: Placing, slots: SlotBand): GpuWords {
+function findRows({ gpu, experts, block, blocks, cooperates, bases, offsets }: Placing, slots: SlotBand): GpuWords {
   const { band } = slots;
   const rows = gpu.allocate(band.rows);
   gpu.dispatch({
     shader: 'kernels/permute_rows',
     entryPoint: 'find_rows',
-    uniforms: [band.rows, experts, block, band.start / block],
+    uniforms: [band.rows, experts, block, band.start / block, ...(cooperates ? [blocks, 1] : [1, experts])],
     buffers: [
       { buffer: slots.experts, access: 'read' },
       { buffer: slots.ranks, access: 'read' },
@@ -275,22 +288,49 @@ interface GatherShape {
   readonly rows: number;
 }
 
-/** Rows of whole words are copied by words; others lane by lane, a thread a word. */
+/** Rows of whole words are copied by words, or by quads of them, a workgroup a row; others lane by lane, a thread a word. */
 function gatherBand(gpu: Gpu, x: GpuWords, map: GpuWords, words: GpuWords, shape: GatherShape): void {
   const { columns, lanes, topk, source, rows } = shape;
-  const whole = columns % lanes === 0;
-  const width = whole ? columns / lanes : columns;
-  const threadsPerRow = Math.ceil(width / wordsPerThread);
   gpu.dispatch({
-    shader: whole ? 'kernels/gather_words' : 'kernels/gather_lanes',
-    entryPoint: whole ? 'gather_words' : 'gather_lanes',
-    constants: whole ? { WORDS_PER_THREAD: wordsPerThread } : { LANE_SHIFT: Math.log2(lanes) },
-    uniforms: [rows, width, topk, source.start, source.rows, ...(whole ? [threadsPerRow] : [])],
+    ...gatherPass(gpu, rows, columns, lanes, [topk, source.start, source.rows]),
     buffers: [
       { buffer: x, access: 'read' },
       { buffer: map, access: 'read' },
       { buffer: words, access: 'read_write' },
     ],
-    threads: whole ? rows * threadsPerRow : Math.ceil((rows * width) / lanes),
   });
+}
+
+function gatherPass(
+  gpu: Gpu,
+  rows: number,
+  columns: number,
+  lanes: number,
+  source: readonly number[],
+): Omit<Dispatch, 'buffers'> {
+  const width = columns / lanes;
+  if (!Number.isInteger(width)) {
+    return {
+      shader: 'kernels/gather_lanes',
+      entryPoint: 'gather_lanes',
+      constants: { LANE_SHIFT: Math.log2(lanes) },
+      uniforms: [rows, columns, ...source],
+      threads: Math.ceil((rows * columns) / lanes),
+    };
+  }
+  if (width % 4 === 0 && width >= 4 * leastQuads && cooperates(gpu)) {
+    return {
+      shader: 'kernels/gather_quads',
+      entryPoint: 'gather_quads',
+      uniforms: [rows, width / 4, ...source],
+      threads: rows * workgroupSize,
+    };
+  }
+  const threadsPerRow = Math.ceil(width / wordsPerThread);
+  return {
+    shader: 'kernels/gather_words',
+    entryPoint: 'gather_words',
+    uniforms: [rows, width, ...source, threadsPerRow],
+    threads: rows * threadsPerRow,
+  };
 }

@@ -51,6 +51,20 @@ describeGpu('a trial of variants', () => {
     expect(chosen).toMatch(/panels|streams/);
   });
 
+  it('refuses a gate and a permute that cooperate wrongly', async () => {
+    const gate = await refusals(
+      'gate',
+      ['kernels/gate_workgroup', 'place < parameters.kept', 'place <= parameters.kept'],
+      ['kernels/gate_subgroup', 'select(first, second, lane.index == best.y)', 'first'],
+    );
+    expect(gate.refused.get('workgroups')).toMatch(/topk_idx differs from the reference/);
+    if (newGpu().has('subgroups')) expect(gate.refused.get('subgroups')).toMatch(/topk_idx differs from the reference/);
+    expect(gate.chosen).toBe('threads');
+    const permute = await refusals('permute', ['kernels/permute_scan', 'i < local;', 'i + 1u < local;']);
+    expect(permute.refused.get('workgroups')).toMatch(/x differs from the reference/);
+    expect(permute.chosen).toBe('threads');
+  });
+
   it('does not offer what takes a feature that the adapter lacks', async () => {
     const family = quick('gemm');
     const [first] = family.variants;
