@@ -4,6 +4,7 @@
 #include "kernels/output.wgsl"
 #include "kernels/thread.wgsl"
 #include "kernels/tile.wgsl"
+#include "numerics/bf16.wgsl"
 #include "numerics/decode.wgsl"
 #include "numerics/encode.wgsl"
 #include "numerics/float.wgsl"
@@ -118,9 +119,7 @@ fn store(i: u32, values: vec4<u32>) {
       x[4u * i + lane] = values[lane];
     }
   } else {
-    let nan = (values & vec4(MAGNITUDE)) > vec4(INFINITY_BITS);
-    let halves = select((values + vec4(0x7fffu) + ((values >> vec4(16u)) & vec4(1u))) >> vec4(16u), vec4(u32(OUTPUT_NAN_CODE)), nan);
-    store_halves(i, halves);
+    store_halves(i, to_bf16(values));
   }
 }
 
