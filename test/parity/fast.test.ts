@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBackend } from '../../src/backends/registry.ts';
+import type { VariantChoices } from '../../src/kernels/variants.ts';
 import { type ParityRun, runSuite } from '../../src/parity/suite.ts';
 import { shippedSpecs } from '../../src/specs/load.ts';
 
@@ -15,18 +16,27 @@ const specs = (await shippedSpecs(fileURLToPath(new URL('../../specs', import.me
   chosen.push(spec.kernel);
   return true;
 });
-const backends = [createBackend('reference'), createBackend('webgpu:deno')];
+/** Once as the trial chooses, once by the variants for GPUs: a software adapter would choose few of them. */
+const wanted: [string, VariantChoices, typeof specs][] = [
+  ['by trial', {}, specs],
+  [
+    'by groups of threads',
+    { quantize: 'workgroups', dequantize: 'fours', 'swiglu-quantize': 'fused-workgroups', gemm: 'shared-64x64' },
+    specs.filter(({ spec: { kernel } }) => ['requantize', 'swiglu-quantize', 'gemm'].includes(kernel)),
+  ],
+];
 
-describe('the fast tier in Deno', () => {
+describe.each(wanted)('the fast tier in Deno, %s', (_, variants, chosen) => {
+  const backends = [createBackend('reference'), createBackend('webgpu:deno', { variants })];
   let run: ParityRun;
   beforeAll(async () => {
-    run = await runSuite(specs, backends, { tier: 'fast', timeout: 120_000 });
+    run = await runSuite(chosen, backends, { tier: 'fast', timeout: 120_000 });
   }, 300_000);
   afterAll(async () => {
     await Promise.all(backends.map((backend) => backend.close()));
   });
 
-  it.each(specs.map(({ label }) => label))('%s is near the reference', (label) => {
+  it.each(chosen.map(({ label }) => label))('%s is near the reference', (label) => {
     const entry = run.entries.find(({ spec, backend }) => spec === label && backend === 'webgpu:deno');
     expect(entry?.error).toBeUndefined();
     for (const { name, metrics, status } of entry!.comparison!.tensors) {
@@ -37,3 +47,19 @@ describe('the fast tier in Deno', () => {
     }
   });
 });
+
+it('says which feature a variant takes that lavapipe in Deno lacks, and what it has', async () => {
+  const backend = createBackend('webgpu:deno', { variants: { quantize: 'subgroups' } });
+  const { spec } = specs.find(({ spec }) => spec.kernel === 'quantize')!;
+  try {
+    await expect(backend.run(spec, { tier: 'fast' })).rejects.toMatchObject({
+      code: 'variant-not-here',
+      kind: 'usage',
+      message: expect.stringMatching(/quantize=subgroups needs subgroups, which .* lacks/),
+      where: '--variant quantize=subgroups on webgpu:deno',
+      fix: 'choose among quantize=threads, quantize=workgroups',
+    });
+  } finally {
+    await backend.close();
+  }
+}, 60_000);

@@ -1,7 +1,7 @@
 import { Fp8labError } from '../../errors.ts';
 import { CANARY_WORDS, canaryIntact, canaryPattern, fillWords, POISON } from './canary.ts';
 import { asDeviceError, deviceError, lossOf, outOfMemory } from './device-errors.ts';
-import { type Dispatch, type Gpu, type GpuWords, workgroupSize } from './gpu.ts';
+import { type Dispatch, type Gpu, type GpuLimits, type GpuWords, workgroupSize } from './gpu.ts';
 import { linkShader, type ShaderSources, shaderSources } from './link.ts';
 import { compile, labelOf, type PipelineCache, pipelinesOf } from './pipelines.ts';
 
@@ -88,7 +88,7 @@ class DeviceBuffer implements GpuWords {
 }
 
 class DeviceGpu implements OwnedGpu {
-  readonly limits: { maxBindingBytes: number };
+  readonly limits: GpuLimits;
   readonly variants: Readonly<Record<string, string>>;
   readonly taken = new Set<string>();
   readonly shaders = new Set<string>();
@@ -113,7 +113,10 @@ class DeviceGpu implements OwnedGpu {
   ) {
     const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
     const most = Math.min(maxStorageBufferBindingSize, maxBufferSize) - 4 * CANARY_WORDS;
-    this.limits = { maxBindingBytes: Math.floor(Math.min(most, options.maxBindingBytes ?? most) / 4) * 4 };
+    const maxBindingBytes = Math.floor(Math.min(most, options.maxBindingBytes ?? most) / 4) * 4;
+    // Runtimes that are older than adapterInfo have none.
+    const info: GPUAdapterInfo | undefined = device.adapterInfo;
+    this.limits = { maxBindingBytes, leastSubgroup: info?.subgroupMinSize ?? 4 };
     this.#sources = options.shaders === undefined ? shaderSources : { ...shaderSources, ...options.shaders };
     this.variants = options.variants ?? {};
     this.#pipelines = pipelinesOf(device);

@@ -23,7 +23,7 @@ export async function shadersOf(spec: ResolvedSpec, sources?: ShaderSources): Pr
   const dispatched = new Set<string>();
   const linked = new Set<string>();
   const gpu: Gpu = {
-    limits: { maxBindingBytes },
+    limits: { maxBindingBytes, leastSubgroup: 4 },
     variants: {},
     taken: new Set(),
     has: () => false,

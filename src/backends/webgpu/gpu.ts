@@ -33,6 +33,8 @@ export interface Dispatch {
 export interface GpuLimits {
   /** Bytes a single storage binding may span. */
   readonly maxBindingBytes: number;
+  /** Threads that a subgroup has at least, where there are subgroups: 4 by the standard. */
+  readonly leastSubgroup: number;
 }
 
 /** A device with what kernels need of it. Buffers live until the run ends or `release` is called. */

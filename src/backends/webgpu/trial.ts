@@ -89,7 +89,7 @@ async function tryFamily(device: GPUDevice, family: Family, shaders?: ShaderSour
         });
       }
     }
-    const times = await timeInRounds(gpus[0]!, [...dispatches.values()], measured);
+    const times = await timeInRounds(gpus[0]!, withoutCommon([...dispatches.values()]), measured);
     return [...dispatches.keys()]
       .map((variant, i): Tried => ({ family: family.name, variant, time: leastTime(times[i]!) }))
       .concat(refused);
@@ -104,3 +104,12 @@ async function dispatchesOf(gpu: OwnedGpu, cases: readonly Case[]): Promise<read
   for (const { spec, inputs } of cases) await kernelOf(spec).webgpu(recording.gpu, spec as never, inputs, 'fast');
   return recording.dispatches;
 }
+
+/** Runs without the dispatches that are the same in all of them: operands that are quantized first, say. */
+function withoutCommon(runs: readonly (readonly Dispatch[])[]): readonly (readonly Dispatch[])[] {
+  const keys = runs.map((run) => new Set(run.map(keyOf)));
+  return runs.map((run) => run.filter((dispatch) => keys.some((others) => !others.has(keyOf(dispatch)))));
+}
+
+const keyOf = ({ shader, entryPoint, constants, substitutes, uniforms, threads }: Dispatch): string =>
+  JSON.stringify([shader, entryPoint, constants, substitutes, uniforms, threads]);

@@ -10,7 +10,9 @@ import type { Quantized } from '../quantize/reference.ts';
 import { quantizeTensor } from '../quantize/webgpu.ts';
 import { tierSubstitutes } from '../tiers.ts';
 import { loadScales, type TileGrid, tileGrid } from '../tiles.ts';
+import { chooseVariant } from '../variants.ts';
 import { operandInputs } from './reference.ts';
+import { byFours, dequantizeFamily } from './variants.ts';
 
 /** Codes and scales to numbers on a device: fl(code * scale), rounded to the output format. */
 export async function dequantizeWebGpu(gpu: Gpu, spec: DequantizeSpec, inputs: Tensors, tier: Tier): Promise<Tensors> {
@@ -82,21 +84,39 @@ export function dequantizeBand(
   const words = laneWords(output, band.rows * columns);
   const x = gpu.allocate(words);
   const grid = tileGrid(rows, columns, scheme);
-  const length = pieceLength(scheme.format, output, grid, columns);
-  const pieces = length === undefined ? 0 : Math.ceil(columns / length);
-  gpu.dispatch({
-    shader: length === undefined ? 'kernels/dequantize' : 'kernels/dequantize_rows',
-    entryPoint: length === undefined ? 'dequantize_codes' : 'dequantize_rows',
-    constants: { ...formatConstants('INPUT', scheme.format), ...formatConstants('OUTPUT', output) },
-    substitutes: tierSubstitutes(tier),
-    uniforms: [...bandUniforms(band, columns, grid), ...(length === undefined ? [] : [length, pieces])],
-    buffers: [
-      { buffer: codes, access: 'read' },
-      { buffer: factors, access: 'read' },
-      { buffer: x, access: 'read_write' },
-    ],
-    threads: length === undefined ? words : band.rows * pieces,
-  });
+  const piece = pieceLength(scheme.format, output, grid, columns);
+  const buffers = [
+    { buffer: codes, access: 'read' },
+    { buffer: factors, access: 'read' },
+    { buffer: x, access: 'read_write' },
+  ] as const;
+  const constants = { ...formatConstants('INPUT', scheme.format), ...formatConstants('OUTPUT', output) };
+  const substitutes = tierSubstitutes(tier);
+  const uniforms = bandUniforms(band, columns, grid);
+  const common = { constants, substitutes, uniforms, buffers };
+  if (piece === undefined) {
+    gpu.dispatch({ ...common, shader: 'kernels/dequantize', entryPoint: 'dequantize_codes', threads: words });
+  } else if (tier === 'fast' && chooseVariant(gpu, dequantizeFamily, dequantizeFamily.variants) === byFours) {
+    gpu.dispatch({
+      ...common,
+      shader: 'kernels/dequantize_fours_fast',
+      entryPoint: 'dequantize_fours',
+      substitutes: {
+        ...substitutes,
+        ...(output === 'bf16' && { 'kernels/store_words_fast': 'kernels/store_halves_fast' }),
+      },
+      threads: (band.rows * columns) / 4,
+    });
+  } else {
+    const pieces = Math.ceil(columns / piece);
+    gpu.dispatch({
+      ...common,
+      shader: 'kernels/dequantize_rows',
+      entryPoint: 'dequantize_rows',
+      uniforms: [...uniforms, piece, pieces],
+      threads: band.rows * pieces,
+    });
+  }
   gpu.release(codes);
   return x;
 }
@@ -104,7 +124,7 @@ export function dequantizeBand(
 /** Longest piece of a row that a thread of dequantize_rows.wgsl takes. */
 const longestPiece = 128;
 
-/** Columns of the pieces, each in one tile, that dequantize_rows.wgsl cuts rows into; undefined where it does not do it: formats that it does not read or write, tiles that begin within a word. */
+/** Columns of the pieces, each in one tile, that dequantize_rows.wgsl cuts rows into; undefined where neither it nor dequantize_fours_fast.wgsl does it: formats that it does not read or write, tiles that begin within a word. */
 function pieceLength(format: FormatName, output: FormatName, grid: TileGrid, columns: number): number | undefined {
   const { bits, specials } = formats[format];
   const read = bits <= 8 && specials !== 'scale' && specials !== 'fnuz';

@@ -1,5 +1,6 @@
 import type { GemmSpec } from '../../specs/types.ts';
 import type { Kernel } from '../kernel.ts';
+import { quantizeFamily } from '../quantize/variants.ts';
 import { gemmReference } from './reference.ts';
 import { gemmInputs, gemmResults } from './spec.ts';
 import { gemmFamily } from './variants.ts';
@@ -11,6 +12,6 @@ export const gemmKernel: Kernel<GemmSpec> = {
   inputs: gemmInputs,
   results: gemmResults,
   reference: (spec, inputs) => ({ d: gemmReference(spec, inputs) }),
-  families: [gemmFamily],
+  families: [quantizeFamily, gemmFamily],
   webgpu: gemmWebGpu,
 };

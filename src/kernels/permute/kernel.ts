@@ -1,5 +1,6 @@
 import type { PermuteSpec } from '../../specs/types.ts';
 import type { Kernel } from '../kernel.ts';
+import { quantizeFamily } from '../quantize/variants.ts';
 import { permuteReference } from './reference.ts';
 import { permuteInputs, permuteResults } from './spec.ts';
 import { permuteFamily } from './variants.ts';
@@ -11,6 +12,6 @@ export const permuteKernel: Kernel<PermuteSpec> = {
   inputs: permuteInputs,
   results: permuteResults,
   reference: permuteReference,
-  families: [permuteFamily],
+  families: [quantizeFamily, permuteFamily],
   webgpu: permuteWebGpu,
 };

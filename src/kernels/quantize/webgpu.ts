@@ -10,7 +10,10 @@ import type { Tier } from '../kernel.ts';
 import { tierSubstitutes } from '../tiers.ts';
 import { requireShape, requireTensor, storeScales, type TileGrid, tileGrid } from '../tiles.ts';
 import { together } from '../together.ts';
+import { chooseVariant } from '../variants.ts';
 import { formatOfTensor, type Quantized, quantizedTensors } from './reference.ts';
+import { quantizeTiles, type RowValues } from './tiles.ts';
+import { byThreads, fittingVariants, type QuantizeVariant, quantizeFamily } from './variants.ts';
 
 /** A matrix whose bands can be brought to the device as lanes of a format. */
 export interface Source {
@@ -21,6 +24,8 @@ export interface Source {
   readonly bytesPerRow: number;
   /** The lanes of a band, on the device; the caller releases them. */
   load(band: Band): GpuWords;
+  /** Values that a kernel makes as it reads them, of a band, and how it quantizes them: in the fast tier, in place of `load`, where tiles allow it. */
+  readonly made?: { readonly variant: QuantizeVariant; values(band: Band): RowValues };
 }
 
 /** Quantizes `x` [rows, columns] on a device: the amaxes, then the scales, then the codes. */
@@ -47,7 +52,17 @@ export async function quantizeSource(gpu: Gpu, source: Source, scheme: Scheme, t
   const codes = allocateCodes(dtype, rows * columns);
   const scales = allocateCodes(dtypeOfFormat[scheme.scale.type], grid.rows * grid.columns);
   const bytesPerRow = Math.max(source.bytesPerRow, laneBytes(scheme.format) * columns);
-  const plan: Plan = { gpu, source, scheme, grid, tier, codes, scales, bytesPerRow };
+  const plan: Plan = {
+    gpu,
+    source,
+    scheme,
+    grid,
+    tier,
+    variant: variantOf(gpu, source, grid, scheme, tier),
+    codes,
+    scales,
+    bytesPerRow,
+  };
   const twoLevel = scheme.scale.recipe === 'nvfp4';
   const tensorAmax = gpu.allocate(1, 'zero');
   const tensorScale = gpu.allocate(1);
@@ -72,9 +87,24 @@ interface Plan {
   readonly scheme: Scheme;
   readonly grid: TileGrid;
   readonly tier: Tier;
+  readonly variant: QuantizeVariant;
   readonly codes: Codes;
   readonly scales: Codes;
   readonly bytesPerRow: number;
+}
+
+/** The source's own variant where it fits; else the one chosen among those that do. */
+function variantOf(
+  gpu: Gpu,
+  { made, format, columns }: Source,
+  grid: TileGrid,
+  scheme: Scheme,
+  tier: Tier,
+): QuantizeVariant {
+  if (tier === 'exact') return byThreads;
+  const fitting = fittingVariants(format, columns, grid, scheme);
+  const own = fitting.find((variant) => variant === made?.variant);
+  return own ?? chooseVariant(gpu, quantizeFamily, fitting);
 }
 
 /** The whole tile rows that begin in a band, or undefined where none does. */
@@ -100,6 +130,10 @@ async function quantizeGroup(plan: Plan, group: Band, tensorAmax: GpuWords, tens
   const { gpu, source, grid } = plan;
   const tiles = Math.ceil(group.rows / grid.tileRows) * grid.columns;
   const bands = rowBands(gpu, group.start, group.start + group.rows, plan.bytesPerRow);
+  if (bands.length === 1 && plan.variant.groupMax !== undefined) {
+    await quantizeByGroups(plan, group, plan.variant.groupMax);
+    return;
+  }
   if (bands.length === 1 && isByLines(plan)) {
     await quantizeLines(plan, group, tiles);
     return;
@@ -132,6 +166,26 @@ function isByLines({ source, scheme, grid }: Plan): boolean {
   return (byRows || byColumns) && short && small && nearest && powerOfTwoRecipes.has(scheme.scale.recipe);
 }
 
+/** Scales and codes of a band of whole tiles, each tile by a group of threads. */
+async function quantizeByGroups(plan: Plan, band: Band, groupMax: string): Promise<void> {
+  const { gpu, source, scheme, grid, variant } = plan;
+  const values =
+    source.made?.variant === variant
+      ? source.made.values(band)
+      : { format: source.format, buffers: [source.load(band)] };
+  const { codes, stored } = quantizeTiles(gpu, values, band.rows, source.columns, grid, scheme, groupMax);
+  await keepBand(plan, band, codes, stored);
+  for (const buffer of [codes, stored, ...values.buffers]) gpu.release(buffer);
+}
+
+/** Reads codes and scales of a band of whole tiles back. */
+async function keepBand(plan: Plan, band: Band, codes: GpuWords, stored: GpuWords): Promise<void> {
+  const { gpu, source, scheme, grid } = plan;
+  const [first, count] = [band.start * source.columns, band.rows * source.columns];
+  const [scales] = await together([gpu.read(stored), readLanes(gpu, codes, scheme.format, plan.codes, first, count)]);
+  plan.scales.set(scales, (band.start / grid.tileRows) * grid.columns);
+}
+
 /** Scales and codes of a band of whole tiles by one dispatch. */
 async function quantizeLines(plan: Plan, band: Band, tiles: number): Promise<void> {
   const { gpu, source, scheme, grid, tier } = plan;
@@ -160,11 +214,7 @@ async function quantizeLines(plan: Plan, band: Band, tiles: number): Promise<voi
     ],
     threads,
   });
-  const [scales] = await together([
-    gpu.read(stored),
-    readLanes(gpu, codes, scheme.format, plan.codes, band.start * source.columns, count),
-  ]);
-  plan.scales.set(scales, band.start * grid.columns);
+  await keepBand(plan, band, codes, stored);
   for (const buffer of [x, codes, stored]) gpu.release(buffer);
 }
 

@@ -1,7 +1,9 @@
 import type { SwigluQuantizeSpec } from '../../specs/types.ts';
 import type { Kernel } from '../kernel.ts';
+import { quantizeFamily } from '../quantize/variants.ts';
 import { swigluQuantizeReference } from './reference.ts';
 import { swigluInputs, swigluResults } from './spec.ts';
+import { swigluFamily } from './variants.ts';
 import { swigluQuantizeWebGpu } from './webgpu.ts';
 
 /** The kernel swiglu-quantize. */
@@ -10,5 +12,6 @@ export const swigluQuantizeKernel: Kernel<SwigluQuantizeSpec> = {
   inputs: swigluInputs,
   results: (spec) => swigluResults(spec, 'act', spec.shape.inter),
   reference: swigluQuantizeReference,
+  families: [quantizeFamily, swigluFamily],
   webgpu: swigluQuantizeWebGpu,
 };

@@ -1,14 +1,18 @@
 import type { Gpu, GpuWords } from '../../backends/webgpu/gpu.ts';
 import type { FormatName } from '../../numerics/formats.ts';
+import type { Scheme } from '../../numerics/scheme.ts';
 import type { SwigluFields, SwigluQuantizeSpec } from '../../specs/kernels/swiglu-quantize.ts';
 import { allocateCodes, dtypeOfFormat, type Tensors } from '../../tensors/tensor.ts';
 import { type Band, laneBytes, laneWords, readLanes, rowBands, uploadBand } from '../bands.ts';
 import { formatConstants } from '../constants.ts';
 import type { Tier } from '../kernel.ts';
 import { formatOfTensor, quantizedTensors } from '../quantize/reference.ts';
-import { quantizeSource } from '../quantize/webgpu.ts';
+import type { RowValues } from '../quantize/tiles.ts';
+import { quantizeSource, type Source } from '../quantize/webgpu.ts';
 import { tierSubstitutes } from '../tiers.ts';
+import { chooseVariant } from '../variants.ts';
 import { type SwigluOperands, swigluOperands } from './reference.ts';
+import { fittingSwigluVariants, swigluFamily } from './variants.ts';
 
 /** A band of a pass's result as lanes of `output`, on the device; the caller releases them. */
 export type BandMaker = (band: Band, output: FormatName) => GpuWords;
@@ -22,12 +26,37 @@ export async function swigluQuantizeWebGpu(
 ): Promise<Tensors> {
   const operands = swigluOperands(spec, inputs);
   const make: BandMaker = (band, output) => actBand(gpu, operands, band, output, tier);
-  return swigluOnDevice(
-    gpu,
-    spec,
-    { name: 'act', columns: spec.shape.inter, bytesPerRow: xBytes(operands), make },
-    tier,
-  );
+  const result = { name: 'act', columns: spec.shape.inter, bytesPerRow: xBytes(operands), make };
+  const made = spec.scheme === undefined || tier === 'exact' ? undefined : actAsMade(gpu, operands, spec.scheme);
+  return swigluOnDevice(gpu, spec, { ...result, made }, tier);
+}
+
+/** act made where it is quantized, if that is the variant to take. */
+function actAsMade(gpu: Gpu, operands: SwigluOperands, scheme: Scheme): Source['made'] {
+  const { rows, inter } = operands;
+  const fitting = fittingSwigluVariants(rows, inter, scheme);
+  const variant = chooseVariant(gpu, swigluFamily, fitting).quantize;
+  return variant && { variant, values: (band) => actValues(gpu, operands, band) };
+}
+
+/** What a kernel makes act of a band of. */
+function actValues(gpu: Gpu, operands: SwigluOperands, band: Band): RowValues {
+  return {
+    format: formatOfTensor(operands.x),
+    substitutes: { 'kernels/row_values_fast': 'kernels/row_swiglu_fast' },
+    constants: swigluConstants(operands),
+    limit: operands.clamp,
+    buffers: uploadOperands(gpu, operands, band),
+  };
+}
+
+/** x, weights and slots of a band's rows. */
+function uploadOperands(
+  gpu: Gpu,
+  { inter, x, weights, rowToSlot }: SwigluOperands,
+  band: Band,
+): readonly [GpuWords, GpuWords, GpuWords] {
+  return [uploadBand(gpu, x.codes, 2 * inter, band), uploadRows(gpu, weights, band), uploadRows(gpu, rowToSlot, band)];
 }
 
 /** Bytes of a row of x on the device. */
@@ -42,19 +71,28 @@ export interface BandedResult {
   /** Largest number of bytes that a row takes on the way. */
   readonly bytesPerRow: number;
   readonly make: BandMaker;
+  /** How its values are made where they are quantized, if they are. */
+  readonly made?: Source['made'];
 }
 
 /** The bands as the spec wants them: quantized, or read as they are. */
 export async function swigluOnDevice(
   gpu: Gpu,
   spec: SwigluFields,
-  { name, columns, bytesPerRow, make }: BandedResult,
+  { name, columns, bytesPerRow, make, made }: BandedResult,
   tier: Tier,
 ): Promise<Tensors> {
   const { rows } = spec.shape;
   if (spec.scheme !== undefined) {
     const load = (band: Band): GpuWords => make(band, 'f32');
-    const source = { rows, columns, format: 'f32' as const, bytesPerRow: Math.max(bytesPerRow, 4 * columns), load };
+    const source: Source = {
+      rows,
+      columns,
+      format: 'f32',
+      bytesPerRow: Math.max(bytesPerRow, 4 * columns),
+      load,
+      made,
+    };
     return quantizedTensors(await quantizeSource(gpu, source, spec.scheme, tier));
   }
   const output = spec.output ?? 'bf16';
@@ -85,9 +123,7 @@ export function swigluConstants({ x, weights, rowToSlot }: SwigluOperands): Reco
 function actBand(gpu: Gpu, operands: SwigluOperands, band: Band, output: FormatName, tier: Tier): GpuWords {
   const { inter } = operands;
   const count = band.rows * inter;
-  const x = uploadBand(gpu, operands.x.codes, 2 * inter, band);
-  const weights = uploadRows(gpu, operands.weights, band);
-  const slots = uploadRows(gpu, operands.rowToSlot, band);
+  const [x, weights, slots] = uploadOperands(gpu, operands, band);
   const words = laneWords(output, count);
   const act = gpu.allocate(words);
   gpu.dispatch({

@@ -65,6 +65,26 @@ describeGpu('a trial of variants', () => {
     expect(permute.chosen).toBe('threads');
   });
 
+  it.each([
+    ['quantize', 'kernels/offered_max_fast', 'i < first + SPAN', 'i + step < first + SPAN', /groups/],
+    [
+      'quantize',
+      'kernels/group_max_subgroups_fast',
+      'max(largest, subgroupShuffleXor(largest, distance))',
+      'largest',
+      /^subgroups/,
+    ],
+    ['quantize', 'numerics/encode4_fast', '+ vec4(ENCODE4_HALF)', '', /groups/],
+    ['dequantize', 'numerics/decode4_fast', '+ vec4(DECODE4_REBIAS)', '', /fours/],
+    ['swiglu-quantize', 'kernels/row_swiglu_fast', 'at + parameters.row_fours', 'at', /fused/],
+  ])('%s: refuses what %s makes wrong', async (family, file, from, to, wrong) => {
+    const { chosen, refused } = await refusals(family, [file, from, to]);
+    const able = [...refused.keys()];
+    expect(able.filter((name) => refused.get(name) !== undefined)).toEqual(able.filter((name) => wrong.test(name)));
+    expect(able.some((name) => wrong.test(name))).toBe(!/subgroups/.test(file) || newGpu().has('subgroups'));
+    expect(chosen).not.toMatch(wrong);
+  });
+
   it('does not offer what takes a feature that the adapter lacks', async () => {
     const family = quick('gemm');
     const [first] = family.variants;

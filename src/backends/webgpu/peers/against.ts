@@ -25,7 +25,7 @@ export interface AgainstTimes {
 }
 
 /** Dispatches that quantize a product's operands: the peers are given theirs, and so is the product. */
-const quantizing: readonly string[] = ['amax', 'tile_scales', 'quantize', 'quantize_lines'].map(
+const quantizing: readonly string[] = ['amax', 'tile_scales', 'quantize', 'quantize_lines', 'quantize_tiles_fast'].map(
   (name) => `kernels/${name}`,
 );
 
