@@ -1,5 +1,6 @@
 import { type DenoGlobal, serveInDeno } from './deno-host.ts';
 import { adapterOf, argument, logToStderr } from './host-arguments.ts';
+import { napWhileWaiting } from './naps.ts';
 import { type Channel, type Jobs, serve } from './serve.ts';
 import type { Host } from './session.ts';
 
@@ -25,6 +26,7 @@ async function serveInNode(node: NodeGlobal, jobs: Jobs): Promise<void> {
   logToStderr();
   const dawn = (await import(/* @vite-ignore */ argument(node.argv, 'dawn')!)) as DawnModule;
   Object.assign(globalThis, dawn.globals);
+  napWhileWaiting(dawn.globals);
   const version = argument(node.argv, 'dawn-version');
   const runtime = `node ${node.versions.node} (dawn${version ? `, webgpu ${version}` : ''})`;
   const host: Host = { runtime, gpu: dawn.create([]), adapter: adapterOf(node.argv) };
