@@ -1,5 +1,6 @@
 import { kernelOf } from '../../kernels/index.ts';
 import { materializeInputs } from '../../kernels/inputs.ts';
+import type { Tier } from '../../kernels/kernel.ts';
 import type { ResolvedSpec } from '../../specs/types.ts';
 import { type Dispatch, type Gpu, type GpuWords, workgroupSize } from './gpu.ts';
 import { linkShader, type ShaderSources } from './link.ts';
@@ -10,16 +11,22 @@ export interface RunShaders {
   readonly dispatched: readonly string[];
   /** Those that they include. */
   readonly included: readonly string[];
+  /** Variants that were taken, as `family=variant`. */
+  readonly variants: readonly string[];
 }
 
 /** What a common device binds at once; a kernel splits its work past it, into dispatches of the same shaders. */
 const maxBindingBytes = 128 * 2 ** 20;
 
 /**
- * The shaders that a spec runs in the exact tier, without a device: the kernel is gone through, dispatches are written down, and what it reads
- * back is zero. Throws where an included shader is missing.
+ * The shaders that a spec runs, without a device: the kernel is gone through, dispatches are written down, and what it reads back is zero. In
+ * the fast tier, those of an adapter without features or choices. Throws where an included shader is missing.
  */
-export async function shadersOf(spec: ResolvedSpec, sources?: ShaderSources): Promise<RunShaders> {
+export async function shadersOf(
+  spec: ResolvedSpec,
+  sources?: ShaderSources,
+  tier: Tier = 'exact',
+): Promise<RunShaders> {
   const dispatched = new Set<string>();
   const linked = new Set<string>();
   const gpu: Gpu = {
@@ -38,6 +45,7 @@ export async function shadersOf(spec: ResolvedSpec, sources?: ShaderSources): Pr
     release: () => undefined,
   };
   const kernel = kernelOf(spec);
-  await kernel.webgpu(gpu, spec as never, materializeInputs(kernel.inputs(spec as never)), 'exact');
-  return { dispatched: [...dispatched], included: [...linked].filter((path) => !dispatched.has(path)) };
+  await kernel.webgpu(gpu, spec as never, materializeInputs(kernel.inputs(spec as never)), tier);
+  const included = [...linked].filter((path) => !dispatched.has(path));
+  return { dispatched: [...dispatched], included, variants: [...gpu.taken] };
 }

@@ -2,6 +2,7 @@ import { Fp8labError } from '../../errors.ts';
 import { families, kernelOf } from '../../kernels/index.ts';
 import { materializeInputs } from '../../kernels/inputs.ts';
 import { farFrom } from '../../kernels/near.ts';
+import { together } from '../../kernels/together.ts';
 import { type Family, lackedBy, type SpecFields, type VariantChoices } from '../../kernels/variants.ts';
 import { resolveSpec } from '../../specs/resolve.ts';
 import type { ResolvedSpec } from '../../specs/types.ts';
@@ -59,42 +60,50 @@ function caseOf(fields: SpecFields): Case {
 }
 
 async function tryFamily(device: GPUDevice, family: Family, shaders?: ShaderSources): Promise<Tried[]> {
+  const has = (feature: string): boolean => device.features.has(feature);
+  const able = family.variants.filter((variant) => lackedBy({ has }, variant).length === 0);
+  const runs = able.map(({ name }) => createGpu(device, { shaders, variants: { [family.name]: name } }));
+  const cases = casesOf(family);
+  try {
+    // Side by side, for most of it is compiling.
+    const prepared = await together(runs.map((gpu) => prepare(gpu, cases)));
+    const dispatches = prepared.filter((each) => typeof each !== 'string');
+    const times = await timeInRounds(runs[0]!, withoutCommon(dispatches), measured);
+    return able.map(({ name: variant }, i) => {
+      const what = prepared[i]!;
+      if (typeof what === 'string') return { family: family.name, variant, refused: what };
+      return { family: family.name, variant, time: leastTime(times[dispatches.indexOf(what)]!) };
+    });
+  } finally {
+    for (const gpu of runs) await gpu.destroyRun();
+  }
+}
+
+/** What a family is tried on. */
+interface Cases {
+  readonly verified: readonly (Case & { readonly expected: Tensors })[];
+  readonly timed: readonly Case[];
+}
+
+function casesOf(family: Family): Cases {
   const verified = family.verified.map(caseOf).map((given) => ({
     ...given,
     expected: kernelOf(given.spec).reference(given.spec as never, given.inputs),
   }));
-  const timed = family.timed.map(caseOf);
-  const gpus: OwnedGpu[] = [];
-  const dispatches = new Map<string, readonly Dispatch[]>();
-  const refused: Tried[] = [];
+  return { verified, timed: family.timed.map(caseOf) };
+}
+
+/** The dispatches to be timed, or why the variant is refused. Throws where the device is lost, which is no variant's fault. */
+async function prepare(gpu: OwnedGpu, { verified, timed }: Cases): Promise<readonly Dispatch[] | string> {
   try {
-    for (const { name } of family.variants.filter(
-      (variant) => lackedBy({ has: (it) => device.features.has(it) }, variant).length === 0,
-    )) {
-      const gpu = createGpu(device, { shaders, variants: { [family.name]: name } });
-      gpus.push(gpu);
-      try {
-        for (const { spec, inputs, expected } of verified) {
-          const wrong = farFrom(await kernelOf(spec).webgpu(gpu, spec as never, inputs, 'fast'), expected);
-          if (wrong !== undefined) throw new Error(wrong);
-        }
-        dispatches.set(name, await dispatchesOf(gpu, timed));
-      } catch (error) {
-        // Nobody's fault but the device's: what is left of a trial then says nothing of variants.
-        if (error instanceof Fp8labError && error.code === 'device-lost') throw error;
-        refused.push({
-          family: family.name,
-          variant: name,
-          refused: error instanceof Error ? error.message : String(error),
-        });
-      }
+    for (const { spec, inputs, expected } of verified) {
+      const wrong = farFrom(await kernelOf(spec).webgpu(gpu, spec as never, inputs, 'fast'), expected);
+      if (wrong !== undefined) return wrong;
     }
-    const times = await timeInRounds(gpus[0]!, withoutCommon([...dispatches.values()]), measured);
-    return [...dispatches.keys()]
-      .map((variant, i): Tried => ({ family: family.name, variant, time: leastTime(times[i]!) }))
-      .concat(refused);
-  } finally {
-    for (const gpu of gpus) await gpu.destroyRun();
+    return await dispatchesOf(gpu, timed);
+  } catch (error) {
+    if (error instanceof Fp8labError && error.code === 'device-lost') throw error;
+    return error instanceof Error ? error.message : String(error);
   }
 }
 

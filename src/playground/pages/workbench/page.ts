@@ -47,7 +47,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   let places: readonly CompilerPlace[] = [];
   let list: readonly ShippedSpec[] = [];
   /** What the spec runs, once it is known, and the spec that it is known of. */
-  let ran: RunShaders = { dispatched: [], included: [] };
+  let ran: RunShaders = { dispatched: [], included: [], variants: [] };
   let ranBy = '';
   const bench = new WorkerClient<BenchJobs>(
     'the workbench',
@@ -137,7 +137,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     const known = found !== undefined && found.work <= mostWork ? bench.call('shaders', found.spec) : undefined;
     const shaders = await known?.catch(() => undefined);
     if (ranBy !== label || signal.aborted) return;
-    ran = shaders ?? { dispatched: [], included: [] };
+    ran = shaders ?? { dispatched: [], included: [], variants: [] };
     files.list(names(), ran);
     showFile();
   };
