@@ -1,23 +1,25 @@
 // The fast tier by cooperation: a workgroup of 8 x 8 threads brings STEP words of its rows of A and B into its own memory, where each is
-// read eight times. For adapters whose barriers are cheap; operands and blocks are those of gemm_registers_fast.wgsl.
+// read eight times. For adapters whose barriers are cheap; what lies in that memory, and of what words, is the included tile's.
 #include "kernels/gemm_promote_fast.wgsl"
 #include "kernels/gemm_panel.wgsl"
+#include "kernels/gemm_tile_pairs_fast.wgsl"
 
 const SIDE = 8u;
-const STEP = 8u;
 const A_GROUPS = SIDE * ROW_GROUPS;
 const B_GROUPS = SIDE * COLUMN_GROUPS;
 
-// Word after word, the groups of one word side by side.
-var<workgroup> tile_a: array<vec4<u32>, STEP * A_GROUPS>;
-var<workgroup> tile_b: array<vec4<u32>, STEP * B_GROUPS>;
+// Values of four rows, or columns, at the two k of a pair.
+struct Pair {
+  low: vec4<f32>,
+  high: vec4<f32>,
+}
 
 // Groups past the edge read the last one: they are computed and not written.
 fn fill_a(first_group: u32, word: u32, count: u32, local: u32) {
   for (var i = local; i < count * A_GROUPS; i += u32(WORKGROUP_SIZE)) {
     let at = i / A_GROUPS;
     let group = min(first_group + i - at * A_GROUPS, parameters.row_groups - 1u);
-    tile_a[i] = a[group * parameters.row_words + word + at];
+    keep_a(at, i - at * A_GROUPS, a[group * parameters.row_words + word + at]);
   }
 }
 
@@ -26,7 +28,7 @@ fn fill_b(first_group: u32, word: u32, count: u32, local: u32) {
     let at = i / B_GROUPS;
     let group = min(first_group + i - at * B_GROUPS, parameters.column_groups - 1u);
     let start = panel_start(group, parameters.column_groups, parameters.row_words, PANEL);
-    tile_b[i] = b[start + (word + at) * panel_width(group, parameters.column_groups, PANEL)];
+    keep_b(at, i - at * B_GROUPS, b[start + (word + at) * panel_width(group, parameters.column_groups, PANEL)]);
   }
 }
 
@@ -80,19 +82,15 @@ fn multiply(
       fill_a(first_row_group, word, count, local);
       fill_b(first_column_group, word, count, local);
       workgroupBarrier();
-      for (var i = 0u; i < count; i++) {
+      for (var i = 0u; i < PAIRS * count; i++) {
 #each c COLUMN_GROUPS
-        let pair_b$c = tile_b[i * B_GROUPS + at_b$c];
-        let low_b$c = low_half(pair_b$c);
-        let high_b$c = high_half(pair_b$c);
+        let b$c = pair_of_b(i, at_b$c);
 #end
 #each g ROW_GROUPS
-        let pair_a$g = tile_a[i * A_GROUPS + at_a$g];
-        let low_a$g = low_half(pair_a$g);
-        let high_a$g = high_half(pair_a$g);
+        let a$g = pair_of_a(i, at_a$g);
 #each r 4
 #each c COLUMN_GROUPS
-        part$g$r$c = (part$g$r$c + low_a$g[$r] * low_b$c) + high_a$g[$r] * high_b$c;
+        part$g$r$c = (part$g$r$c + a$g.low[$r] * b$c.low) + a$g.high[$r] * b$c.high;
 #end
 #end
 #end

@@ -10,7 +10,8 @@ const leastSqnr = 30;
 
 /** Of each kernel the first specs that are no edge cases: those look for bits that single precision need not give. */
 const chosen: string[] = [];
-const specs = (await shippedSpecs(fileURLToPath(new URL('../../specs', import.meta.url)))).filter(({ spec }) => {
+const shipped = await shippedSpecs(fileURLToPath(new URL('../../specs', import.meta.url)));
+const specs = shipped.filter(({ spec }) => {
   const ordinary = !spec.large && !/^(edge|long|wild|near|arithmetic|combine|promote)/.test(spec.name);
   if (!ordinary || chosen.filter((kernel) => kernel === spec.kernel).length >= 4) return false;
   chosen.push(spec.kernel);
@@ -21,8 +22,21 @@ const wanted: [string, VariantChoices, typeof specs][] = [
   ['by trial', {}, specs],
   [
     'by groups of threads',
-    { quantize: 'workgroups', dequantize: 'fours', 'swiglu-quantize': 'fused-workgroups', gemm: 'shared-64x64' },
-    specs.filter(({ spec: { kernel } }) => ['requantize', 'swiglu-quantize', 'gemm'].includes(kernel)),
+    {
+      quantize: 'workgroups',
+      dequantize: 'fours',
+      'swiglu-quantize': 'fused-workgroups',
+      gemm: 'halves-64x64',
+      gate: 'workgroups',
+      permute: 'workgroups',
+    },
+    [
+      ...specs.filter(({ spec: { kernel } }) =>
+        ['requantize', 'swiglu-quantize', 'gemm', 'grouped-gemm', 'gate', 'permute'].includes(kernel),
+      ),
+      // Subnormal codes, and e5m2's: halves in workgroup memory must keep both.
+      ...shipped.filter(({ label }) => ['gemm/edge-small-codes', 'gemm/edge-exact-e5m2'].includes(label)),
+    ],
   ],
 ];
 

@@ -34,7 +34,7 @@ const termsOf = (model: TensorCoreModel, tier: Tier): number =>
   tier === 'exact' && model.kind === 'aligned' ? model.terms : 1;
 
 /** Layout of k under an arithmetic, with `kPerWord` values in a word. */
-export function blockLayout(arithmetic: Arithmetic, k: number, tier: Tier, kPerWord: 1 | 2 = 1): BlockLayout {
+export function blockLayout(arithmetic: Arithmetic, k: number, tier: Tier, kPerWord: 1 | 2 | 4 = 1): BlockLayout {
   const block = arithmetic.promoteEvery === 0 ? k : Math.min(arithmetic.promoteEvery, k);
   const words = (count: number): number => Math.ceil(wordsOf(arithmetic.model, count, tier) / kPerWord);
   const whole = Math.floor(k / block);
@@ -136,8 +136,15 @@ function fastPlan(spec: ProductSpec, variant: GemmVariant): ProductPlan {
   const { rowGroups, columnGroups, panel } = variant;
   const blocks = { ROW_GROUPS: rowGroups, COLUMN_GROUPS: columnGroups, PANEL: panel };
   const plan = valuesPlan(variant.shader, spec);
-  return { ...plan, variant, constants: { ...plan.constants, ...(variant === plain ? {} : blocks) } };
+  const codes = { A_E5M2: isE5m2(spec.a), B_E5M2: isE5m2(spec.b) };
+  return {
+    ...plan,
+    variant,
+    constants: { ...plan.constants, ...(variant === plain ? {} : blocks), ...(variant.kPerWord === 4 && codes) },
+  };
 }
+
+const isE5m2 = ({ scheme }: ProductSpec['a']): number => (scheme.format === 'e5m2' ? 1 : 0);
 
 const valuesPlan = (shader: string, spec: ProductSpec): ProductPlan => ({
   shader,

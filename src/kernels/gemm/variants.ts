@@ -13,8 +13,8 @@ export interface GemmVariant extends Variant {
   readonly workgroup: readonly [number, number];
   /** Groups of four columns of B that lie side by side in memory; 1: each group is a stream of its own. */
   readonly panel: number;
-  /** Values of k in a word of an operand: two are bf16. */
-  readonly kPerWord: 1 | 2;
+  /** Values of k in a word of an operand: one is f32, two are bf16, four are 8-bit codes. */
+  readonly kPerWord: 1 | 2 | 4;
   /** The least rows and columns where its blocks are worth it. */
   readonly least: readonly [number, number];
   /** Files included in place of others. */
@@ -48,36 +48,52 @@ const registers = {
   least: [8, 256],
 } as const;
 
+const shared = {
+  shader: 'kernels/gemm_shared_fast',
+  rowGroups: 2,
+  columnGroups: 2,
+  workgroup: [8, 8],
+  panel: 64,
+  least: [8, 8],
+} as const;
+
 /** The fast tier's variants, those without barriers first: the first that fits is taken where no trial was made. */
 export const fastVariants: readonly [GemmVariant, ...GemmVariant[]] = [
   { name: 'panels-8x8', ...registers, rowGroups: 2, columnGroups: 2, panel: 64 },
   { name: 'streams-8x8', ...registers, rowGroups: 2, columnGroups: 2, panel: 1 },
   { name: 'streams-8x16', ...registers, rowGroups: 2, columnGroups: 4, panel: 1 },
   { name: 'streams-16x16', ...registers, rowGroups: 4, columnGroups: 4, panel: 1 },
+  { name: 'shared-64x64', ...shared, kPerWord: 2 },
   {
-    name: 'shared-64x64',
-    shader: 'kernels/gemm_shared_fast',
+    name: 'halves-64x64',
+    ...shared,
+    kPerWord: 4,
+    substitutes: { 'kernels/gemm_tile_pairs_fast': 'kernels/gemm_tile_halves_fast' },
+    needs: ['shader-f16'],
+  },
+  {
+    name: 'subgroups-8x8',
+    ...registers,
+    shader: 'kernels/gemm_subgroups_fast',
     rowGroups: 2,
     columnGroups: 2,
-    workgroup: [8, 8],
     panel: 64,
-    kPerWord: 2,
-    least: [8, 8],
+    needs: ['subgroups'],
   },
   plain,
 ];
 
-function product(m: number, n: number, k: number): SpecFields {
-  const operand = (scheme: string, seed: number) => ({ scheme, input: { generate: 'normal', seed } });
-  const operands = { a: operand('activation-1x128-pow2', 1), b: operand('weight-128x128-pow2', 2) };
-  return { kernel: 'gemm', shape: { m, n, k }, ...operands, output: 'f32' };
+function product(m: number, n: number, k: number, format: FormatName = 'e4m3'): SpecFields {
+  const operand = (scheme: unknown, seed: number) => ({ scheme, input: { generate: 'normal', seed } });
+  const a = operand({ preset: 'activation-1x128-pow2', format }, 1);
+  return { kernel: 'gemm', shape: { m, n, k }, a, b: operand('weight-128x128-pow2', 2), output: 'f32' };
 }
 
-/** Products of a trial: a ragged one, and one of whole tiles. */
+/** Products of a trial: a ragged one of both 8-bit formats, and one of whole tiles. */
 export const gemmFamily: Family = {
   name: 'gemm',
   variants: fastVariants,
-  verified: [product(20, 516, 200)],
+  verified: [product(20, 516, 200, 'e5m2')],
   timed: [product(256, 512, 512)],
 };
 
@@ -87,16 +103,24 @@ const fitsBf16 = (name: FormatName): boolean => {
   return mantissaBits <= 7 && exponentBits <= 8;
 };
 
+/** Codes of a byte that f16 has the values of. */
+const fitsHalves = (name: FormatName): boolean => name === 'e4m3' || name === 'e5m2';
+
+/** Whether a format is one that a word holds so many values of. */
+const fitsWord = { 1: () => true, 2: fitsBf16, 4: fitsHalves } as const;
+
 /** Longest block of k that one dispatch sums without a cut, whatever the adapter. */
 const longestBlock = 2 ** 14;
 
 /** The fast variants that compute a spec's product, never empty. */
 export function fittingVariants({ shape, a, b, arithmetic }: ProductSpec): readonly [GemmVariant, ...GemmVariant[]] {
-  const asPairs = fitsBf16(a.scheme.format) && fitsBf16(b.scheme.format);
   const uncut = Math.min(arithmetic.promoteEvery || shape.k, shape.k) <= longestBlock;
   const [first, ...rest] = fastVariants.filter(
     ({ kPerWord, least: [rows, columns] }) =>
-      (kPerWord === 1 || (asPairs && uncut)) && shape.m >= rows && shape.n >= columns,
+      (kPerWord === 1 || uncut) &&
+      [a, b].every(({ scheme }) => fitsWord[kPerWord](scheme.format)) &&
+      shape.m >= rows &&
+      shape.n >= columns,
   );
   return [first ?? plain, ...rest];
 }

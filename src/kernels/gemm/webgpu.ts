@@ -3,7 +3,7 @@ import type { Scheme } from '../../numerics/scheme.ts';
 import type { GemmSpec } from '../../specs/types.ts';
 import { allocateCodes, type Codes, dtypeOfFormat, type Tensor, type Tensors } from '../../tensors/tensor.ts';
 import { type Band, laneBytes, laneWords, readLanes, uploadBand } from '../bands.ts';
-import { formatConstants } from '../constants.ts';
+import { type Constants, formatConstants } from '../constants.ts';
 import { operandOnHost, tileFactorsOnDevice } from '../dequantize/webgpu.ts';
 import type { Tier } from '../kernel.ts';
 import { formatOfTensor, type Quantized } from '../quantize/reference.ts';
@@ -83,30 +83,46 @@ function side(gpu: Gpu, quantized: Quantized, scheme: Scheme, tier: Tier): Side 
 const groupsOf = (rows: number): number => Math.ceil(rows / 4);
 
 /** A band of an operand as words for products, four rows side by side, `panel` such groups side by side. */
-function pack({ gpu, spec, layout, plan }: Run, { scheme, codes }: Side, band: Band, panel = 1): GpuWords {
+function pack(run: Run, { scheme, codes }: Side, band: Band, panel = 1): GpuWords {
+  const { gpu, spec, layout, plan } = run;
   const { k } = spec.shape;
   const source = uploadBand(gpu, codes, k, band);
   const groups = groupsOf(band.rows);
   const operand = gpu.allocate(4 * groups * layout.rowWords * plan.operandWords);
-  const whole = laneBytes(scheme.format) === 1 && k % 4 === 0 && layout.block % 4 === 0;
-  const byWords = plan.variant.kPerWord === 2 && whole;
+  const { constants, wordThreads, ...shader } = packing(run, scheme);
   gpu.dispatch({
-    shader: byWords ? 'kernels/gemm_pairs' : 'kernels/gemm_operand',
-    entryPoint: byWords ? 'pack_pairs' : 'pack_operand',
-    constants: {
-      ...formatConstants('INPUT', scheme.format),
-      ...(byWords ? {} : packConstants(spec.arithmetic.model, plan)),
-      PANEL: panel,
-    },
+    ...shader,
+    constants: { ...formatConstants('INPUT', scheme.format), ...constants, PANEL: panel },
     uniforms: [band.rows, k, layout.block, layout.blockWords, layout.rowWords, groups],
     buffers: [
       { buffer: source, access: 'read' },
       { buffer: operand, access: 'read_write' },
     ],
-    threads: byWords ? (groups * k) / 4 : groups * layout.rowWords,
+    threads: groups * wordThreads,
   });
   gpu.release(source);
   return operand;
+}
+
+/** The shader that packs an operand, and the threads that the words of four rows take. */
+function packing({ spec, layout, plan }: Run, { format }: Scheme) {
+  const { k } = spec.shape;
+  /** Words of codes lie in one row and one block. */
+  const whole = laneBytes(format) === 1 && k % 4 === 0 && layout.block % 4 === 0;
+  const wordThreads = layout.rowWords;
+  if (plan.variant.kPerWord === 4) {
+    return {
+      shader: 'kernels/gemm_codes',
+      entryPoint: 'pack_codes',
+      constants: { WHOLE: whole ? 1 : 0 } as Constants,
+      wordThreads,
+    };
+  }
+  if (plan.variant.kPerWord === 2 && whole) {
+    return { shader: 'kernels/gemm_pairs', entryPoint: 'pack_pairs', constants: {}, wordThreads: k / 4 };
+  }
+  const constants = packConstants(spec.arithmetic.model, plan);
+  return { shader: 'kernels/gemm_operand', entryPoint: 'pack_operand', constants, wordThreads };
 }
 
 /** Rows `rows` of A by rows `columns` of B into D. */

@@ -45,9 +45,11 @@ describeGpu('a trial of variants', () => {
       'gemm',
       ['kernels/gemm_fast', 'r0 += x.x * y;', 'r0 += x.y * y;'],
       ['kernels/gemm_shared_fast', 'fn multiply(', 'no function('],
+      ['kernels/gemm_subgroups_fast', 'subgroupShuffle(own_a$g, i)', 'own_a$g'],
     );
     expect(refused.get('plain')).toMatch(/differs from the reference/);
     expect(refused.get('shared-64x64')).toMatch(/WGSL compiler refuses/);
+    if (newGpu().has('subgroups')) expect(refused.get('subgroups-8x8')).toMatch(/differs from the reference/);
     expect(chosen).toMatch(/panels|streams/);
   });
 

@@ -1,0 +1,102 @@
+// The fast tier by subgroups: threads stand as in gemm_registers_fast.wgsl, and so all of a workgroup want the same words of A. Each lane loads
+// another k's, side by side in memory, and hands it to the others: no workgroup memory and no barrier, whatever a subgroup's size.
+enable subgroups;
+#include "kernels/gemm_promote_fast.wgsl"
+#include "kernels/gemm_panel.wgsl"
+
+const THREADS = u32(WORKGROUP_SIZE);
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn multiply(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+  @builtin(subgroup_invocation_id) lane: u32,
+  @builtin(subgroup_size) size: u32,
+) {
+  let place = block_place(workgroup, groups, parameters.column_groups, COLUMN_GROUPS);
+  let row_group = place.row * ROW_GROUPS;
+  if (row_group >= parameters.row_groups) {
+    return;
+  }
+  let lanes = min(size, THREADS);
+  let row_words = parameters.row_words;
+  let stride = parameters.column_groups;
+  // Neighbours read neighbours of B. Groups past an edge read the last one: they are computed and not written.
+#each c COLUMN_GROUPS
+  let column$c = place.first_column + $cu * THREADS + local;
+  let read$c = min(column$c, stride - 1u);
+  let start_b$c = panel_start(read$c, stride, row_words, PANEL);
+  let step_b$c = panel_width(read$c, stride, PANEL);
+#end
+#each g ROW_GROUPS
+  let start_a$g = min(row_group + $gu, parameters.row_groups - 1u) * row_words;
+  let out$g = 4u * (row_group + $gu) * stride;
+#each r 4
+#each c COLUMN_GROUPS
+  var sum$g$r$c = vec4<u32>();
+  if (parameters.first_word > 0u && row_group + $gu < parameters.row_groups && column$c < stride) {
+    sum$g$r$c = product[out$g + $ru * stride + column$c];
+  }
+#end
+#end
+#end
+  var word = parameters.first_word;
+  while (word < parameters.last_word) {
+    let block = word / parameters.block_words;
+    let stop = min((block + 1u) * parameters.block_words, parameters.last_word);
+#each g ROW_GROUPS
+#each r 4
+#each c COLUMN_GROUPS
+    var part$g$r$c = vec4<f32>();
+#end
+#end
+#end
+    for (; word < stop; word += lanes) {
+      let count = min(lanes, stop - word);
+      let own = word + min(lane, count - 1u);
+#each g ROW_GROUPS
+      let own_a$g = a[start_a$g + own];
+#end
+      for (var i = 0u; i < count; i++) {
+#each c COLUMN_GROUPS
+        let pair_b$c = b[start_b$c + (word + i) * step_b$c];
+        let low_b$c = low_half(pair_b$c);
+        let high_b$c = high_half(pair_b$c);
+#end
+#each g ROW_GROUPS
+        let pair_a$g = subgroupShuffle(own_a$g, i);
+        let low_a$g = low_half(pair_a$g);
+        let high_a$g = high_half(pair_a$g);
+#each r 4
+#each c COLUMN_GROUPS
+        part$g$r$c = (part$g$r$c + low_a$g[$r] * low_b$c) + high_a$g[$r] * high_b$c;
+#end
+#end
+#end
+      }
+    }
+    word = stop;
+    let k = block * parameters.block;
+#each c COLUMN_GROUPS
+    let factors_b$c = b_factors4(4u * column$c, k);
+#end
+#each g ROW_GROUPS
+#each r 4
+    let factor_a$g$r = a_factor(4u * (row_group + $gu) + $ru, k);
+#each c COLUMN_GROUPS
+    sum$g$r$c = promote(sum$g$r$c, part$g$r$c, factor_a$g$r, factors_b$c);
+#end
+#end
+#end
+  }
+#each g ROW_GROUPS
+#each c COLUMN_GROUPS
+  if (row_group + $gu < parameters.row_groups && column$c < stride) {
+#each r 4
+    product[out$g + $ru * stride + column$c] = sum$g$r$c;
+#end
+  }
+#end
+#end
+}
