@@ -16,10 +16,13 @@ const masks = { mask: { generate: 'mask', share: 0.4 } };
 
 /** Ties, NaN and infinities of every score and group score; one expert, all of them, more than threads, and fewer than lie in a word of keys. */
 const specs: readonly (readonly [string, GateSpec])[] = [
-  ['ties, groups, a bias', gateSpec(37, 256, 'deepseek-v3', { ...logits('near-ties'), ...bias, ...masks })],
+  [
+    'ties, a bias',
+    gateSpec(37, 256, { ...plain, groups: 8, topkGroups: 4 }, { ...logits('near-ties'), ...bias, ...masks }),
+  ],
   ['any bits', gateSpec(70, 12, { topk: 3, groups: 6, topkGroups: 5 }, { ...logits('bits', 'f16'), ...bias })],
   ['a softmax of ties', gateSpec(21, 130, 'qwen3-moe', logits('near-ties'))],
-  ['a softmax of any bits', gateSpec(70, 3, { score: 'softmax', topk: 2 }, logits('bits', 'bf16'))],
+  ['a softmax of any bits', gateSpec(21, 131, 'qwen3-moe', logits('bits', 'bf16'))],
   [
     'equal logits',
     gateSpec(5, 100, { ...plain, topk: 5, groups: 4, topkGroups: 2, groupScore: 'max' }, logits('zero')),

@@ -180,6 +180,7 @@ function chooseTogether(
   const { gpu, spec } = run;
   const { experts } = spec.shape;
   const { topk, groups, topkGroups, groupScore } = spec.gate;
+  const limited = limitsGroups(spec);
   const chosen = gpu.allocate(tokens * topk);
   const lanesOwn = by === 'subgroup' ? [gpu.allocate(tokens * experts), gpu.allocate(tokens * groups)] : [];
   gpu.dispatch({
@@ -189,8 +190,8 @@ function chooseTogether(
     constants: {
       ...scoreConstants(spec),
       HAS_BIAS: spec.bias === undefined ? 0 : 1,
-      LIMITED: limitsGroups(spec) ? 1 : 0,
-      TOP2: groupScore === 'top2-sum' ? 1 : 0,
+      LIMITED: limited ? 1 : 0,
+      TOP2: limited && groupScore === 'top2-sum' ? 1 : 0,
       ...(by === 'workgroup' && { QUADS: Math.ceil(experts / 4) }),
     },
     uniforms: [tokens, experts, topk, groups, experts / groups, topkGroups],
