@@ -23,7 +23,8 @@ const wanted: [string, VariantChoices, typeof specs][] = [
   [
     'by groups of threads',
     {
-      quantize: 'workgroups',
+      'quantize-lines': 'workgroups',
+      'quantize-tiles': 'workgroups',
       dequantize: 'fours',
       'swiglu-quantize': 'fused-workgroups',
       gemm: 'halves-64x64',
@@ -63,15 +64,15 @@ describe.each(wanted)('the fast tier in Deno, %s', (_, variants, chosen) => {
 });
 
 it('says which feature a variant takes that lavapipe in Deno lacks, and what it has', async () => {
-  const backend = createBackend('webgpu:deno', { variants: { quantize: 'subgroups' } });
+  const backend = createBackend('webgpu:deno', { variants: { 'quantize-lines': 'subgroups' } });
   const { spec } = specs.find(({ spec }) => spec.kernel === 'quantize')!;
   try {
     await expect(backend.run(spec, { tier: 'fast' })).rejects.toMatchObject({
       code: 'variant-not-here',
       kind: 'usage',
-      message: expect.stringMatching(/quantize=subgroups needs subgroups, which .* lacks/),
-      where: '--variant quantize=subgroups on webgpu:deno',
-      fix: 'choose among quantize=threads, quantize=workgroups',
+      message: expect.stringMatching(/quantize-lines=subgroups needs subgroups, which .* lacks/),
+      where: '--variant quantize-lines=subgroups on webgpu:deno',
+      fix: 'choose among quantize-lines=threads, quantize-lines=workgroups',
     });
   } finally {
     await backend.close();

@@ -1,6 +1,6 @@
 import type { DequantizeSpec } from '../../specs/types.ts';
 import type { Kernel } from '../kernel.ts';
-import { quantizeFamily } from '../quantize/variants.ts';
+import { quantizeFamilies } from '../quantize/variants.ts';
 import { dequantizeReference, quantizedOperand } from './reference.ts';
 import { dequantizeInputs, dequantizeResults } from './spec.ts';
 import { dequantizeFamily } from './variants.ts';
@@ -15,6 +15,6 @@ export const dequantizeKernel: Kernel<DequantizeSpec> = {
     const quantized = quantizedOperand('x', spec.x, inputs, spec.shape.rows, spec.shape.columns);
     return { x: dequantizeReference(quantized, spec.x.scheme, spec.output) };
   },
-  families: [quantizeFamily, dequantizeFamily],
+  families: [...quantizeFamilies, dequantizeFamily],
   webgpu: dequantizeWebGpu,
 };

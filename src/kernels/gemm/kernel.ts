@@ -1,6 +1,6 @@
 import type { GemmSpec } from '../../specs/types.ts';
 import type { Kernel } from '../kernel.ts';
-import { quantizeFamily } from '../quantize/variants.ts';
+import { quantizeFamilies } from '../quantize/variants.ts';
 import { gemmReference } from './reference.ts';
 import { gemmInputs, gemmResults } from './spec.ts';
 import { gemmFamily } from './variants.ts';
@@ -12,6 +12,6 @@ export const gemmKernel: Kernel<GemmSpec> = {
   inputs: gemmInputs,
   results: gemmResults,
   reference: (spec, inputs) => ({ d: gemmReference(spec, inputs) }),
-  families: [quantizeFamily, gemmFamily],
+  families: [...quantizeFamilies, gemmFamily],
   webgpu: gemmWebGpu,
 };

@@ -1,6 +1,6 @@
 import type { PermuteSpec } from '../../specs/types.ts';
 import type { Kernel } from '../kernel.ts';
-import { quantizeFamily } from '../quantize/variants.ts';
+import { quantizeFamilies } from '../quantize/variants.ts';
 import { permuteReference } from './reference.ts';
 import { permuteInputs, permuteResults } from './spec.ts';
 import { permuteFamily } from './variants.ts';
@@ -12,6 +12,6 @@ export const permuteKernel: Kernel<PermuteSpec> = {
   inputs: permuteInputs,
   results: permuteResults,
   reference: permuteReference,
-  families: [quantizeFamily, permuteFamily],
+  families: [...quantizeFamilies, permuteFamily],
   webgpu: permuteWebGpu,
 };

@@ -3,7 +3,7 @@ import type { Kernel } from '../kernel.ts';
 import { requireShape, requireTensor } from '../tiles.ts';
 import { quantizedTensors, quantizeReference } from './reference.ts';
 import { quantizeInputs, quantizeResults } from './spec.ts';
-import { quantizeFamily } from './variants.ts';
+import { quantizeFamilies } from './variants.ts';
 import { quantizeWebGpu } from './webgpu.ts';
 
 /** The kernel quantize. */
@@ -16,6 +16,6 @@ export const quantizeKernel: Kernel<QuantizeSpec> = {
     requireShape('x', x, [spec.shape.rows, spec.shape.columns]);
     return quantizedTensors(quantizeReference(x, spec.scheme));
   },
-  families: [quantizeFamily],
+  families: quantizeFamilies,
   webgpu: quantizeWebGpu,
 };

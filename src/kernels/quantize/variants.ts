@@ -23,42 +23,57 @@ export const bySubgroups: QuantizeVariant = {
   needs: ['subgroups'],
 };
 
-const quantize = (scheme: string | SpecFields, rows: number, columns: number, dtype: 'bf16' | 'f32'): SpecFields => ({
+type Variants = readonly [QuantizeVariant, ...QuantizeVariant[]];
+
+const variants: Variants = [byThreads, byWorkgroups, bySubgroups];
+
+const quantize = (scheme: string | SpecFields, rows: number, columns: number, input: SpecFields): SpecFields => ({
   kernel: 'quantize',
   shape: { rows, columns },
-  x: { input: { generate: 'normal', seed: 1, dtype } },
+  x: { input },
   scheme,
 });
 
-/** Tiles of a row, of a column and of both, cut at the edges; then whole ones. */
-export const quantizeFamily: Family = {
-  name: 'quantize',
-  variants: [byThreads, byWorkgroups, bySubgroups],
+const halves: SpecFields = { generate: 'normal', seed: 1, dtype: 'bf16' };
+const words: SpecFields = { ...halves, dtype: 'f32' };
+
+/** Tiles that a thread quantizes by itself, quantize_lines.wgsl. A few large values, for a power of two does not tell every amax that is too small. */
+export const linesFamily: Family = {
+  name: 'quantize-lines',
+  variants,
   verified: [
-    quantize('activation-1x128-pow2', 9, 520, 'bf16'),
-    quantize({ preset: 'weight-128x128', tile: [128, 1] }, 130, 44, 'f32'),
-    quantize('weight-128x128', 130, 260, 'f32'),
+    quantize('activation-1x128-pow2', 9, 2048, { ...halves, generate: 'outlier-channels' }),
+    quantize('channel-128x1-pow2', 130, 44, { ...words, generate: 'outlier-tokens', share: 0.1 }),
   ],
-  timed: [quantize('activation-1x128-pow2', 128, 2048, 'bf16'), quantize('weight-128x128', 256, 1024, 'f32')],
+  timed: [quantize('activation-1x128-pow2', 128, 2048, halves), quantize('channel-128x1-pow2', 256, 512, words)],
 };
+
+/** Other tiles, which threads quantize step by step. */
+export const tilesFamily: Family = {
+  name: 'quantize-tiles',
+  variants,
+  verified: [
+    quantize('weight-128x128', 130, 260, words),
+    quantize({ preset: 'weight-128x128', tile: [128, 1] }, 130, 44, words),
+  ],
+  timed: [quantize('weight-128x128', 256, 1024, words)],
+};
+
+/** Both, for kernels that quantize. */
+export const quantizeFamilies: readonly Family[] = [linesFamily, tilesFamily];
 
 /** Elements of a tile that a group goes over twice; one workgroup for more would leave a GPU idle. */
 const mostElements = 2 ** 18;
 
 /** The variants that quantize tiles of a matrix of a format. */
-export function fittingVariants(
-  format: FormatName,
-  columns: number,
-  grid: TileGrid,
-  scheme: Scheme,
-): readonly [QuantizeVariant, ...QuantizeVariant[]] {
+export function fittingVariants(format: FormatName, columns: number, grid: TileGrid, scheme: Scheme): Variants {
   const { bits, specials } = formats[scheme.format];
   const small = bits <= 8 && specials !== 'scale' && specials !== 'fnuz' && laneBytes(format) >= 2;
   const nearest = scheme.rounding === 'nearest-even' && scheme.overflow === 'saturate';
   const oneLevel = scheme.scale.recipe !== 'nvfp4';
   const fours = columns % 4 === 0 && (grid.tileColumns % 4 === 0 || grid.tileColumns === 1);
   const short = grid.tileRows * grid.tileColumns <= mostElements;
-  return small && nearest && oneLevel && fours && short ? [byThreads, byWorkgroups, bySubgroups] : [byThreads];
+  return small && nearest && oneLevel && fours && short ? variants : [byThreads];
 }
 
 /** How threads of a workgroup share tiles out. */

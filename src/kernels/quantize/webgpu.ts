@@ -13,7 +13,7 @@ import { together } from '../together.ts';
 import { chooseVariant } from '../variants.ts';
 import { formatOfTensor, type Quantized, quantizedTensors } from './reference.ts';
 import { quantizeTiles, type RowValues } from './tiles.ts';
-import { byThreads, fittingVariants, type QuantizeVariant, quantizeFamily } from './variants.ts';
+import { byThreads, fittingVariants, linesFamily, type QuantizeVariant, tilesFamily } from './variants.ts';
 
 /** A matrix whose bands can be brought to the device as lanes of a format. */
 export interface Source {
@@ -94,17 +94,12 @@ interface Plan {
 }
 
 /** The source's own variant where it fits; else the one chosen among those that do. */
-function variantOf(
-  gpu: Gpu,
-  { made, format, columns }: Source,
-  grid: TileGrid,
-  scheme: Scheme,
-  tier: Tier,
-): QuantizeVariant {
+function variantOf(gpu: Gpu, source: Source, grid: TileGrid, scheme: Scheme, tier: Tier): QuantizeVariant {
   if (tier === 'exact') return byThreads;
+  const { made, format, columns } = source;
   const fitting = fittingVariants(format, columns, grid, scheme);
   const own = fitting.find((variant) => variant === made?.variant);
-  return own ?? chooseVariant(gpu, quantizeFamily, fitting);
+  return own ?? chooseVariant(gpu, isByLines(source, grid, scheme) ? linesFamily : tilesFamily, fitting);
 }
 
 /** The whole tile rows that begin in a band, or undefined where none does. */
@@ -134,7 +129,7 @@ async function quantizeGroup(plan: Plan, group: Band, tensorAmax: GpuWords, tens
     await quantizeByGroups(plan, group, plan.variant.groupMax);
     return;
   }
-  if (bands.length === 1 && isByLines(plan)) {
+  if (bands.length === 1 && isByLines(source, grid, plan.scheme)) {
     await quantizeLines(plan, group, tiles);
     return;
   }
@@ -156,7 +151,7 @@ async function quantizeGroup(plan: Plan, group: Band, tensorAmax: GpuWords, tens
 const mostSteps = 2 ** 14;
 
 /** Whether quantize_lines.wgsl does it: whole tiles of one row, or tiles of one column, under powers of two, to codes that it rounds and packs four at a time. */
-function isByLines({ source, scheme, grid }: Plan): boolean {
+function isByLines(source: Source, grid: TileGrid, scheme: Scheme): boolean {
   const { bits, mantissaBits, specials } = formats[scheme.format];
   const byRows = grid.tileRows === 1 && grid.tileColumns % 4 === 0 && source.columns % grid.tileColumns === 0;
   const byColumns = grid.tileColumns === 1 && source.columns % 4 === 0;

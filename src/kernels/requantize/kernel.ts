@@ -3,7 +3,7 @@ import { quantizedOperand } from '../dequantize/reference.ts';
 import { dequantizeFamily } from '../dequantize/variants.ts';
 import type { Kernel } from '../kernel.ts';
 import { quantizedTensors } from '../quantize/reference.ts';
-import { quantizeFamily } from '../quantize/variants.ts';
+import { quantizeFamilies } from '../quantize/variants.ts';
 import { requantizeReference } from './reference.ts';
 import { requantizeInputs, requantizeResults } from './spec.ts';
 import { requantizeWebGpu } from './webgpu.ts';
@@ -17,6 +17,6 @@ export const requantizeKernel: Kernel<RequantizeSpec> = {
     const from = quantizedOperand('x', spec.x, inputs, spec.shape.rows, spec.shape.columns);
     return quantizedTensors(requantizeReference(from, spec.x.scheme, spec.to));
   },
-  families: [quantizeFamily, dequantizeFamily],
+  families: [...quantizeFamilies, dequantizeFamily],
   webgpu: requantizeWebGpu,
 };

@@ -1,6 +1,6 @@
 import type { SwigluBackwardSpec } from '../../specs/types.ts';
 import type { Kernel } from '../kernel.ts';
-import { quantizeFamily } from '../quantize/variants.ts';
+import { quantizeFamilies } from '../quantize/variants.ts';
 import { swigluBackwardReference } from './reference.ts';
 import { swigluBackwardInputs, swigluBackwardResults } from './spec.ts';
 import { swigluBackwardWebGpu } from './webgpu.ts';
@@ -11,6 +11,6 @@ export const swigluBackwardKernel: Kernel<SwigluBackwardSpec> = {
   inputs: swigluBackwardInputs,
   results: swigluBackwardResults,
   reference: swigluBackwardReference,
-  families: [quantizeFamily],
+  families: quantizeFamilies,
   webgpu: swigluBackwardWebGpu,
 };

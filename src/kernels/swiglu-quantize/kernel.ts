@@ -1,6 +1,6 @@
 import type { SwigluQuantizeSpec } from '../../specs/types.ts';
 import type { Kernel } from '../kernel.ts';
-import { quantizeFamily } from '../quantize/variants.ts';
+import { quantizeFamilies } from '../quantize/variants.ts';
 import { swigluQuantizeReference } from './reference.ts';
 import { swigluInputs, swigluResults } from './spec.ts';
 import { swigluFamily } from './variants.ts';
@@ -12,6 +12,6 @@ export const swigluQuantizeKernel: Kernel<SwigluQuantizeSpec> = {
   inputs: swigluInputs,
   results: (spec) => swigluResults(spec, 'act', spec.shape.inter),
   reference: swigluQuantizeReference,
-  families: [quantizeFamily, swigluFamily],
+  families: [...quantizeFamilies, swigluFamily],
   webgpu: swigluQuantizeWebGpu,
 };
