@@ -15,6 +15,8 @@ export interface BenchCommandOptions {
   readonly samples?: number;
   readonly batch?: number;
   readonly variant?: string;
+  /** Times variants against each other. */
+  readonly everyVariant?: boolean;
   readonly against?: string;
   /** Extents to vary: `m,n,k=128..1024`. */
   readonly sweep?: readonly string[];

@@ -8,6 +8,7 @@ import { type BenchCommandOptions, describeIdentity, expectedResults, millisecon
 import { byTimestamps, chartsOf, columns, inShaders, rowsOf } from './bench-rows.ts';
 import { type BackendRun, type BenchEntry, chooseBackends, timeBackend } from './bench-run.ts';
 import { parseSweep, type SweptSpec, sweptSpecs } from './bench-sweep.ts';
+import { benchVariants } from './bench-variants.ts';
 import type { Io } from './io.ts';
 import { specFolder } from './specs.ts';
 import { checkFolder, writeStudy } from './study/output.ts';
@@ -75,6 +76,7 @@ export async function benchCommand(names: readonly string[], options: BenchComma
   const specs = loaded.flatMap((spec): SweptSpec[] =>
     sweeps.length > 0 ? sweptSpecs(spec, sweeps) : [{ ...spec, origin: spec.label, extents: '', value: 0 }],
   );
+  if (options.everyVariant) return benchVariants(specs, options, io);
   const leave = options.out === undefined ? undefined : await checkFolder(options.out, '--out');
   const settings = { tier: options.tier ?? 'exact', samples: options.samples ?? 5, batch: options.batch ?? 50 };
   const chosen = chooseBackends(options, io);

@@ -116,6 +116,7 @@ function addBench(program: Command, io: Io, finish: Finish): void {
       new Option('--batch <ms>', 'a batch lasts at least this long').argParser(positiveNumber('--batch')).default(50),
     )
     .addOption(variant())
+    .option('--every-variant', "time the fast tier's variants of each spec against each other, in the same rounds")
     .option('--against <list>', 'other libraries on the same page of Chromium, comma-separated: ort, jax-js, tfjs')
     .option('--sweep <extents=values...>', 'vary extents of the shape: m,n,k=128..1024 doubles, tokens=64,1000 lists')
     .option('--out <folder>', 'write CSV, and charts as SVG and PNG, there')
@@ -126,6 +127,7 @@ function addBench(program: Command, io: Io, finish: Finish): void {
         'bench',
         'bench gemm/bench-1024 --tier fast --backends webgpu:chromium',
         'bench gemm/bench-1024 --tier fast --sweep m,n,k=128..1024 --out scaling',
+        'bench quantize/bench-1024x7168 --every-variant',
         'bench --against ort,jax-js,tfjs',
         'bench --json',
       ]),

@@ -13,6 +13,10 @@ it.each([
   [{ against: 'numpy' }, { code: 'unknown-peer', kind: 'usage', fix: expect.stringContaining('ort, jax-js, tfjs') }],
   [{ variant: 'gemm=fastest' }, { code: 'unknown-variant', kind: 'usage', fix: expect.stringContaining('gemm=plain') }],
   [{ variant: 'plain' }, { code: 'unknown-variant', kind: 'usage' }],
+  [
+    { everyVariant: true, variant: 'gemm=plain' },
+    { code: 'every-variant', kind: 'usage' },
+  ],
   [{ sweep: ['tokens'] }, { code: 'bad-sweep', kind: 'usage' }],
   [{ sweep: ['tokens=0'] }, { code: 'bad-sweep' }],
   [{ sweep: ['tokens=256..64'] }, { code: 'bad-sweep' }],
@@ -41,6 +45,15 @@ it('a sweep varies the extents it names and leaves the others', async () => {
 });
 
 describeGpu('bench', () => {
+  it('times the variants of a spec against each other', async () => {
+    const io = { ...recordedIo(), env: process.env };
+    const options = { backends: 'webgpu:node', everyVariant: true, samples: 1, batch: 1 };
+    expect(await benchCommand(['permute/plain-bf16'], options, io)).toBe(0);
+    expect(io.out()).toMatch(
+      /permute=threads +[\d.]+ ms *\n +permute=workgroups +[\d.]+ ms +[\d.]+ times as fast as threads\n/,
+    );
+  }, 60_000);
+
   it('writes what every point of a sweep took, with a chart, and what it cost beside the kernels', async () => {
     const out = join(temporaryFolder(), 'scaling');
     const options = { backends: 'webgpu:node', sweep: ['rows=32..64'], samples: 2, batch: 1, out };

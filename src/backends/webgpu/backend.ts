@@ -6,7 +6,7 @@ import type { Tensors } from '../../tensors/tensor.ts';
 import type { Backend, BackendIdentity, RunOptions, RunResult } from '../backend.ts';
 import { distFile } from '../machine.ts';
 import { adapterName, type RunnerIdentity } from './identify.ts';
-import type { RunAnswer, RunRequest } from './jobs.ts';
+import type { RunAnswer, RunRequest, TrialRequest } from './jobs.ts';
 import { type PlanOptions, planLaunches, type WebGpuName } from './launches.ts';
 import type { ShaderSources } from './link.ts';
 import { type Answer, type Patience, RunnerLink } from './runner-link.ts';
@@ -156,7 +156,7 @@ export function createWebGpuBackend(name: WebGpuName, options: WebGpuOptions): W
     const known = { ...cache.get(identity), ...options.variants };
     const names = families.map(({ name }) => name).filter((name) => known[name] === undefined);
     if (names.length === 0) return known;
-    const { choices } = (await link.request<Trial>('trial', { names }, {}, patience)).value;
+    const { choices } = (await link.request<Trial>('trial', { names } satisfies TrialRequest, {}, patience)).value;
     cache.set(identity, choices);
     return { ...known, ...choices };
   }

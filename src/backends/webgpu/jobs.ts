@@ -15,12 +15,18 @@ import { type RunnerTimes, runSpec } from './run-spec.ts';
 import type { Jobs, Reply } from './serve.ts';
 import type { Session } from './session.ts';
 import type { BenchOptions } from './timing.ts';
+import type { TrialOptions } from './trial.ts';
 
 /** What a run is asked for with; inputs that are not generated come as tensors. */
 export interface RunRequest {
   readonly spec: ResolvedSpec;
   readonly tier: Tier;
   readonly shaders?: ShaderSources;
+}
+
+/** Which families to try, by name, and how. */
+export interface TrialRequest extends Omit<TrialOptions, 'shaders'> {
+  readonly names: readonly string[];
 }
 
 /** What a run answers with, beside its tensors. */
@@ -72,8 +78,9 @@ async function against(session: Session, request: AgainstRequest): Promise<Reply
 }
 
 /** Tries every variant of the families named; the fastest are taken from then on. */
-async function trial(session: Session, { names }: { names: readonly string[] }): Promise<Reply> {
-  return { value: await session.trial(families.filter(({ name }) => names.includes(name))) };
+async function trial(session: Session, { names, ...options }: TrialRequest): Promise<Reply> {
+  const wanted = families.filter(({ name }) => names.includes(name));
+  return { value: await session.trial(wanted, options) };
 }
 
 /** Takes variants that an earlier trial found, or that somebody asks for. */

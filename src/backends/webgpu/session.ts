@@ -5,7 +5,7 @@ import type { Family, VariantChoices } from '../../kernels/variants.ts';
 import type { AdapterChoice } from '../backend.ts';
 import { type AdapterIdentity, requestDevice } from './adapter.ts';
 import { createGpu, type OwnedGpu } from './device.ts';
-import { runTrial, type Trial } from './trial.ts';
+import { runTrial, type Trial, type TrialOptions } from './trial.ts';
 
 /** What a runner knows of the runtime it is in. */
 export interface Host {
@@ -28,7 +28,7 @@ export interface Session {
   /** For the fast tier, the Gpu has the variants of `families` that are fastest here: those it was told of, else those that a trial finds, once. */
   open(tier?: Tier, families?: readonly Family[]): Promise<OpenDevice>;
   /** Tries every variant of families, and takes the fastest from now on. */
-  trial(families?: readonly Family[]): Promise<Trial>;
+  trial(families?: readonly Family[], options?: TrialOptions): Promise<Trial>;
   /** Takes these variants from now on, those of other families as before. */
   choose(variants: VariantChoices): void;
 }
@@ -76,9 +76,9 @@ export function createSession(host: Host): Session {
       await turn;
       return { gpu: createGpu(gpu.device, { variants: chosen }), adapter };
     },
-    async trial(wanted = families) {
+    async trial(wanted = families, options) {
       const { gpu } = await openExact();
-      const result = await runTrial(gpu, wanted);
+      const result = await runTrial(gpu, wanted, options);
       session.choose(result.choices);
       return result;
     },

@@ -10,7 +10,7 @@ import type { Tensors } from '../../tensors/tensor.ts';
 import { createGpu, type OwnedGpu } from './device.ts';
 import type { Dispatch } from './gpu.ts';
 import type { ShaderSources } from './link.ts';
-import { leastTime, recorder, timeInRounds } from './timing.ts';
+import { type BenchOptions, leastTime, recorder, timeInRounds } from './timing.ts';
 
 /** What became of a variant. */
 export interface Tried {
@@ -18,7 +18,7 @@ export interface Tried {
   readonly variant: string;
   /** Milliseconds of the plans' dispatches together; absent where it was refused. */
   readonly time?: number;
-  /** Why it was refused: its results are wrong, or the adapter cannot run it. */
+  /** Why it was refused: its results are wrong, the adapter cannot run it, or it does not fit what is timed. */
   readonly refused?: string;
 }
 
@@ -28,19 +28,28 @@ export interface Trial {
   readonly tried: readonly Tried[];
 }
 
-/** Rounds in which variants are timed, and milliseconds that one is run for in each: a fast one several times, for timers are coarse. */
-const measured = { samples: 3, batch: 4 };
+/** How a trial is made, in place of the usual. */
+export interface TrialOptions {
+  /** Shaders in place of shipped ones. */
+  readonly shaders?: ShaderSources;
+  /** Timed in place of what the families say. */
+  readonly timed?: readonly ResolvedSpec[];
+  readonly measured?: BenchOptions;
+}
 
-/** Verifies and times every variant that the adapter has the features for, and chooses. Leaves nothing on the device. `shaders` stand in for shipped ones. Throws where the device is lost. */
+/** Rounds in which variants are timed, and milliseconds that one is run for in each: a fast one several times, for timers are coarse. */
+const shortly: BenchOptions = { samples: 3, batch: 4 };
+
+/** Verifies and times every variant that the adapter has the features for, and chooses. Leaves nothing on the device. Throws where the device is lost. */
 export async function runTrial(
   { device }: OwnedGpu,
   tried: readonly Family[] = families,
-  shaders?: ShaderSources,
+  options: TrialOptions = {},
 ): Promise<Trial> {
   const outcomes: Tried[] = [];
   const choices: Record<string, string> = {};
   for (const family of tried) {
-    const results = await tryFamily(device, family, shaders);
+    const results = await tryFamily(device, family, options);
     const [best] = results.filter(({ time }) => time !== undefined).sort((a, b) => a.time! - b.time!);
     choices[family.name] = (best ?? { variant: family.variants[0].name }).variant;
     outcomes.push(...results);
@@ -54,19 +63,21 @@ interface Case {
   readonly inputs: Tensors;
 }
 
-function caseOf(fields: SpecFields): Case {
-  const spec = resolveSpec({ fp8lab: 1, name: 'trial', ...fields });
+const resolved = (fields: SpecFields): ResolvedSpec => resolveSpec({ fp8lab: 1, name: 'trial', ...fields });
+
+function caseOf(spec: ResolvedSpec): Case {
   return { spec, inputs: materializeInputs(kernelOf(spec).inputs(spec as never), {}) };
 }
 
-async function tryFamily(device: GPUDevice, family: Family, shaders?: ShaderSources): Promise<Tried[]> {
+async function tryFamily(device: GPUDevice, family: Family, options: TrialOptions): Promise<Tried[]> {
+  const { shaders, timed, measured = shortly } = options;
   const has = (feature: string): boolean => device.features.has(feature);
   const able = family.variants.filter((variant) => lackedBy({ has }, variant).length === 0);
   const runs = able.map(({ name }) => createGpu(device, { shaders, variants: { [family.name]: name } }));
-  const cases = casesOf(family);
+  const cases = casesOf(family, timed ?? family.timed.map(resolved));
   try {
     // Side by side, for most of it is compiling.
-    const prepared = await together(runs.map((gpu) => prepare(gpu, cases)));
+    const prepared = await together(runs.map((gpu, i) => prepare(gpu, `${family.name}=${able[i]!.name}`, cases)));
     const dispatches = prepared.filter((each) => typeof each !== 'string');
     const times = await timeInRounds(runs[0]!, withoutCommon(dispatches), measured);
     return able.map(({ name: variant }, i) => {
@@ -85,22 +96,31 @@ interface Cases {
   readonly timed: readonly Case[];
 }
 
-function casesOf(family: Family): Cases {
-  const verified = family.verified.map(caseOf).map((given) => ({
-    ...given,
-    expected: kernelOf(given.spec).reference(given.spec as never, given.inputs),
-  }));
-  return { verified, timed: family.timed.map(caseOf) };
+function casesOf(family: Family, timed: readonly ResolvedSpec[]): Cases {
+  const verified = family.verified
+    .map(resolved)
+    .map(caseOf)
+    .map((given) => ({
+      ...given,
+      expected: kernelOf(given.spec).reference(given.spec as never, given.inputs),
+    }));
+  return { verified, timed: timed.map(caseOf) };
 }
 
 /** The dispatches to be timed, or why the variant is refused. Throws where the device is lost, which is no variant's fault. */
-async function prepare(gpu: OwnedGpu, { verified, timed }: Cases): Promise<readonly Dispatch[] | string> {
+async function prepare(
+  gpu: OwnedGpu,
+  variant: string,
+  { verified, timed }: Cases,
+): Promise<readonly Dispatch[] | string> {
   try {
     for (const { spec, inputs, expected } of verified) {
       const wrong = farFrom(await kernelOf(spec).webgpu(gpu, spec as never, inputs, 'fast'), expected);
       if (wrong !== undefined) return wrong;
     }
-    return await dispatchesOf(gpu, timed);
+    gpu.taken.clear();
+    const dispatches = await dispatchesOf(gpu, timed);
+    return gpu.taken.has(variant) ? dispatches : 'does not fit the spec';
   } catch (error) {
     if (error instanceof Fp8labError && error.code === 'device-lost') throw error;
     return error instanceof Error ? error.message : String(error);

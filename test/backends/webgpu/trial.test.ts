@@ -22,7 +22,7 @@ async function refusals(family: string, ...edits: readonly [file: string, from: 
     expect(source).toContain(from);
     shaders[file] = source.replace(from, to);
   }
-  const { choices, tried } = await runTrial(newGpu(), [quick(family)], shaders);
+  const { choices, tried } = await runTrial(newGpu(), [quick(family)], { shaders });
   return { chosen: choices[family]!, refused: new Map(tried.map(({ variant, refused }) => [variant, refused])) };
 }
 
@@ -68,15 +68,15 @@ describeGpu('a trial of variants', () => {
   });
 
   it.each([
-    ['quantize', 'kernels/offered_max_fast', 'i < first + SPAN', 'i + step < first + SPAN', /groups/],
+    ['quantize-lines', 'kernels/offered_max_fast', 'i < first + SPAN', 'i + step < first + SPAN', /groups/],
     [
-      'quantize',
+      'quantize-tiles',
       'kernels/group_max_subgroups_fast',
       'max(largest, subgroupShuffleXor(largest, distance))',
       'largest',
       /^subgroups/,
     ],
-    ['quantize', 'numerics/encode4_fast', '+ vec4(ENCODE4_HALF)', '', /groups/],
+    ['quantize-lines', 'numerics/encode4_fast', '+ vec4(ENCODE4_HALF)', '', /groups/],
     ['dequantize', 'numerics/decode4_fast', '+ vec4(DECODE4_REBIAS)', '', /fours/],
     ['swiglu-quantize', 'kernels/row_swiglu_fast', 'at + parameters.row_fours', 'at', /fused/],
   ])('%s: refuses what %s makes wrong', async (family, file, from, to, wrong) => {
