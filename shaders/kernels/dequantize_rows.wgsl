@@ -52,17 +52,17 @@ fn dequantize_powers(start: u32, end: u32, factor: u32) -> bool {
   if ((factor & 0x7fffffu) != 0u || rise < 0 || rise > 254 - (1i << INPUT_EXPONENT_BITS)) {
     return false;
   }
-  let least = vec4(1u << SIGNIFICAND_BITS);
-  let count = vec4(u32(INPUT_MAX_CODE) + 1u) - least;
+  let least = vec4(1u << 23u);
+  let count = vec4((u32(INPUT_MAX_CODE) + 1u) << (23u - SIGNIFICAND_BITS)) - least;
   let base = vec4(u32(rise) << 23u);
-  let sign_of_factor = vec4((factor >> 31u) << (INPUT_BITS - 1u));
+  let sign_of_factor = vec4(factor & SIGN_BIT);
   var unusual = vec4<u32>();
   for (var i = start; i < end; i++) {
-    let four = four_codes(codes[i]);
-    let magnitude = four & vec4((1u << (INPUT_BITS - 1u)) - 1u);
+    let word = codes[i];
+    let magnitude = magnitudes(word);
     unusual |= select(vec4(0u), magnitude, magnitude - least >= count);
-    let sign = ((four ^ sign_of_factor) >> vec4(INPUT_BITS - 1u)) << vec4(31u);
-    let values = sign | select((magnitude << vec4(23u - SIGNIFICAND_BITS)) + base, vec4(0u), magnitude == vec4(0u));
+    let sign = (signs(word) ^ sign_of_factor) & vec4(SIGN_BIT);
+    let values = sign | select(magnitude + base, vec4(0u), magnitude == vec4(0u));
     if (OUTPUT_LANE_SHIFT == 0u) {
       store(i, values);
     } else {
@@ -112,12 +112,24 @@ fn four_codes(word: u32) -> vec4<u32> {
   return (vec4(word) >> vec4(0u, 8u, 16u, 24u)) & vec4(0xffu);
 }
 
+// Exponents and mantissas of a word's codes where f32 has them. By multiplication: adapters that shift lane by lane do that at once.
+fn magnitudes(word: u32) -> vec4<u32> {
+  let fields = vec4(word) & (vec4((1u << (INPUT_BITS - 1u)) - 1u) << vec4(0u, 8u, 16u, 24u));
+  let low = fields.xyz * (vec3(1u) << (vec3(23u - SIGNIFICAND_BITS) - vec3(0u, 8u, 16u)));
+  return vec4(low, fields.w >> (1u + SIGNIFICAND_BITS));
+}
+
+// The signs of a word's codes in the highest bits, and others below them.
+fn signs(word: u32) -> vec4<u32> {
+  return vec4(word) * (vec4(1u) << (vec4(32u - INPUT_BITS) - vec4(0u, 8u, 16u, 24u)));
+}
+
 // Writes values 4 i to 4 i + 3, as they are or as bf16.
 fn store(i: u32, values: vec4<u32>) {
   if (OUTPUT_LANE_SHIFT == 0u) {
-    for (var lane = 0u; lane < 4u; lane++) {
-      x[4u * i + lane] = values[lane];
-    }
+#each l 4
+    x[4u * i + $lu] = values[$l];
+#end
   } else {
     store_halves(i, to_bf16(values));
   }

@@ -4,8 +4,9 @@
 
 const ENCODE4_DROP = 23u - u32(OUTPUT_MANTISSA_BITS);
 
-// Half the last kept place, less one: with the place itself added, ties go to even.
-const ENCODE4_HALF = (1u << (ENCODE4_DROP - 1u)) - 1u;
+// The last kept place, and half of it less one: with the place itself added, ties go to even.
+const ENCODE4_PLACE = 1u << ENCODE4_DROP;
+const ENCODE4_HALF = ENCODE4_PLACE / 2u - 1u;
 
 // The codes of (the values of bits) * 2^exponents, which are below 2^20 in magnitude.
 fn encode4(bits: vec4<u32>, exponents: vec4<i32>) -> vec4<u32> {
@@ -44,14 +45,14 @@ struct UsualCodes {
   // Least bits of a normal code, and how many there are from those on.
   least: vec4<u32>,
   count: vec4<u32>,
-  // What is taken from a value's rounded bits to give its code.
+  // What is taken from a value's rounded bits to give its code, where it arises.
   bias: vec4<u32>,
 }
 
 fn usual_codes(exponents: vec4<i32>) -> UsualCodes {
   let rise = vec4(i32(127 - OUTPUT_BIAS)) - exponents;
   let least = vec4<u32>(clamp(rise + vec4(1), vec4(1), vec4(255))) << vec4(23u);
-  return UsualCodes(least, vec4(INFINITY_BITS) - least, vec4<u32>(rise) << vec4(u32(OUTPUT_MANTISSA_BITS)));
+  return UsualCodes(least, vec4(INFINITY_BITS) - least, vec4<u32>(rise) << vec4(23u));
 }
 
 // Nonzero where a value is not one of those.
@@ -60,9 +61,18 @@ fn unusual4(bits: vec4<u32>, usual: UsualCodes) -> vec4<u32> {
   return select(vec4(0u), magnitude, magnitude - usual.least >= usual.count);
 }
 
+// The codes where they arise, above ENCODE4_DROP zeros: adapters that shift lane by lane do it once for a word of codes, in packed_usual4.
 fn encode_usual4(bits: vec4<u32>, usual: UsualCodes) -> vec4<u32> {
   let magnitude = bits & vec4(MAGNITUDE);
-  let rounded = (magnitude + vec4(ENCODE4_HALF) + ((magnitude >> vec4(ENCODE4_DROP)) & vec4(1u))) >> vec4(ENCODE4_DROP);
-  let codes = select(min(rounded - usual.bias, vec4(u32(OUTPUT_MAX_CODE))), vec4(0u), magnitude == vec4(0u));
-  return ((bits >> vec4(31u)) << vec4(OUTPUT_BITS - 1u)) | codes;
+  let odd = (magnitude & vec4(ENCODE4_PLACE)) != vec4(0u);
+  let rounded = (magnitude + select(vec4(ENCODE4_HALF), vec4(ENCODE4_HALF + 1u), odd)) & vec4(~(ENCODE4_PLACE - 1u));
+  let largest = vec4(i32(OUTPUT_MAX_CODE) << ENCODE4_DROP);
+  let codes = select(min(vec4<i32>(rounded - usual.bias), largest), vec4(0), magnitude == vec4(0u));
+  let sign = select(vec4(0u), vec4(ENCODE4_PLACE << (OUTPUT_BITS - 1u)), vec4<i32>(bits) < vec4(0));
+  return vec4<u32>(codes) | sign;
+}
+
+fn packed_usual4(codes: vec4<u32>) -> u32 {
+  let low = (codes.x >> ENCODE4_DROP) | (codes.y >> (ENCODE4_DROP - 8u));
+  return low | (codes.z >> (ENCODE4_DROP - 16u)) | (codes.w << (24u - ENCODE4_DROP));
 }

@@ -58,12 +58,13 @@ fn stored_power(exponent: i32, scale_type: u32) -> u32 {
 }
 
 fn power_of_two_exponent(amax: u32, rule: ScaleRule) -> i32 {
+  // A loop of one turn: adapters that run every branch of a switch pass over a loop that nobody enters.
+  while (rule.recipe == MX_RCEIL) {
+    return rceil_exponent(float_mul(amax, rule.reciprocal_bits));
+  }
   switch (rule.recipe) {
     case POW2: {
-      return max(ceil_exponent(float_div(amax, rule.max_bits)), -126);
-    }
-    case MX_RCEIL: {
-      return rceil_exponent(float_mul(amax, rule.reciprocal_bits));
+      return max(quotient_exponent(amax, rule.max_bits), -126);
     }
     case MX_CEIL: {
       return clamp(ceil_exponent(amax) - rule.emax, -127, 127);
@@ -76,6 +77,12 @@ fn power_of_two_exponent(amax: u32, rule: ScaleRule) -> i32 {
       return clamp(i32(amax >> 23u) - 127 - rule.emax, -127, 127);
     }
   }
+}
+
+// ceil(log2) of a / b as f32, for normal numbers: rounding gives 1 to no quotient of two different significands, for such a one is more than half a place from 1.
+// A subnormal a counts as exponent field 0.
+fn quotient_exponent(a: u32, b: u32) -> i32 {
+  return i32(a >> 23u) - i32(b >> 23u) + select(0, 1, (a & 0x7fffffu) > (b & 0x7fffffu));
 }
 
 // ceil(log2) of a positive number; subnormals count as exponent field 0.

@@ -7,14 +7,16 @@ export const quantize: readonly Mutant[] = [
     name: 'four at a time, ties rounded up',
     spec: 'quantize-rows',
     file: 'numerics/encode4',
-    replace: [['((magnitude >> vec4(ENCODE4_DROP)) & vec4(1u))', 'vec4(1u)']],
+    replace: [
+      ['vec4(ENCODE4_HALF), vec4(ENCODE4_HALF + 1u), odd', 'vec4(ENCODE4_HALF + 1u), vec4(ENCODE4_HALF + 1u), odd'],
+    ],
   },
   {
     kernel: 'quantize',
     name: 'four at a time, no saturation',
     spec: 'quantize-rows',
     file: 'numerics/encode4',
-    replace: [['min(rounded - usual.bias, vec4(u32(OUTPUT_MAX_CODE)))', '(rounded - usual.bias)']],
+    replace: [['min(vec4<i32>(rounded - usual.bias), largest)', 'vec4<i32>(rounded - usual.bias)']],
   },
   {
     kernel: 'quantize',
@@ -35,7 +37,10 @@ export const quantize: readonly Mutant[] = [
     name: 'four at a time, signed maximum instead of amax',
     spec: 'quantize-rows',
     file: 'kernels/quantize_lines',
-    replace: [['four_values(i) & vec4(MAGNITUDE)', 'four_values(i)']],
+    replace: [
+      ['four_values(i + $uu * stride) & vec4(MAGNITUDE)', 'four_values(i + $uu * stride)'],
+      ['four_values(i) & vec4(MAGNITUDE)', 'four_values(i)'],
+    ],
   },
   {
     kernel: 'quantize',
@@ -86,19 +91,14 @@ export const quantize: readonly Mutant[] = [
     name: 'floor of the scale exponent',
     spec: 'quantize-ragged',
     file: 'numerics/power_scale',
-    replace: [
-      [
-        'max(ceil_exponent(float_div(amax, rule.max_bits)), -126)',
-        'max(i32(float_div(amax, rule.max_bits) >> 23u) - 127, -126)',
-      ],
-    ],
+    replace: [['select(0, 1, (a & 0x7fffffu) > (b & 0x7fffffu))', 'select(0, -1, (a & 0x7fffffu) < (b & 0x7fffffu))']],
   },
   {
     kernel: 'quantize',
     name: 'scale exponent one too large at a power of two',
     spec: 'quantize-ragged',
     file: 'numerics/power_scale',
-    replace: [['select(0, 1, (bits & 0x7fffffu) != 0u)', '1']],
+    replace: [['(a & 0x7fffffu) > (b & 0x7fffffu)', '(a & 0x7fffffu) >= (b & 0x7fffffu)']],
   },
   {
     kernel: 'quantize',

@@ -45,12 +45,7 @@ export const requantize: readonly Mutant[] = [
     name: 'floor of the scale exponent',
     spec: 'requantize',
     file: 'numerics/power_scale',
-    replace: [
-      [
-        'max(ceil_exponent(float_div(amax, rule.max_bits)), -126)',
-        'max(i32(float_div(amax, rule.max_bits) >> 23u) - 127, -126)',
-      ],
-    ],
+    replace: [['select(0, 1, (a & 0x7fffffu) > (b & 0x7fffffu))', 'select(0, -1, (a & 0x7fffffu) < (b & 0x7fffffu))']],
   },
   {
     kernel: 'requantize',
