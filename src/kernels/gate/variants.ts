@@ -15,18 +15,21 @@ const shared: readonly GateVariant[] = [
   { name: 'subgroups', by: 'subgroup', needs: ['subgroups'] },
 ];
 
-const gate = (tokens: number, experts: number, rule: string): SpecFields => ({
+const gate = (tokens: number, experts: number, rule: unknown, generate = 'normal'): SpecFields => ({
   kernel: 'gate',
   shape: { tokens, experts },
   gate: rule,
-  logits: { input: { generate: 'normal', dtype: 'f32' } },
+  logits: { input: { generate, dtype: 'f32' } },
 });
 
-/** The gate's variants, of the same bits in either tier. Verified on groups and on a softmax, timed on DeepSeek-V3's gate. */
+/** Logits rank as they are: where they tie, they tie in the adapter's own arithmetic too. */
+const ties = gate(21, 256, { score: 'logit', normalize: 'none', groups: 8, topkGroups: 4 }, 'near-ties');
+
+/** The gate's variants, of the same bits in either tier. Verified on groups, on a softmax and on ties, timed on DeepSeek-V3's gate. */
 export const gateFamily: Family = {
   name: 'gate',
   variants: [threads, ...shared],
-  verified: [gate(21, 256, 'deepseek-v3'), gate(21, 70, 'qwen3-moe')],
+  verified: [gate(21, 256, 'deepseek-v3'), gate(21, 70, 'qwen3-moe'), ties],
   timed: [gate(512, 256, 'deepseek-v3')],
 };
 
