@@ -1,4 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
+import { shaderSources } from '../../src/backends/webgpu/link.ts';
+import { recorder } from '../../src/backends/webgpu/timing.ts';
 import { dequantizeFamily } from '../../src/kernels/dequantize/variants.ts';
 import { kernelOf } from '../../src/kernels/index.ts';
 import { farFrom } from '../../src/kernels/near.ts';
@@ -100,6 +102,46 @@ describeGpu('every variant of the fast quantize is near the reference', () => {
       expect(
         await differs(quantizeFamilies, variant, quantizeSpec(300, 132, schemeOf({ tile })), { x }, 16384),
       ).toBeUndefined();
+  });
+});
+
+/** group_max() of subgroups whose lanes hand values on through memory: as many lanes as wanted, on any adapter. */
+function emulatedSubgroups(): string {
+  const [shuffle, path] = ['subgroupShuffleXor(largest, distance)', 'kernels/group_max_subgroups_fast'];
+  const source = shaderSources[path]!;
+  expect(source).toContain(shuffle);
+  return `${source.replace('enable subgroups;', '').replace(shuffle, 'handed_on(largest, local, distance)')}
+var<workgroup> lanes: array<u32, WORKGROUP_SIZE>;
+fn handed_on(value: u32, local: u32, distance: u32) -> u32 {
+  workgroupBarrier();
+  lanes[local] = value;
+  workgroupBarrier();
+  return lanes[local ^ distance];
+}
+`;
+}
+
+describeGpu('groups that are parts of subgroups, whole ones or several', () => {
+  it.each([8, 32, 128])('%i lanes', async (leastSubgroup) => {
+    for (const tile of [
+      [1, 128],
+      [128, 1],
+      [128, 128],
+    ] as const) {
+      const scheme = schemeOf({ tile, recipe: 'divide' });
+      const spec = quantizeSpec(131, 132, scheme);
+      const inputs = { x: matrix(131, 132, 'bf16') };
+      const shaders = { 'kernels/group_max_subgroups_fast': emulatedSubgroups() };
+      const gpu = newGpu({ shaders, variants: { 'quantize-tiles': 'subgroups' } });
+      const posing = { ...recorder(gpu).gpu, limits: { ...gpu.limits, leastSubgroup }, has: () => true };
+      try {
+        const got = await kernelOf(spec).webgpu(posing, spec, inputs, 'fast');
+        expect(gpu.shaders).toContain('kernels/group_max_subgroups_fast');
+        expect(farFrom(got, kernelOf(spec).reference(spec, inputs)), `${tile}`).toBeUndefined();
+      } finally {
+        await gpu.destroyRun();
+      }
+    }
   });
 });
 
