@@ -1,5 +1,5 @@
-// Scales and codes of tiles, each by a group of threads: neighbours read and write neighbouring fours, the amax goes from thread to thread, and what a
-// tile holds is read again where it lies close by. Tiles are whole fours wide; those of one column are done four side by side.
+// Scales and codes of tiles, each by a group of threads: neighbours read and write neighbouring fours, and the amax goes from thread to thread. Of tiles of
+// one row a thread holds its HELD fours meanwhile; where that is 0, they are read again where they lie close by. Tiles are whole fours wide; those of one column are done four side by side.
 #include "kernels/output.wgsl"
 #include "kernels/thread.wgsl"
 #include "numerics/encode4_fast.wgsl"
@@ -45,8 +45,17 @@ fn quantize_tiles(
   // Groups past the last tile have no rows; they wait for the others all the same.
   let top = tile_row * parameters.tile_rows;
   let bottom = min(top + parameters.tile_rows, parameters.rows);
+  let first = select(top + lane / WIDTH, bottom, HELD > 0);
   var amax = vec4<u32>();
-  for (var row = top + lane / WIDTH; row < bottom; row += HEIGHT) {
+#each s HELD
+  let four$s = left + lane + $su * WIDTH;
+  var held$s = vec4<u32>();
+  if (top < bottom && four$s < right) {
+    held$s = row_values(top, four$s);
+    amax = max(amax, held$s & vec4(MAGNITUDE));
+  }
+#end
+  for (var row = first; row < bottom; row += HEIGHT) {
     for (var four = left + lane % WIDTH; four < right; four += WIDTH) {
       amax = max(amax, row_values(row, four) & vec4(MAGNITUDE));
     }
@@ -65,12 +74,21 @@ fn quantize_tiles(
   if (COLUMNS == 0) {
     factors = vec4(factors.x);
   }
-  for (var row = top + lane / WIDTH; row < bottom; row += HEIGHT) {
+#each s HELD
+  if (top < bottom && four$s < right) {
+    store(top, four$s, scaled(held$s, factors));
+  }
+#end
+  for (var row = first; row < bottom; row += HEIGHT) {
     for (var four = left + lane % WIDTH; four < right; four += WIDTH) {
-      let places = encode4(scaled(row_values(row, four), factors)) << vec4(0u, 8u, 16u, 24u);
-      codes[row * parameters.row_fours + four] = places.x | places.y | places.z | places.w;
+      store(row, four, scaled(row_values(row, four), factors));
     }
   }
+}
+
+fn store(row: u32, four: u32, bits: vec4<u32>) {
+  let places = encode4(bits) << vec4(0u, 8u, 16u, 24u);
+  codes[row * parameters.row_fours + four] = places.x | places.y | places.z | places.w;
 }
 
 // Values with their tiles' factors; NaN throughout a marked tile.

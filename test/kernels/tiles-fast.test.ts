@@ -167,9 +167,9 @@ describe('groups of threads', () => {
 
   it('have as many threads as their tiles have work for', () => {
     const grouping = (tile: readonly [number, number]) => groupingOf(tileGrid(512, 7168, schemeOf({ tile })), 64);
-    expect(grouping([1, 128])).toMatchObject({ span: 8, stride: 1, width: 8 });
-    expect(grouping([128, 128])).toMatchObject({ span: 64, stride: 1, width: 32 });
-    expect(grouping([1, 16])).toMatchObject({ span: 1, stride: 1, width: 1 });
+    expect(grouping([1, 128])).toMatchObject({ span: 8, stride: 1, width: 8, held: 4 });
+    expect(grouping([128, 128])).toMatchObject({ span: 64, stride: 1, width: 32, held: 0 });
+    expect(grouping([1, 16])).toMatchObject({ span: 1, stride: 1, width: 1, held: 4 });
     expect(grouping([128, 1])).toMatchObject({ span: 64, stride: 8, width: 1, tilesOfFour: 4 });
   });
 });

@@ -34,7 +34,7 @@ export function quantizeTiles(
   scheme: Scheme,
   groupMax: string,
 ): QuantizedTiles {
-  const { span, stride, width, tileFours, tilesOfFour } = groupingOf(grid, workgroupSize);
+  const { span, stride, width, tileFours, tilesOfFour, held } = groupingOf(grid, workgroupSize);
   const across = Math.ceil(grid.columns / tilesOfFour);
   const groups = across * Math.ceil(rows / grid.tileRows);
   const codes = gpu.allocate(laneWords(scheme.format, rows * columns));
@@ -52,6 +52,7 @@ export function quantizeTiles(
       SPAN: span,
       STRIDE: stride,
       WIDTH: width,
+      HELD: held,
       SUBGROUP: gpu.limits.leastSubgroup,
     },
     substitutes: {

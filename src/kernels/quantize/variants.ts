@@ -87,10 +87,15 @@ export interface Grouping {
   readonly tileFours: number;
   /** Tiles of a four: 4 where they have one column. */
   readonly tilesOfFour: number;
+  /** Fours that a thread holds from the amax to the codes; 0 where it reads them twice. */
+  readonly held: number;
 }
 
 /** Fours that a thread has at least, as far as its tile has so many. */
 const foursOfThread = 4;
+
+/** More would crowd a thread's registers. */
+const mostHeld = 2 * foursOfThread;
 
 const powerBelow = (value: number): number => 2 ** Math.floor(Math.log2(Math.max(value, 1)));
 
@@ -99,9 +104,11 @@ export function groupingOf({ tileRows, tileColumns }: TileGrid, most: number): G
   if (tileColumns === 1) {
     // Eight fours side by side are the least that a cache line or two hold.
     const stride = 8;
-    return { span: most, stride, width: 1, tileFours: 1, tilesOfFour: 4 };
+    return { span: most, stride, width: 1, tileFours: 1, tilesOfFour: 4, held: 0 };
   }
   const tileFours = tileColumns / 4;
   const span = Math.min(powerBelow((tileRows * tileFours) / foursOfThread), most);
-  return { span, stride: 1, width: Math.min(span, powerBelow(tileFours)), tileFours, tilesOfFour: 1 };
+  const fours = Math.ceil(tileFours / span);
+  const held = tileRows === 1 && fours <= mostHeld ? fours : 0;
+  return { span, stride: 1, width: Math.min(span, powerBelow(tileFours)), tileFours, tilesOfFour: 1, held };
 }
