@@ -1,6 +1,7 @@
 // Aligned sums: groups of TERMS products and the accumulator, cut below the largest exponent. docs/numerics.md, "Products", has the rules.
 // In integers, for any model and format; where sums are short, gemm_aligned_float.wgsl gives the same bits sooner.
 #include "kernels/gemm_common.wgsl"
+#include "kernels/gemm_promote.wgsl"
 #include "numerics/aligned_wide.wgsl"
 #include "kernels/gemm_special.wgsl"
 
@@ -39,10 +40,10 @@ fn fused_sum(c: vec4<u32>, start: Start) -> vec4<u32> {
   return result;
 }
 
-fn a_marks(word: u32) -> vec4<u32> {
-  return a[word];
+fn a_marks(first: u32, term: u32) -> vec4<u32> {
+  return a[first + term];
 }
 
-fn b_marks(word: u32) -> vec4<u32> {
-  return b[word];
+fn b_marks(first: u32, term: u32) -> vec4<u32> {
+  return b[first + term];
 }

@@ -6,53 +6,61 @@
 // integers below 2^24. Nothing is subnormal, infinite or NaN, so flushing and what compilers assume of specials change nothing. Only * + max trunc are used
 // (test/shaders/exact-sources.test.ts), and operands that are special are words for gemm_special.wgsl, never f32 values.
 #include "kernels/gemm_common.wgsl"
+#include "kernels/gemm_promote_float.wgsl"
 #include "numerics/operand.wgsl"
 #include "kernels/gemm_special.wgsl"
 
 // A power of two below that of any product of nonzero operands: where all are zero it keeps the unit finite.
-const LEAST_POWER = 67u << 23u;
+const LEAST_POWER = 67i << 23u;
 
 const ROWS = 4u;
+const SUM_WORDS = u32(TERMS) >> u32(K_PER_WORD == 2);
+
+// Marks of special operands among the bits of powers of two, at either k of a word.
+const SPECIAL_MARKS = 0x00010001u;
 
 fn block_sum(before: Piece, start: Start, words: u32) -> Piece {
   var sum = before;
-  for (var at = 0u; at < words; at += TERMS) {
+  for (var at = 0u; at < words; at += SUM_WORDS) {
     sum = fused_sum(sum, Start(start.a + at, start.b + at, 0u));
   }
   return sum;
 }
 
-// An operand's words come in pairs: f32 bits of the values of four rows, then those of the powers of two of their exponents, not normalized; marks of
-// special operands lie in the powers' low bits.
+// An operand's words come in pairs: values of four rows, then the powers of two of their exponents, not normalized; marks of special operands lie in the
+// powers' low bits. A word holds one k as f32, or two as bf16.
 fn fused_sum(c: Piece, start: Start) -> Piece {
   var before = c;
   let c0 = finite_only(c[0]);
   let c1 = finite_only(c[1]);
   let c2 = finite_only(c[2]);
   let c3 = finite_only(c[3]);
-  var top0 = powers(max(c0 & vec4(INFINITY_BITS), vec4(LEAST_POWER)));
-  var top1 = powers(max(c1 & vec4(INFINITY_BITS), vec4(LEAST_POWER)));
-  var top2 = powers(max(c2 & vec4(INFINITY_BITS), vec4(LEAST_POWER)));
-  var top3 = powers(max(c3 & vec4(INFINITY_BITS), vec4(LEAST_POWER)));
+  // Bits of positive numbers are ordered as they are, and integers compared in fewer instructions.
+  var top0 = max(vec4<i32>(c0 & vec4(INFINITY_BITS)), vec4(LEAST_POWER));
+  var top1 = max(vec4<i32>(c1 & vec4(INFINITY_BITS)), vec4(LEAST_POWER));
+  var top2 = max(vec4<i32>(c2 & vec4(INFINITY_BITS)), vec4(LEAST_POWER));
+  var top3 = max(vec4<i32>(c3 & vec4(INFINITY_BITS)), vec4(LEAST_POWER));
   var marks = vec4<u32>();
   let first_a = 2u * start.a;
   let first_b = 2u * start.b;
-  for (var i = 1u; i < 2u * TERMS; i += 2u) {
+  for (var i = 1u; i < 2u * SUM_WORDS; i += 2u) {
     let x = a[first_a + i];
     let y = b[first_b + i];
     marks |= x | y;
-    let xp = powers(x);
-    let yp = powers(y);
-    top0 = max(top0, xp.x * yp);
-    top1 = max(top1, xp.y * yp);
-    top2 = max(top2, xp.z * yp);
-    top3 = max(top3, xp.w * yp);
+#each h K_PER_WORD
+    let xp$h = powers(power_bits(half$h(x)));
+    let yp$h = powers(power_bits(half$h(y)));
+    top0 = max(top0, bitcast<vec4<i32>>(xp$h.x * yp$h));
+    top1 = max(top1, bitcast<vec4<i32>>(xp$h.y * yp$h));
+    top2 = max(top2, bitcast<vec4<i32>>(xp$h.z * yp$h));
+    top3 = max(top3, bitcast<vec4<i32>>(xp$h.w * yp$h));
+#end
   }
   // Bits of the largest exponent's power, and of its reciprocal in units of the last kept bit.
-  let unit0 = power_bits(top0);
-  let unit1 = power_bits(top1);
-  let unit2 = power_bits(top2);
-  let unit3 = power_bits(top3);
+  let unit0 = power_bits(vec4<u32>(top0));
+  let unit1 = power_bits(vec4<u32>(top1));
+  let unit2 = power_bits(vec4<u32>(top2));
+  let unit3 = power_bits(vec4<u32>(top3));
   let scale0 = per_unit(unit0);
   let scale1 = per_unit(unit1);
   let scale2 = per_unit(unit2);
@@ -61,16 +69,20 @@ fn fused_sum(c: Piece, start: Start) -> Piece {
   var sum1 = trunc(powers(c1) * scale1);
   var sum2 = trunc(powers(c2) * scale2);
   var sum3 = trunc(powers(c3) * scale3);
-  for (var i = 0u; i < 2u * TERMS; i += 2u) {
-    let x = powers(a[first_a + i]);
-    let y = powers(b[first_b + i]);
-    sum0 += trunc((x.x * scale0) * y);
-    sum1 += trunc((x.y * scale1) * y);
-    sum2 += trunc((x.z * scale2) * y);
-    sum3 += trunc((x.w * scale3) * y);
+  for (var i = 0u; i < 2u * SUM_WORDS; i += 2u) {
+    let x = a[first_a + i];
+    let y = b[first_b + i];
+#each h K_PER_WORD
+    let x$h = powers(half$h(x));
+    let y$h = powers(half$h(y));
+    sum0 += trunc((x$h.x * scale0) * y$h);
+    sum1 += trunc((x$h.y * scale1) * y$h);
+    sum2 += trunc((x$h.z * scale2) * y$h);
+    sum3 += trunc((x$h.w * scale3) * y$h);
+#end
   }
   var result = Piece(in_units(sum0, unit0), in_units(sum1, unit1), in_units(sum2, unit2), in_units(sum3, unit3));
-  if (((marks.x | marks.y | marks.z | marks.w) & OPERAND_SPECIAL) != 0u || any_special(max_magnitudes(c))) {
+  if (((marks.x | marks.y | marks.z | marks.w) & SPECIAL_MARKS) != 0u || any_special(max_magnitudes(c))) {
     for (var row = 0u; row < 4u; row++) {
       result[row] = with_specials(result[row], before[row], Start(start.a, start.b, row), TERMS);
     }
@@ -86,8 +98,18 @@ fn finite_only(c: vec4<u32>) -> vec4<u32> {
   return select(c, vec4(0u), (c & vec4(INFINITY_BITS)) == vec4(INFINITY_BITS));
 }
 
-fn power_bits(top: vec4<f32>) -> vec4<u32> {
-  return bitcast<vec4<u32>>(top) & vec4(INFINITY_BITS);
+// f32 bits at the last k of words, and at the first of two.
+fn half0(words: vec4<u32>) -> vec4<u32> {
+  return words & vec4(select(0xffffffffu, 0xffff0000u, K_PER_WORD == 2));
+}
+
+fn half1(words: vec4<u32>) -> vec4<u32> {
+  return words * vec4(0x10000u);
+}
+
+// An exponent's field without a mantissa, or marks.
+fn power_bits(bits: vec4<u32>) -> vec4<u32> {
+  return bits & vec4(INFINITY_BITS);
 }
 
 // 2^FRACTION_BITS / 2^e for the bits of 2^e.
@@ -108,16 +130,24 @@ fn max_magnitudes(c: Piece) -> vec4<u32> {
   return max(max(c[0] & vec4(MAGNITUDE), c[1] & vec4(MAGNITUDE)), max(c[2] & vec4(MAGNITUDE), c[3] & vec4(MAGNITUDE)));
 }
 
-// The marks of operand words, as gemm_special.wgsl reads them.
-fn a_marks(word: u32) -> vec4<u32> {
-  return marks_of(a[2u * word], a[2u * word + 1u]);
+// The marks of the operands at a k, as gemm_special.wgsl reads them.
+fn a_marks(first: u32, term: u32) -> vec4<u32> {
+  let place = 2u * (first + (term >> u32(K_PER_WORD == 2)));
+  return marks_of(half_at(a[place], term), half_at(a[place + 1u], term));
 }
 
-fn b_marks(word: u32) -> vec4<u32> {
-  return marks_of(b[2u * word], b[2u * word + 1u]);
+fn b_marks(first: u32, term: u32) -> vec4<u32> {
+  let place = 2u * (first + (term >> u32(K_PER_WORD == 2)));
+  return marks_of(half_at(b[place], term), half_at(b[place + 1u], term));
+}
+
+fn half_at(words: vec4<u32>, term: u32) -> vec4<u32> {
+  return select(half0(words), half1(words), K_PER_WORD == 2 && term % 2u == 0u);
 }
 
 fn marks_of(value: vec4<u32>, power: vec4<u32>) -> vec4<u32> {
+  let marked = (power >> vec4(3u)) & vec4(OPERAND_NAN | OPERAND_SPECIAL);
   let sign = select(vec4(0u), vec4(OPERAND_SIGN), value >= vec4(SIGN_BIT));
-  return (power & vec4(0x7fffu)) | sign | select(vec4(0u), vec4(1u), (value & vec4(MAGNITUDE)) != vec4(0u));
+  let nonzero = ((value & vec4(MAGNITUDE)) | marked) != vec4(0u);
+  return marked | sign | select(vec4(0u), vec4(1u), nonzero);
 }

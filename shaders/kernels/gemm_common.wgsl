@@ -13,36 +13,8 @@ struct Start {
   row: u32,
 }
 
-// Scales and partial sums of four columns, each operation rounded once: products and sums are fmas with a zero or a one, so that one copy of the arithmetic serves all.
-fn promote(sums: vec4<u32>, partials: vec4<u32>, sa: vec4<u32>, sb: vec4<u32>) -> vec4<u32> {
-  var value = select(partials, sa, COMBINE != B_THEN_A);
-  for (var step = 0u; step < 3u - u32(FUSED); step++) {
-    var factor = select(partials, sb, COMBINE != A_THEN_B);
-    if (step == 1u) {
-      factor = select(select(partials, sb, COMBINE == A_THEN_B), sa, COMBINE == B_THEN_A);
-    } else if (step == 2u) {
-      factor = vec4(ONE_BITS);
-    }
-    // A zero of the product's own sign keeps it.
-    let product_sign = (value ^ factor) & vec4(SIGN_BIT);
-    value = float_fma4(value, factor, select(product_sign, sums, step == 2u - u32(FUSED)));
-  }
-  return value;
-}
-
-// A loop, though it is short: compilers inline every call, and copies of the arithmetic take them long.
-fn promote_piece(sums: Piece, partials: Piece, row: u32, column: u32, k: u32) -> Piece {
-  var before = sums;
-  var partial = partials;
-  var after = Piece();
-  let sb = b_factors4(column, k);
-  for (var i = 0u; i < ROWS; i++) {
-    after[i] = promote(before[i], partial[i], vec4(a_factor(row + i, k)), sb);
-  }
-  return after;
-}
-
-// The including file says how products are added to a block's sums: fn block_sum(before: Piece, start: Start, words: u32) -> Piece.
+// The including file says how products are added to a block's sums: fn block_sum(before: Piece, start: Start, words: u32) -> Piece; and with
+// one of gemm_promote.wgsl and gemm_promote_float.wgsl how those are promoted.
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn multiply(
   @builtin(workgroup_id) workgroup: vec3<u32>,

@@ -1,6 +1,7 @@
 // A block summed without any error and rounded once: a fixed-point accumulator as wide as the formats' products and the block need.
 // The host does not cut a block of this model over dispatches.
 #include "kernels/gemm_common.wgsl"
+#include "kernels/gemm_promote.wgsl"
 #include "numerics/operand.wgsl"
 #include "kernels/gemm_special.wgsl"
 
@@ -95,10 +96,10 @@ fn rounded_digits(accumulators: ptr<function, Digits>, column: u32) -> u32 {
   return float_from_u64(select(0u, SIGN_BIT, negative), 16 * (top - 3) + LAST_WEIGHT, value);
 }
 
-fn a_marks(word: u32) -> vec4<u32> {
-  return a[word];
+fn a_marks(first: u32, term: u32) -> vec4<u32> {
+  return a[first + term];
 }
 
-fn b_marks(word: u32) -> vec4<u32> {
-  return b[word];
+fn b_marks(first: u32, term: u32) -> vec4<u32> {
+  return b[first + term];
 }

@@ -1,6 +1,7 @@
 // The fast tier: a block summed in the adapter's own single precision, whatever the model. No barriers, no shared memory: on the software
 // adapters that most machines without a GPU have, a barrier costs more than the loads that it saves.
 #include "kernels/gemm_common.wgsl"
+#include "kernels/gemm_promote.wgsl"
 
 const ROWS = 4u;
 

@@ -30,8 +30,11 @@ fn pack_operand(
       powers[i] = power_of(code);
       if (K_PER_WORD == 2) {
         words[i] = words[i] >> 16u;
+        powers[i] = powers[i] >> 16u;
         if (within + 1u < length) {
-          words[i] |= word_of(code_at(element + 1u)) & 0xffff0000u;
+          let next = code_at(element + 1u);
+          words[i] |= word_of(next) & 0xffff0000u;
+          powers[i] |= power_of(next) & 0xffff0000u;
         }
       }
     }
@@ -50,11 +53,11 @@ fn code_at(element: u32) -> u32 {
   return input_lane(codes[element >> INPUT_LANE_SHIFT], element);
 }
 
-// Bits of 2^exponent as f32, that of the least normal for subnormals; a zero has none. A special has marks in the low bits, and no value.
+// Bits of 2^exponent as f32, that of the least normal for subnormals; a zero has none. A special has marks in bits 16 (special) and 17 (NaN), which bf16 keeps.
 fn power_of(code: u32) -> u32 {
   let word = operand_word(code, INPUT);
   if ((word & OPERAND_SPECIAL) != 0u) {
-    return (127u << 23u) | (word & 0x7fffu);
+    return (127u << 23u) | ((word & (OPERAND_NAN | OPERAND_SPECIAL)) << 3u);
   }
   return select(((word >> 16u) + 127u - u32(OPERAND_BIAS)) << 23u, 0u, word == 0u);
 }
@@ -71,7 +74,9 @@ fn k_of(position: u32) -> u32 {
 
 fn word_of(code: u32) -> u32 {
   if (WITH_POWERS == 1) {
-    return select(decode(code, INPUT), 0u, (operand_word(code, INPUT) & OPERAND_SPECIAL) != 0u);
+    let word = operand_word(code, INPUT);
+    // Of a special its sign alone.
+    return select(decode(code, INPUT), (word & OPERAND_SIGN) << 19u, (word & OPERAND_SPECIAL) != 0u);
   }
   if (AS_VALUES == 1) {
     return decode(code, INPUT);

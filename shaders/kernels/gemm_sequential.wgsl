@@ -1,5 +1,6 @@
 // A chain of correctly rounded fused multiply-adds, k ascending.
 #include "kernels/gemm_common.wgsl"
+#include "kernels/gemm_promote.wgsl"
 
 const ROWS = 1u;
 

@@ -1,6 +1,7 @@
 import type { OwnedGpu } from '../../src/backends/webgpu/device.ts';
 import { formatConstants } from '../../src/kernels/constants.ts';
-import { alignedPlan, blockLayout, packConstants } from '../../src/kernels/gemm/plan.ts';
+import { alignedPlan, blockLayout, inFloats, packConstants } from '../../src/kernels/gemm/plan.ts';
+import { singleRows } from '../../src/kernels/gemm/variants.ts';
 import type { TensorCoreModel } from '../../src/numerics/arithmetic.ts';
 import type { FormatName } from '../../src/numerics/formats.ts';
 import type { Codes } from '../../src/tensors/tensor.ts';
@@ -8,7 +9,7 @@ import { gemmSpec, schemeOf } from './specs.ts';
 
 /**
  * The bits of row i of a [rows, k] by row i of b, summed by a model on the device from accumulators c (zeros where there are none).
- * `inFloats` takes the kernel of exact floating point, for accumulators that such sums can have.
+ * `asFloats` takes the kernel of exact floating point, for accumulators that such sums can have.
  * `gpu` knows shaders/fused_steps.wgsl of the tests as `test/fused_steps`.
  */
 export async function fusedSteps(
@@ -20,12 +21,13 @@ export async function fusedSteps(
   rows: number,
   k: number,
   c?: Uint32Array,
-  inFloats = false,
+  asFloats = false,
 ): Promise<Uint32Array> {
   const [left, right] = formats.map((format) => schemeOf({ format }));
   const spec = gemmSpec({ shape: { m: rows, n: rows, k }, a: left, b: right, arithmetic: { model, promoteEvery: 0 } });
-  const layout = blockLayout(spec.arithmetic, k, 'exact');
-  const plan = alignedPlan(spec, inFloats);
+  const variant = asFloats ? inFloats(model, ...formats) : singleRows;
+  const layout = blockLayout(spec.arithmetic, k, 'exact', variant.kPerWord);
+  const plan = alignedPlan(spec, variant);
   const groups = Math.ceil(rows / 4);
   const packed = [a, b].map((codes, i) => {
     const operand = gpu.allocate(4 * groups * layout.rowWords * plan.operandWords);
@@ -59,7 +61,7 @@ export async function fusedSteps(
     shader: 'test/fused_steps',
     entryPoint: 'diagonal_steps',
     constants: plan.constants,
-    substitutes: inFloats ? { 'kernels/gemm_aligned': 'kernels/gemm_aligned_float' } : {},
+    substitutes: asFloats ? { 'kernels/gemm_aligned': 'kernels/gemm_aligned_float' } : {},
     uniforms: [groups, 0, layout.rowWords, layout.blockWords, k, 0, layout.rowWords, ...new Array(10).fill(1)],
     buffers: [
       { buffer: packed[0]!, access: 'read' },

@@ -79,7 +79,7 @@ export const groupedGemm: readonly Mutant[] = [
     kernel: 'grouped-gemm',
     name: 'scale of the first row for all',
     spec: 'grouped-contiguous',
-    file: 'kernels/gemm_common',
+    file: 'kernels/gemm_promote_any',
     replace: [['vec4(a_factor(row + i, k))', 'vec4(a_factor(row, k))']],
   },
   {

@@ -270,6 +270,14 @@ function build() {
     },
     'gemm-c': { ...withC, inputs: { ...withC.inputs, c: matrix(21, 35, 'f32', 'normal', 5) } },
     'gemm-unit-scales': gemmOf({}, 'e4m3', 'finite', true),
+    'gemm-powers': {
+      ...sparse,
+      inputs: {
+        ...sparse.inputs,
+        a_scales: map(sparse.inputs.a_scales!, (_, i) => (107 + ((11 * i) % 41)) << 23),
+        b_scales: map(sparse.inputs.b_scales!, (_, i) => (125 + (i % 3)) << 23),
+      },
+    },
     'gemm-bits': gemmOf({}, 'e5m2', 'bits', true),
     // Few and small values in A, so that B's large ones meet zeros.
     'gemm-sparse': {

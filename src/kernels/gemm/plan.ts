@@ -4,7 +4,7 @@ import { type FormatName, formats } from '../../numerics/formats.ts';
 import type { Constants } from '../constants.ts';
 import type { Tier } from '../kernel.ts';
 import type { ProductSpec } from './reference.ts';
-import { type GemmVariant, plain, singleRows } from './variants.ts';
+import { fitsBf16, type GemmVariant, paired, plain, singleRows } from './variants.ts';
 
 /** How k is cut: blocks between promotions, each of whole fused sums, padded with zeros. */
 export interface BlockLayout {
@@ -87,8 +87,8 @@ export function wordSpans(
   const uncut = tier === 'exact' && model.kind === 'exact';
   if (uncut && turns > loopLimit) refuseBlock(layout.block);
   const blocks = Math.floor(mostTurns / turns);
-  const terms = termsOf(model, tier);
-  const sums = Math.max(Math.floor(((mostTurns / turns) * blockWords) / terms), 1) * terms;
+  const sumWords = termsOf(model, tier) / plan.variant.kPerWord;
+  const sums = Math.max(Math.floor(((mostTurns / turns) * blockWords) / sumWords), 1) * sumWords;
   const span = blocks >= 1 || uncut ? Math.max(blocks, 1) * blockWords : sums;
   const spans: WordSpan[] = [];
   for (let start = 0; start < rowWords; start += span) spans.push({ start, end: Math.min(start + span, rowWords) });
@@ -117,19 +117,29 @@ export function packConstants(model: TensorCoreModel, plan: ProductPlan): Consta
   };
 }
 
-/** Which shader sums a spec's blocks, and with what constants. `variant` is the fast tier's. */
-export function productPlan(spec: ProductSpec, layout: BlockLayout, tier: Tier, variant = plain): ProductPlan {
+/** How the exact tier's threads work at a spec's product. */
+export function exactVariant({ a, b, arithmetic: { model } }: ProductSpec): GemmVariant {
+  const formats = [a.scheme.format, b.scheme.format] as const;
+  return model.kind === 'aligned' && isExactInFloats(model, ...formats) ? inFloats(model, ...formats) : singleRows;
+}
+
+/** Two k a word where bf16 holds the formats and no sum ends within a word. */
+export function inFloats({ terms }: TensorCoreModel, ...formats: readonly FormatName[]): GemmVariant {
+  return terms % 2 === 0 && formats.every(fitsBf16) ? paired : plain;
+}
+
+/** Which shader sums a spec's blocks, and with what constants. */
+export function productPlan(spec: ProductSpec, layout: BlockLayout, tier: Tier, variant: GemmVariant): ProductPlan {
   const { model } = spec.arithmetic;
   if (tier === 'fast') return fastPlan(spec, variant);
-  if (model.kind === 'sequential') return { ...valuesPlan('kernels/gemm_sequential', spec), variant: singleRows };
-  const [a, b] = [spec.a.scheme.format, spec.b.scheme.format];
-  if (model.kind === 'aligned') return alignedPlan(spec, isExactInFloats(model, a, b));
+  if (model.kind === 'sequential') return { ...valuesPlan('kernels/gemm_sequential', spec), variant };
+  if (model.kind === 'aligned') return alignedPlan(spec, variant);
   const constants = {
     ...promotionConstants(spec),
     ...mantissaConstants(spec),
-    ...accumulatorConstants(a, b, layout.block),
+    ...accumulatorConstants(spec.a.scheme.format, spec.b.scheme.format, layout.block),
   };
-  return { shader: 'kernels/gemm_exact', constants, asValues: false, operandWords: 1, variant: singleRows };
+  return { shader: 'kernels/gemm_exact', constants, asValues: false, operandWords: 1, variant };
 }
 
 function fastPlan(spec: ProductSpec, variant: GemmVariant): ProductPlan {
@@ -164,9 +174,10 @@ const mantissaConstants = ({ a, b }: ProductSpec): Constants => ({
   B_MANTISSA_BITS: formats[b.scheme.format].mantissaBits,
 });
 
-/** An aligned model in exact floating point, or in integers. */
-export function alignedPlan(spec: ProductSpec, inFloats: boolean): ProductPlan {
+/** An aligned model in exact floating point, or in integers, a row at a time. */
+export function alignedPlan(spec: ProductSpec, variant: GemmVariant): ProductPlan {
   const { model } = spec.arithmetic;
+  const inFloats = variant !== singleRows;
   return {
     shader: inFloats ? 'kernels/gemm_aligned_float' : 'kernels/gemm_aligned',
     constants: {
@@ -175,10 +186,11 @@ export function alignedPlan(spec: ProductSpec, inFloats: boolean): ProductPlan {
       FRACTION_BITS: model.fractionBits,
       TERMS: model.terms,
       STEP_OUTPUT: outputs.indexOf(model.output),
+      ...(inFloats ? { K_PER_WORD: variant.kPerWord } : {}),
     },
     asValues: false,
     operandWords: inFloats ? 2 : 1,
-    variant: inFloats ? plain : singleRows,
+    variant,
   };
 }
 

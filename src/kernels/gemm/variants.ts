@@ -41,6 +41,9 @@ export const singleRows: GemmVariant = {
   substitutes: { 'numerics/float4': 'numerics/float4_each' },
 };
 
+/** The exact tier's fused sums in floating point, two k a word: what a load costs, it costs once for both. */
+export const paired: GemmVariant = { ...plain, name: 'paired', kPerWord: 2 };
+
 const registers = {
   shader: 'kernels/gemm_registers_fast',
   kPerWord: 2,
@@ -98,7 +101,7 @@ export const gemmFamily: Family = {
 };
 
 /** Values of a format are values of bf16. */
-const fitsBf16 = (name: FormatName): boolean => {
+export const fitsBf16 = (name: FormatName): boolean => {
   const { mantissaBits, exponentBits } = formats[name];
   return mantissaBits <= 7 && exponentBits <= 8;
 };

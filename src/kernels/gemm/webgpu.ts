@@ -11,10 +11,18 @@ import { tierSubstitutes } from '../tiers.ts';
 import { requireShape, type TileGrid, tileGrid } from '../tiles.ts';
 import { together } from '../together.ts';
 import { chooseVariant } from '../variants.ts';
-import { type BlockLayout, blockLayout, type ProductPlan, packConstants, productPlan, wordSpans } from './plan.ts';
+import {
+  type BlockLayout,
+  blockLayout,
+  exactVariant,
+  type ProductPlan,
+  packConstants,
+  productPlan,
+  wordSpans,
+} from './plan.ts';
 import type { ProductSpec } from './reference.ts';
 import { cutProduct } from './split.ts';
-import { fittingVariants, gemmFamily, plain } from './variants.ts';
+import { fittingVariants, gemmFamily } from './variants.ts';
 
 /** D = C + A * B^T on a device: operands quantized where they are not given, decoded once, multiplied piece by piece. */
 export async function gemmWebGpu(gpu: Gpu, spec: GemmSpec, inputs: Tensors, tier: Tier): Promise<Tensors> {
@@ -37,7 +45,7 @@ export async function productWebGpu(
 ): Promise<Tensor> {
   const { m, n, k } = spec.shape;
   if (c !== undefined) requireShape('c', c, [m, n]);
-  const variant = tier === 'fast' ? chooseVariant(gpu, gemmFamily, fittingVariants(spec)) : plain;
+  const variant = tier === 'fast' ? chooseVariant(gpu, gemmFamily, fittingVariants(spec)) : exactVariant(spec);
   const layout = blockLayout(spec.arithmetic, k, tier, variant.kPerWord);
   const plan = productPlan(spec, layout, tier, variant);
   const dtype = dtypeOfFormat[spec.output];
@@ -118,7 +126,7 @@ function packing({ spec, layout, plan }: Run, { format }: Scheme) {
       wordThreads,
     };
   }
-  if (plan.variant.kPerWord === 2 && whole) {
+  if (plan.variant.kPerWord === 2 && plan.operandWords === 1 && whole) {
     return { shader: 'kernels/gemm_pairs', entryPoint: 'pack_pairs', constants: {}, wordThreads: k / 4 };
   }
   const constants = packConstants(spec.arithmetic.model, plan);
