@@ -1,9 +1,9 @@
 // What kernels with their sums in registers share: values of bf16 pairs, and promotion in plain single precision, a copy of it for every sum.
 #include "kernels/gemm_parts.wgsl"
 
-// Values at the first and at the second k of words.
+// Values at the first and at the second k of words. A product, for some adapters shift lane by lane.
 fn low_half(pairs: vec4<u32>) -> vec4<f32> {
-  return bitcast<vec4<f32>>(pairs << vec4(16u));
+  return bitcast<vec4<f32>>(pairs * vec4(0x10000u));
 }
 
 fn high_half(pairs: vec4<u32>) -> vec4<f32> {
