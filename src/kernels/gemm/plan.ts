@@ -87,7 +87,7 @@ export function wordSpans(
   const uncut = tier === 'exact' && model.kind === 'exact';
   if (uncut && turns > loopLimit) refuseBlock(layout.block);
   const blocks = Math.floor(mostTurns / turns);
-  const sumWords = termsOf(model, tier) / plan.variant.kPerWord;
+  const sumWords = Math.max(termsOf(model, tier) / plan.variant.kPerWord, 1);
   const sums = Math.max(Math.floor(((mostTurns / turns) * blockWords) / sumWords), 1) * sumWords;
   const span = blocks >= 1 || uncut ? Math.max(blocks, 1) * blockWords : sums;
   const spans: WordSpan[] = [];
