@@ -14,8 +14,8 @@ fn decode4(codes: vec4<u32>) -> vec4<u32> {
   let normal = (magnitude << vec4(23u - u32(INPUT_MANTISSA_BITS))) + vec4(DECODE4_REBIAS);
   let subnormal = bitcast<vec4<u32>>(vec4<f32>(magnitude) * bitcast<f32>(DECODE4_STEP));
   var values = select(normal, subnormal, magnitude < vec4(DECODE4_LEAST_NORMAL));
-  // Of Inf, NaN and nothing else.
-  values = select(values, vec4(NAN_BITS), magnitude > vec4(u32(INPUT_MAX_CODE)));
   values = select(values, vec4(INFINITY_BITS), magnitude == vec4(u32(INPUT_INF_CODE)));
-  return values | (((codes & vec4(DECODE4_SIGN)) >> vec4(INPUT_BITS - 1u)) << vec4(31u));
+  values |= ((codes & vec4(DECODE4_SIGN)) >> vec4(INPUT_BITS - 1u)) << vec4(31u);
+  let nan = (magnitude > vec4(u32(INPUT_MAX_CODE))) & (magnitude != vec4(u32(INPUT_INF_CODE)));
+  return select(values, vec4(NAN_BITS), nan);
 }
