@@ -97,6 +97,13 @@ export const permute: readonly Mutant[] = [
   },
   {
     kernel: 'permute',
+    name: 'the last quad of a long row left out',
+    spec: 'permute-long',
+    file: 'kernels/gather_quads',
+    replace: [['i < parameters.width;', 'i < parameters.width - 1u;']],
+  },
+  {
+    kernel: 'permute',
     name: 'tokens of other bands taken for this one',
     spec: 'permute-split',
     file: 'kernels/gather_lanes',

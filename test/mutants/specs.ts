@@ -302,6 +302,7 @@ function build() {
     ...moeMutantSpecs,
     permute: permuteOf({ tokens: 61, hidden: 37, experts: 7, topk: 3 }),
     'permute-words': permuteOf({ tokens: 61, hidden: 74, experts: 7, topk: 3 }),
+    'permute-long': permuteOf({ tokens: 20, hidden: 1024, experts: 7, topk: 3 }),
     'permute-split': { ...permuteOf({ tokens: 700, hidden: 37, experts: 7, topk: 3 }), maxBindingBytes: 4096 },
     'permute-many': permuteOf({ tokens: 80_000, hidden: 1, experts: 2, topk: 1 }, 1),
     dispatch: dispatchOf('normal'),

@@ -1,8 +1,8 @@
 import type { Family, SpecFields, Variant } from '../variants.ts';
 
-/** How slots are placed and rows are moved. */
+/** How slots are placed. */
 export interface PermuteVariant extends Variant {
-  /** Threads of a workgroup share a block of slots, an expert's sums, a row; else each thread works alone. */
+  /** The threads of a workgroup share a block of slots, an expert's sums, the experts' starts; else each thread works alone. */
   readonly cooperates: boolean;
 }
 
@@ -12,18 +12,18 @@ export const permuteVariants: readonly [PermuteVariant, ...PermuteVariant[]] = [
   { name: 'workgroups', cooperates: true },
 ];
 
-const permute = (tokens: number, hidden: number, experts: number): SpecFields => ({
+const permute = (tokens: number, experts: number, topk: number): SpecFields => ({
   kernel: 'permute',
-  shape: { tokens, hidden, experts, topk: 6 },
+  shape: { tokens, hidden: 8, experts, topk },
   alignment: 16,
   x: { input: { generate: 'normal', dtype: 'bf16' } },
   topkIdx: { generate: 'routing', maskedSlots: 0.1 },
 });
 
-/** Verified on rows of whole quads of words, and of less; timed on rows of a kilobyte. */
+/** Verified on blocks of slots cut short, timed on a step of DeepSeek-V3's routing. */
 export const permuteFamily: Family = {
   name: 'permute',
   variants: permuteVariants,
-  verified: [permute(50, 264, 70), permute(50, 67, 7)],
-  timed: [permute(1024, 512, 256)],
+  verified: [permute(50, 70, 6), permute(151, 7, 3)],
+  timed: [permute(4096, 256, 8)],
 };

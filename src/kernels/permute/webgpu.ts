@@ -23,8 +23,8 @@ const mostTurns = 65_535;
 /** Words that a thread of the gather copies. */
 const wordsPerThread = 8;
 
-/** A row of so many quads of words keeps a workgroup busy. */
-const leastQuads = workgroupSize / 2;
+/** Quads of words, two a thread, from which on a row keeps a workgroup busy. */
+const leastQuads = 2 * workgroupSize;
 
 /** Moves rows on a device: the slots are placed, then the rows are gathered. */
 export async function permuteWebGpu(gpu: Gpu, spec: PermuteSpec, inputs: Tensors, tier: Tier): Promise<Tensors> {
@@ -85,7 +85,7 @@ export async function placeSlotsOnDevice(
   const slots = topkIdx.length;
   const { block, blocks } = blocksOf(gpu, slots, experts);
   const placing: Placing = {
-    cooperates: cooperates(gpu) && block === workgroupSize,
+    cooperates: block === workgroupSize && chooseVariant(gpu, permuteFamily, permuteVariants).cooperates,
     gpu,
     experts,
     alignment,
@@ -121,8 +121,6 @@ function blocksOf(gpu: Gpu, slots: number, experts: number): { block: number; bl
     'use fewer tokens or experts, or an adapter with a larger limit',
   );
 }
-
-const cooperates = (gpu: Gpu): boolean => chooseVariant(gpu, permuteFamily, permuteVariants).cooperates;
 
 /** The shader of a pass, and the threads that `alone` threads stand for. */
 const passOf = ({ cooperates }: Placing, shader: string, alone: number) =>
@@ -292,7 +290,7 @@ interface GatherShape {
 function gatherBand(gpu: Gpu, x: GpuWords, map: GpuWords, words: GpuWords, shape: GatherShape): void {
   const { columns, lanes, topk, source, rows } = shape;
   gpu.dispatch({
-    ...gatherPass(gpu, rows, columns, lanes, [topk, source.start, source.rows]),
+    ...gatherPass(rows, columns, lanes, [topk, source.start, source.rows]),
     buffers: [
       { buffer: x, access: 'read' },
       { buffer: map, access: 'read' },
@@ -302,7 +300,6 @@ function gatherBand(gpu: Gpu, x: GpuWords, map: GpuWords, words: GpuWords, shape
 }
 
 function gatherPass(
-  gpu: Gpu,
   rows: number,
   columns: number,
   lanes: number,
@@ -318,7 +315,7 @@ function gatherPass(
       threads: Math.ceil((rows * columns) / lanes),
     };
   }
-  if (width % 4 === 0 && width >= 4 * leastQuads && cooperates(gpu)) {
+  if (width % 4 === 0 && width >= 4 * leastQuads) {
     return {
       shader: 'kernels/gather_quads',
       entryPoint: 'gather_quads',
