@@ -38,7 +38,6 @@ export const singleRows: GemmVariant = {
   ...plain,
   name: 'single-rows',
   rowGroups: 1 / 4,
-  substitutes: { 'numerics/float4': 'numerics/float4_each' },
 };
 
 /** The exact tier's fused sums in floating point, two k a word: what a load costs, it costs once for both. */
