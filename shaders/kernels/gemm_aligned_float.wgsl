@@ -14,14 +14,17 @@
 const LEAST_POWER = 67i << 23u;
 
 const ROWS = 4u;
-const SUM_WORDS = u32(TERMS) >> u32(K_PER_WORD == 2);
 
 // Marks of special operands among the bits of powers of two, at either k of a word.
 const SPECIAL_MARKS = 0x00010001u;
 
+fn sum_words() -> u32 {
+  return parameters.terms >> u32(K_PER_WORD == 2);
+}
+
 fn block_sum(before: Piece, start: Start, words: u32) -> Piece {
   var sum = before;
-  for (var at = 0u; at < words; at += SUM_WORDS) {
+  for (var at = 0u; at < words; at += sum_words()) {
     sum = fused_sum(sum, Start(start.a + at, start.b + at, 0u));
   }
   return sum;
@@ -43,7 +46,7 @@ fn fused_sum(c: Piece, start: Start) -> Piece {
   var marks = vec4<u32>();
   let first_a = 2u * start.a;
   let first_b = 2u * start.b;
-  for (var i = 1u; i < 2u * SUM_WORDS; i += 2u) {
+  for (var i = 1u; i < 2u * sum_words(); i += 2u) {
     let x = a[first_a + i];
     let y = b[first_b + i];
     marks |= x | y;
@@ -69,7 +72,7 @@ fn fused_sum(c: Piece, start: Start) -> Piece {
   var sum1 = trunc(powers(c1) * scale1);
   var sum2 = trunc(powers(c2) * scale2);
   var sum3 = trunc(powers(c3) * scale3);
-  for (var i = 0u; i < 2u * SUM_WORDS; i += 2u) {
+  for (var i = 0u; i < 2u * sum_words(); i += 2u) {
     let x = a[first_a + i];
     let y = b[first_b + i];
 #each h K_PER_WORD
@@ -84,7 +87,7 @@ fn fused_sum(c: Piece, start: Start) -> Piece {
   var result = Piece(in_units(sum0, unit0), in_units(sum1, unit1), in_units(sum2, unit2), in_units(sum3, unit3));
   if (((marks.x | marks.y | marks.z | marks.w) & SPECIAL_MARKS) != 0u || any_special(max_magnitudes(c))) {
     for (var row = 0u; row < 4u; row++) {
-      result[row] = with_specials(result[row], before[row], Start(start.a, start.b, row), TERMS);
+      result[row] = with_specials(result[row], before[row], Start(start.a, start.b, row), parameters.terms);
     }
   }
   return result;
@@ -112,19 +115,17 @@ fn power_bits(bits: vec4<u32>) -> vec4<u32> {
   return bits & vec4(INFINITY_BITS);
 }
 
-// 2^FRACTION_BITS / 2^e for the bits of 2^e.
+// 2^fraction_bits / 2^e for the bits of 2^e.
 fn per_unit(power: vec4<u32>) -> vec4<f32> {
-  return powers(vec4(u32(254 + FRACTION_BITS) << 23u) - power);
+  return powers(vec4((254u + parameters.fraction_bits) << 23u) - power);
 }
 
 // A whole number of units as f32 bits: exact with 24 bits; the core's own 13 fraction bits are what is left without the low ten.
 fn in_units(sum: vec4<f32>, power: vec4<u32>) -> vec4<u32> {
-  let bits = bitcast<vec4<u32>>(sum * powers(power - vec4(u32(FRACTION_BITS) << 23u)));
-  let kept = bits & vec4(select(0xffffffffu, 0xfffffc00u, STEP_OUTPUT == E8M13));
+  let bits = bitcast<vec4<u32>>(sum * powers(power - vec4(parameters.fraction_bits << 23u)));
+  let kept = bits & vec4(parameters.kept);
   return select(kept, vec4(0u), (kept & vec4(MAGNITUDE)) == vec4(0u));
 }
-
-const E8M13 = 0;
 
 fn max_magnitudes(c: Piece) -> vec4<u32> {
   return max(max(c[0] & vec4(MAGNITUDE), c[1] & vec4(MAGNITUDE)), max(c[2] & vec4(MAGNITUDE), c[3] & vec4(MAGNITUDE)));

@@ -2,9 +2,9 @@
 #include "kernels/thread.wgsl"
 #include "numerics/float4.wgsl"
 
-const SCALES_FIRST = 0;
-const A_THEN_B = 1;
-const B_THEN_A = 2;
+const SCALES_FIRST = 0u;
+const A_THEN_B = 1u;
+const B_THEN_A = 2u;
 
 struct Parameters {
   row_groups: u32,
@@ -29,6 +29,13 @@ struct Parameters {
   b_tile_rows: u32,
   b_tile_columns: u32,
   b_grid_columns: u32,
+  // What is multiplied first, and whether the last product and the sum are rounded as one.
+  combine: u32,
+  fused: u32,
+  // The model of gemm_aligned_float.wgsl: fraction bits, products of a fused sum, and the bits of its result that leave the core.
+  fraction_bits: u32,
+  terms: u32,
+  kept: u32,
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;

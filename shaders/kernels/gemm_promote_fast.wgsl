@@ -14,9 +14,9 @@ fn high_half(pairs: vec4<u32>) -> vec4<f32> {
 fn promote(sums: vec4<u32>, partials: vec4<f32>, a_factor: u32, b_factors: vec4<u32>) -> vec4<u32> {
   let sa = vec4(bitcast<f32>(a_factor));
   let sb = bitcast<vec4<f32>>(b_factors);
-  let scaled = select(partials, sa, COMBINE != B_THEN_A) * select(partials, sb, COMBINE != A_THEN_B);
-  let other = select(select(partials, sb, COMBINE == A_THEN_B), sa, COMBINE == B_THEN_A);
-  if (FUSED == 1) {
+  let scaled = select(partials, sa, parameters.combine != B_THEN_A) * select(partials, sb, parameters.combine != A_THEN_B);
+  let other = select(select(partials, sb, parameters.combine == A_THEN_B), sa, parameters.combine == B_THEN_A);
+  if (parameters.fused == 1u) {
     return bitcast<vec4<u32>>(fma(scaled, other, bitcast<vec4<f32>>(sums)));
   }
   return bitcast<vec4<u32>>(bitcast<vec4<f32>>(sums) + scaled * other);

@@ -1,6 +1,6 @@
 import type { OwnedGpu } from '../../src/backends/webgpu/device.ts';
 import { formatConstants } from '../../src/kernels/constants.ts';
-import { alignedPlan, blockLayout, inFloats, packConstants } from '../../src/kernels/gemm/plan.ts';
+import { alignedPlan, arithmeticUniforms, blockLayout, inFloats, packConstants } from '../../src/kernels/gemm/plan.ts';
 import { singleRows } from '../../src/kernels/gemm/variants.ts';
 import type { TensorCoreModel } from '../../src/numerics/arithmetic.ts';
 import type { FormatName } from '../../src/numerics/formats.ts';
@@ -62,7 +62,17 @@ export async function fusedSteps(
     entryPoint: 'diagonal_steps',
     constants: plan.constants,
     substitutes: asFloats ? { 'kernels/gemm_aligned': 'kernels/gemm_aligned_float' } : {},
-    uniforms: [groups, 0, layout.rowWords, layout.blockWords, k, 0, layout.rowWords, ...new Array(10).fill(1)],
+    uniforms: [
+      groups,
+      0,
+      layout.rowWords,
+      layout.blockWords,
+      k,
+      0,
+      layout.rowWords,
+      ...new Array(10).fill(1),
+      ...arithmeticUniforms(spec.arithmetic),
+    ],
     buffers: [
       { buffer: packed[0]!, access: 'read' },
       { buffer: packed[1]!, access: 'read' },

@@ -1,14 +1,22 @@
 import type { Mutant } from './mutant.ts';
 
+/** Where the parameters of the arithmetic stand among those of a gemm shader. */
+const places = { combine: 17, fused: 18, fractionBits: 19, terms: 20, kept: 21 } as const;
+
+/** A run-time parameter of the sums in floating point, wrong. */
+export const arithmetic = (to: keyof typeof places, value: number): Pick<Mutant, 'parameter'> => ({
+  parameter: { shader: 'kernels/gemm_aligned_float', to: places[to], value },
+});
+
 /** Wrong variants of gemm. */
 export const gemm: readonly Mutant[] = [
-  { kernel: 'gemm', name: '12 fraction bits', spec: 'gemm', constants: { FRACTION_BITS: 12 } },
-  { kernel: 'gemm', name: '14 fraction bits', spec: 'gemm', constants: { FRACTION_BITS: 14 } },
-  { kernel: 'gemm', name: 'sums of 16 products', spec: 'gemm', constants: { TERMS: 16 } },
-  { kernel: 'gemm', name: 'no cut of the output', spec: 'gemm', constants: { STEP_OUTPUT: 1 } },
+  { kernel: 'gemm', name: '12 fraction bits', spec: 'gemm', ...arithmetic('fractionBits', 12) },
+  { kernel: 'gemm', name: '14 fraction bits', spec: 'gemm', ...arithmetic('fractionBits', 14) },
+  { kernel: 'gemm', name: 'sums of 16 products', spec: 'gemm', ...arithmetic('terms', 16) },
+  { kernel: 'gemm', name: 'no cut of the output', spec: 'gemm', ...arithmetic('kept', 0xffffffff) },
   { kernel: 'gemm', name: 'output rounded to nearest', spec: 'gemm-blackwell', constants: { STEP_OUTPUT: 2 } },
-  { kernel: 'gemm', name: 'promotion not fused', spec: 'gemm-f32', constants: { FUSED: 0 } },
-  { kernel: 'gemm', name: 'scales met in another order', spec: 'gemm-f32', constants: { COMBINE: 1 } },
+  { kernel: 'gemm', name: 'promotion not fused', spec: 'gemm-f32', ...arithmetic('fused', 0) },
+  { kernel: 'gemm', name: 'scales met in another order', spec: 'gemm-f32', ...arithmetic('combine', 1) },
   { kernel: 'gemm', name: 'C left out', spec: 'gemm-c', constants: { WITH_C: 0 } },
   {
     kernel: 'gemm',

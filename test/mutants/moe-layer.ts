@@ -1,4 +1,5 @@
 import type { Tensor, Tensors } from '../../src/tensors/tensor.ts';
+import { arithmetic } from './gemm.ts';
 import type { Mutant } from './mutant.ts';
 
 /** The matrices of a stack moved on by one: every expert has its neighbour's. */
@@ -20,7 +21,7 @@ export const moeLayer: readonly Mutant[] = [
   { kernel: 'moe-layer', name: 'weights left out of the sum', spec: 'moe', constants: unweighted },
   { kernel: 'moe-layer', name: 'gate and up of the neighbour', spec: 'moe', tensors: neighbours('w13') },
   { kernel: 'moe-layer', name: 'down of the neighbour', spec: 'moe', tensors: neighbours('w2') },
-  { kernel: 'moe-layer', name: '12 fraction bits', spec: 'moe', constants: { FRACTION_BITS: 12 } },
+  { kernel: 'moe-layer', name: '12 fraction bits', spec: 'moe', ...arithmetic('fractionBits', 12) },
   {
     kernel: 'moe-layer',
     name: 'last row of a piece dropped',
@@ -41,7 +42,7 @@ export const moeLayer: readonly Mutant[] = [
 export const moeLayerBackward: readonly Mutant[] = [
   { kernel: 'moe-layer-backward', name: 'weights left out', spec: 'moe-backward', constants: unweighted },
   { kernel: 'moe-layer-backward', name: 'down of the neighbour', spec: 'moe-backward', tensors: neighbours('w2') },
-  { kernel: 'moe-layer-backward', name: '12 fraction bits', spec: 'moe-backward', constants: { FRACTION_BITS: 12 } },
+  { kernel: 'moe-layer-backward', name: '12 fraction bits', spec: 'moe-backward', ...arithmetic('fractionBits', 12) },
   {
     kernel: 'moe-layer-backward',
     name: 'codes requantized without their first scale',

@@ -19,6 +19,9 @@ export interface Mutant {
   readonly constants?: Readonly<Record<string, number>>;
   /** Tensors that the device gets in place of the spec's: what a wrong plan on the host comes to. */
   readonly tensors?: (inputs: Tensors) => Tensors;
-  /** Run-time parameters: in dispatches of `shader`, parameter `to` takes the value of parameter `from`. */
-  readonly parameter?: { readonly shader: string; readonly from: number; readonly to: number };
+  /** Run-time parameters: in dispatches of `shader`, parameter `to` takes the value of parameter `from`, or `value`. */
+  readonly parameter?: { readonly shader: string; readonly to: number } & (
+    | { readonly from: number }
+    | { readonly value: number }
+  );
 }

@@ -27,7 +27,8 @@ function meddled(gpu: Gpu, { constants = {}, parameter }: Mutant): { gpu: Gpu; t
   const dispatch: Gpu['dispatch'] = (work) => {
     const changed = Object.fromEntries(Object.entries(constants).filter(([name]) => name in (work.constants ?? {})));
     const uniforms = [...work.uniforms];
-    if (parameter?.shader === work.shader) uniforms[parameter.to] = uniforms[parameter.from]!;
+    if (parameter?.shader === work.shader)
+      uniforms[parameter.to] = 'from' in parameter ? uniforms[parameter.from]! : parameter.value;
     touched ||= Object.keys(changed).length > 0 || parameter?.shader === work.shader;
     gpu.dispatch({ ...work, constants: { ...work.constants, ...changed }, uniforms });
   };

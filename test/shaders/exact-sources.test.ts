@@ -15,8 +15,8 @@ const exactInFloats = ['kernels/gemm_aligned_float', 'kernels/gemm_promote_float
 
 const integerSubtractions: Readonly<Record<string, readonly string[]>> = {
   'kernels/gemm_aligned_float': [
-    'return powers(vec4(u32(254 + FRACTION_BITS) << 23u) - power);',
-    'let bits = bitcast<vec4<u32>>(sum * powers(power - vec4(u32(FRACTION_BITS) << 23u)));',
+    'return powers(vec4((254u + parameters.fraction_bits) << 23u) - power);',
+    'let bits = bitcast<vec4<u32>>(sum * powers(power - vec4(parameters.fraction_bits << 23u)));',
   ],
   'kernels/gemm_promote_float': [
     'const LEAST_SCALE = 127 - 48;',

@@ -73,7 +73,7 @@ async function promoted(of: (i: number) => Promotion) {
   const input = new Uint32Array(16 * count);
   for (const [i, values] of lanes.entries())
     for (const [kind, bits] of values.entries()) input[16 * (i >> 2) + 4 * kind + (i & 3)] = bits;
-  const output = await mapOnGpu('promote', 'promote_each', {}, input, count, 5);
+  const output = await mapOnGpu('promote', 'promote_each', {}, input, count, 5, [0, 1]);
   const done = Array.from({ length: count }, (_, i) => output[5 * i + 4] === 1);
   const got = new Uint32Array(4 * count);
   const want = new Uint32Array(4 * count);

@@ -5,10 +5,14 @@
 const ROWS = 4u;
 alias Piece = array<vec4<u32>, ROWS>;
 
-const COMBINE = 0;
-const FUSED = 1;
-const A_THEN_B = 1;
-const B_THEN_A = 2;
+const A_THEN_B = 1u;
+const B_THEN_A = 2u;
+
+struct Parameters {
+  count: u32,
+  combine: u32,
+  fused: u32,
+}
 
 fn a_factor(row: u32, k: u32) -> u32 {
   return ONE_BITS;
@@ -20,7 +24,7 @@ fn b_factors4(column: u32, k: u32) -> vec4<u32> {
 
 #include "kernels/gemm_promote_float.wgsl"
 
-@group(0) @binding(0) var<uniform> count: vec4<u32>;
+@group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read> input: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read_write> output: array<u32>;
 
@@ -31,7 +35,7 @@ fn promote_each(
   @builtin(local_invocation_index) local: u32,
 ) {
   let i = thread_index(workgroup, groups, local);
-  if (i < count.x) {
+  if (i < parameters.count) {
     let promoted = promote_powers(input[4u * i], input[4u * i + 1u], input[4u * i + 2u], input[4u * i + 3u]);
     for (var lane = 0u; lane < 4u; lane++) {
       output[5u * i + lane] = promoted.sums[lane];

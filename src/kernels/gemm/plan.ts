@@ -132,10 +132,9 @@ export function inFloats({ terms }: TensorCoreModel, ...formats: readonly Format
 export function productPlan(spec: ProductSpec, layout: BlockLayout, tier: Tier, variant: GemmVariant): ProductPlan {
   const { model } = spec.arithmetic;
   if (tier === 'fast') return fastPlan(spec, variant);
-  if (model.kind === 'sequential') return { ...valuesPlan('kernels/gemm_sequential', spec), variant };
+  if (model.kind === 'sequential') return { ...valuesPlan('kernels/gemm_sequential'), variant };
   if (model.kind === 'aligned') return alignedPlan(spec, variant);
   const constants = {
-    ...promotionConstants(spec),
     ...mantissaConstants(spec),
     ...accumulatorConstants(spec.a.scheme.format, spec.b.scheme.format, layout.block),
   };
@@ -145,7 +144,7 @@ export function productPlan(spec: ProductSpec, layout: BlockLayout, tier: Tier, 
 function fastPlan(spec: ProductSpec, variant: GemmVariant): ProductPlan {
   const { rowGroups, columnGroups, panel } = variant;
   const blocks = { ROW_GROUPS: rowGroups, COLUMN_GROUPS: columnGroups, PANEL: panel };
-  const plan = valuesPlan(variant.shader, spec);
+  const plan = valuesPlan(variant.shader);
   const codes = { A_E5M2: isE5m2(spec.a), B_E5M2: isE5m2(spec.b) };
   return {
     ...plan,
@@ -156,17 +155,24 @@ function fastPlan(spec: ProductSpec, variant: GemmVariant): ProductPlan {
 
 const isE5m2 = ({ scheme }: ProductSpec['a']): number => (scheme.format === 'e5m2' ? 1 : 0);
 
-const valuesPlan = (shader: string, spec: ProductSpec): ProductPlan => ({
+const valuesPlan = (shader: string): ProductPlan => ({
   shader,
-  constants: promotionConstants(spec),
+  constants: {},
   asValues: true,
   operandWords: 1,
   variant: plain,
 });
 
-const promotionConstants = ({ arithmetic: { combine, promote } }: ProductSpec): Constants => ({
-  COMBINE: combines.indexOf(combine),
-  FUSED: promote === 'fused' ? 1 : 0,
+/** What the shaders read of an arithmetic at run time: each value of its own would be a kernel of its own to compile. */
+export function arithmeticUniforms({ combine, promote, model }: Arithmetic): readonly number[] {
+  const kept = model.output === 'e8m13' ? 0xfffffc00 : 0xffffffff;
+  return [combines.indexOf(combine), promote === 'fused' ? 1 : 0, model.fractionBits, model.terms, kept];
+}
+
+const modelConstants = ({ fractionBits, terms, output }: TensorCoreModel): Constants => ({
+  FRACTION_BITS: fractionBits,
+  TERMS: terms,
+  STEP_OUTPUT: outputs.indexOf(output),
 });
 
 const mantissaConstants = ({ a, b }: ProductSpec): Constants => ({
@@ -180,14 +186,7 @@ export function alignedPlan(spec: ProductSpec, variant: GemmVariant): ProductPla
   const inFloats = variant !== singleRows;
   return {
     shader: inFloats ? 'kernels/gemm_aligned_float' : 'kernels/gemm_aligned',
-    constants: {
-      ...promotionConstants(spec),
-      ...mantissaConstants(spec),
-      FRACTION_BITS: model.fractionBits,
-      TERMS: model.terms,
-      STEP_OUTPUT: outputs.indexOf(model.output),
-      ...(inFloats ? { K_PER_WORD: variant.kPerWord } : {}),
-    },
+    constants: inFloats ? { K_PER_WORD: variant.kPerWord } : { ...mantissaConstants(spec), ...modelConstants(model) },
     asValues: false,
     operandWords: inFloats ? 2 : 1,
     variant,

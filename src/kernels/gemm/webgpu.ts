@@ -12,6 +12,7 @@ import { requireShape, type TileGrid, tileGrid } from '../tiles.ts';
 import { together } from '../together.ts';
 import { chooseVariant } from '../variants.ts';
 import {
+  arithmeticUniforms,
   type BlockLayout,
   blockLayout,
   exactVariant,
@@ -155,6 +156,7 @@ async function multiplyPiece(run: Run, rows: Band, columns: Band, b: GpuWords): 
         ...[rows.start, columns.start, run.spec.shape.m, run.spec.shape.n],
         ...tiles(run.a),
         ...tiles(run.b),
+        ...arithmeticUniforms(run.spec.arithmetic),
       ],
       buffers: [
         { buffer: a, access: 'read' },
