@@ -52,24 +52,32 @@ fn dequantize_powers(start: u32, end: u32, factor: u32) -> bool {
   if ((factor & 0x7fffffu) != 0u || rise < 0 || rise > 254 - (1i << INPUT_EXPONENT_BITS)) {
     return false;
   }
-  let least = vec4(1u << 23u);
-  let count = vec4((u32(INPUT_MAX_CODE) + 1u) << (23u - SIGNIFICAND_BITS)) - least;
-  let base = vec4(u32(rise) << 23u);
+  let base = vec4(rise << 23u);
   let sign_of_factor = vec4(factor & SIGN_BIT);
-  var unusual = vec4<u32>();
-  for (var i = start; i < end; i++) {
-    let word = codes[i];
-    let magnitude = magnitudes(word);
-    unusual |= select(vec4(0u), magnitude, magnitude - least >= count);
-    let sign = (signs(word) ^ sign_of_factor) & vec4(SIGN_BIT);
-    let values = sign | select(magnitude + base, vec4(0u), magnitude == vec4(0u));
-    if (OUTPUT_LANE_SHIFT == 0u) {
-      store(i, values);
-    } else {
-      store_halves(i, values >> vec4(16u));
-    }
+  var unusual = vec4<i32>();
+  // Two words a turn, the last alone twice: what bounds the buffers is computed once for both.
+  for (var i = start; i < end; i += 2u) {
+    let next = min(i + 1u, end - 1u);
+    let words = vec2(codes[i], codes[next]);
+    unusual |= times_power(i, words.x, base, sign_of_factor) | times_power(next, words.y, base, sign_of_factor);
   }
-  return all(unusual == vec4(0u));
+  return all(unusual == vec4(0));
+}
+
+// Writes the values of a word of codes, and gives what is neither normal nor a zero.
+fn times_power(i: u32, word: u32, base: vec4<i32>, sign_of_factor: vec4<u32>) -> vec4<i32> {
+  let least = vec4(1i << 23u);
+  let largest = vec4(i32(INPUT_MAX_CODE) << (23u - SIGNIFICAND_BITS));
+  let magnitude = vec4<i32>(magnitudes(word));
+  let sign = (signs(word) ^ sign_of_factor) & vec4(SIGN_BIT);
+  let values = sign | vec4<u32>(select(magnitude + base, vec4(0), magnitude == vec4(0)));
+  if (OUTPUT_LANE_SHIFT == 0u) {
+    store(i, values);
+  } else {
+    x[2u * i] = (values.x >> 16u) | values.y;
+    x[2u * i + 1u] = (values.z >> 16u) | values.w;
+  }
+  return select(vec4(0), magnitude, (magnitude < least) | (magnitude > largest));
 }
 
 // The same for any factor, where every product is a normal number or a zero.

@@ -41,16 +41,13 @@ fn quantize_lines(
   let above = thread / stride * parameters.steps;
   let first = above * stride + thread % stride;
   let line = Line(first, first + min(parameters.steps, parameters.total - above) * stride);
-  var amax = vec4<u32>();
-  var i = line.first;
-  // Four at a turn: what a turn costs some adapters is as much as a load.
-  for (; i + 3u * stride < line.end; i += 4u * stride) {
+  // Compared as signed numbers, for which more adapters have an instruction.
+  var amax = vec4<i32>();
+  // Some fours a turn, the last of a line more than once if they do not come out even: what bounds the buffers is computed once for all.
+  for (var i = line.first; i < line.end; i += 4u * stride) {
 #each u 4
-    amax = max(amax, four_values(i + $uu * stride) & vec4(MAGNITUDE));
+    amax = max(amax, vec4<i32>(four_values(min(i + $uu * stride, line.end - stride)) & vec4(MAGNITUDE)));
 #end
-  }
-  for (; i < line.end; i += stride) {
-    amax = max(amax, four_values(i) & vec4(MAGNITUDE));
   }
   if (COLUMNS == 0) {
     amax.x = max(max(amax.x, amax.y), max(amax.z, amax.w));
@@ -58,7 +55,7 @@ fn quantize_lines(
   var exponents = vec4<i32>();
   var marks = vec4<u32>();
   for (var lane = 0u; lane < select(1u, 4u, COLUMNS == 1); lane++) {
-    let scale = power_scale(amax[lane], parameters.rule);
+    let scale = power_scale(u32(amax[lane]), parameters.rule);
     stored[select(thread, 4u * thread + lane, COLUMNS == 1)] = scale.stored;
     let marked = scale.factor == NAN_SHIFT;
     exponents[lane] = i32(select(scale.factor, 0u, marked));
@@ -78,10 +75,14 @@ fn quantize_lines(
 fn quantize_usual(line: Line, exponents: vec4<i32>) -> bool {
   let usual = usual_codes(exponents);
   var unusual = vec4<u32>();
-  for (var i = line.first; i < line.end; i += parameters.stride) {
+  let stride = parameters.stride;
+  for (var i = line.first; i < line.end; i += 2u * stride) {
+    let next = min(i + stride, line.end - stride);
     let four = four_values(i);
-    unusual |= unusual4(four, usual);
+    let other = four_values(next);
+    unusual |= unusual4(four, usual) | unusual4(other, usual);
     codes[i] = packed_usual4(encode_usual4(four, usual));
+    codes[next] = packed_usual4(encode_usual4(other, usual));
   }
   return all(unusual == vec4(0u));
 }

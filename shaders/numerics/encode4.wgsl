@@ -42,23 +42,22 @@ fn lost(value: vec4<u32>, mask: u32) -> vec4<u32> {
 
 // For values that are zeros, or normal both as they are and as codes: the place of their last bit is the same for all. What tiles' exponents make of that:
 struct UsualCodes {
-  // Least bits of a normal code, and how many there are from those on.
-  least: vec4<u32>,
-  count: vec4<u32>,
+  // Least bits of a normal code.
+  least: vec4<i32>,
   // What is taken from a value's rounded bits to give its code, where it arises.
   bias: vec4<u32>,
 }
 
 fn usual_codes(exponents: vec4<i32>) -> UsualCodes {
   let rise = vec4(i32(127 - OUTPUT_BIAS)) - exponents;
-  let least = vec4<u32>(clamp(rise + vec4(1), vec4(1), vec4(255))) << vec4(23u);
-  return UsualCodes(least, vec4(INFINITY_BITS) - least, vec4<u32>(rise) << vec4(23u));
+  let least = clamp(rise + vec4(1), vec4(1), vec4(255)) << vec4(23u);
+  return UsualCodes(least, vec4<u32>(rise) << vec4(23u));
 }
 
 // Nonzero where a value is not one of those.
 fn unusual4(bits: vec4<u32>, usual: UsualCodes) -> vec4<u32> {
-  let magnitude = bits & vec4(MAGNITUDE);
-  return select(vec4(0u), magnitude, magnitude - usual.least >= usual.count);
+  let magnitude = vec4<i32>(bits & vec4(MAGNITUDE));
+  return vec4<u32>(select(vec4(0), magnitude, (magnitude < usual.least) | (magnitude >= vec4(i32(INFINITY_BITS)))));
 }
 
 // The codes where they arise, above ENCODE4_DROP zeros: adapters that shift lane by lane do it once for a word of codes, in packed_usual4.

@@ -7,14 +7,14 @@ export const dequantize: readonly Mutant[] = [
     name: 'four at a time by a power of two, subnormal codes taken for usual ones',
     spec: 'dequantize-powers',
     file: 'kernels/dequantize_rows',
-    replace: [['magnitude - least >= count', 'magnitude >= count + least']],
+    replace: [['(magnitude < least) | (magnitude > largest)', 'magnitude > largest']],
   },
   {
     kernel: 'dequantize',
     name: 'four at a time by a power of two, the power left out',
     spec: 'dequantize-powers',
     file: 'kernels/dequantize_rows',
-    replace: [['vec4(u32(rise) << 23u)', 'vec4(u32(127 - INPUT_BIAS + 0 * rise) << 23u)']],
+    replace: [['vec4(rise << 23u)', 'vec4((127 - INPUT_BIAS + 0 * rise) << 23u)']],
   },
   {
     kernel: 'dequantize',

@@ -37,17 +37,14 @@ export const quantize: readonly Mutant[] = [
     name: 'four at a time, signed maximum instead of amax',
     spec: 'quantize-rows',
     file: 'kernels/quantize_lines',
-    replace: [
-      ['four_values(i + $uu * stride) & vec4(MAGNITUDE)', 'four_values(i + $uu * stride)'],
-      ['four_values(i) & vec4(MAGNITUDE)', 'four_values(i)'],
-    ],
+    replace: [['line.end - stride)) & vec4(MAGNITUDE)', 'line.end - stride))']],
   },
   {
     kernel: 'quantize',
     name: 'four columns by the amax of the first',
     spec: 'quantize-columns',
     file: 'kernels/quantize_lines',
-    replace: [['power_scale(amax[lane], parameters.rule)', 'power_scale(amax[lane & 0u], parameters.rule)']],
+    replace: [['power_scale(u32(amax[lane]), parameters.rule)', 'power_scale(u32(amax[lane & 0u]), parameters.rule)']],
   },
   {
     kernel: 'quantize',
