@@ -85,6 +85,13 @@ export const quantize: readonly Mutant[] = [
   },
   {
     kernel: 'quantize',
+    name: 'four at a time, scale of the neighbour tile',
+    spec: 'quantize-blocks',
+    file: 'kernels/quantize_scaled',
+    replace: [['factors[tile_of(Place(row, column), band)]', 'factors[tile_of(Place(row, column), band) + 1u]']],
+  },
+  {
+    kernel: 'quantize',
     name: 'floor of the scale exponent',
     spec: 'quantize-ragged',
     file: 'numerics/power_scale',

@@ -183,6 +183,10 @@ function build() {
   const withC = gemmOf({ c: true }, 'e4m3', 'finite');
   return {
     'quantize-ragged': { spec: quantizeSpec(37, 301, ragged), inputs: { x: withPowers(matrix(37, 301, 'bf16')) } },
+    'quantize-blocks': {
+      spec: quantizeSpec(40, 96, schemeOf({ tile: [16, 32] })),
+      inputs: { x: withPowers(matrix(40, 96, 'bf16')) },
+    },
     'quantize-bits': { spec: quantizeSpec(37, 301, ragged), inputs: { x: matrix(37, 301, 'bf16', 'bits') } },
     'quantize-zeros': {
       spec: quantizeSpec(3, 200, ragged),

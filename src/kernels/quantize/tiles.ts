@@ -24,6 +24,10 @@ export interface QuantizedTiles {
   readonly stored: GpuWords;
 }
 
+/** The shader that reads fours of values of a format, in place of the one that reads words. */
+export const foursOf = (format: FormatName) =>
+  laneBytes(format) === 2 ? { 'kernels/four_words': 'kernels/four_halves' } : undefined;
+
 /** Quantizes whole tiles of `rows` rows of a grid by groups of threads: quantize_tiles_fast.wgsl. */
 export function quantizeTiles(
   gpu: Gpu,
@@ -57,7 +61,7 @@ export function quantizeTiles(
     },
     substitutes: {
       ...tierSubstitutes('fast'),
-      ...(laneBytes(values.format) === 2 ? { 'kernels/four_words': 'kernels/four_halves' } : {}),
+      ...foursOf(values.format),
       ...values.substitutes,
       'kernels/group_max_fast': groupMax,
     },

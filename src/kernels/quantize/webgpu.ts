@@ -12,7 +12,7 @@ import { requireShape, requireTensor, storeScales, type TileGrid, tileGrid } fro
 import { together } from '../together.ts';
 import { chooseVariant } from '../variants.ts';
 import { formatOfTensor, type Quantized, quantizedTensors } from './reference.ts';
-import { quantizeTiles, type RowValues } from './tiles.ts';
+import { foursOf, quantizeTiles, type RowValues } from './tiles.ts';
 import { byThreads, fittingVariants, linesFamily, type QuantizeVariant, tilesFamily } from './variants.ts';
 
 /** A matrix whose bands can be brought to the device as lanes of a format. */
@@ -150,15 +150,23 @@ async function quantizeGroup(plan: Plan, group: Band, tensorAmax: GpuWords, tens
 /** Steps that a thread of quantize_lines.wgsl may take: it goes over them up to three times, and lavapipe leaves a shader's loops after 65535 turns. */
 const mostSteps = 2 ** 14;
 
-/** Whether quantize_lines.wgsl does it: whole tiles of one row, or tiles of one column, under powers of two, to codes that it rounds and packs four at a time. */
+/** Whether quantize_lines.wgsl does it: whole tiles of one row, or tiles of one column. */
 function isByLines(source: Source, grid: TileGrid, scheme: Scheme): boolean {
+  const byRows = grid.tileRows === 1 && hasWholeFours(source, grid);
+  const byColumns = grid.tileColumns === 1 && source.columns % 4 === 0 && grid.tileRows <= mostSteps;
+  return (byRows || byColumns) && isByFours(source.format, scheme);
+}
+
+/** Tiles' pieces of rows are whole, and of fours of values. */
+const hasWholeFours = ({ columns }: Source, { tileColumns }: TileGrid): boolean =>
+  tileColumns % 4 === 0 && columns % tileColumns === 0 && tileColumns <= 4 * mostSteps;
+
+/** Powers of two as scales, and codes that the shaders round and pack four at a time. */
+function isByFours(format: FormatName, scheme: Scheme): boolean {
   const { bits, mantissaBits, specials } = formats[scheme.format];
-  const byRows = grid.tileRows === 1 && grid.tileColumns % 4 === 0 && source.columns % grid.tileColumns === 0;
-  const byColumns = grid.tileColumns === 1 && source.columns % 4 === 0;
-  const small = bits <= 8 && mantissaBits <= 3 && specials !== 'scale' && laneBytes(source.format) >= 2;
+  const small = bits <= 8 && mantissaBits <= 3 && specials !== 'scale' && laneBytes(format) >= 2;
   const nearest = scheme.rounding === 'nearest-even' && scheme.overflow === 'saturate';
-  const short = grid.tileRows <= mostSteps && grid.tileColumns <= 4 * mostSteps;
-  return (byRows || byColumns) && short && small && nearest && powerOfTwoRecipes.has(scheme.scale.recipe);
+  return small && nearest && powerOfTwoRecipes.has(scheme.scale.recipe);
 }
 
 /** Scales and codes of a band of whole tiles, each tile by a group of threads. */
@@ -191,7 +199,6 @@ async function quantizeLines(plan: Plan, band: Band, tiles: number): Promise<voi
   const x = source.load(band);
   const codes = gpu.allocate(laneWords(scheme.format, count));
   const stored = gpu.allocate(tiles);
-  const halves = laneBytes(source.format) === 2;
   gpu.dispatch({
     shader: 'kernels/quantize_lines',
     entryPoint: 'quantize_lines',
@@ -200,7 +207,7 @@ async function quantizeLines(plan: Plan, band: Band, tiles: number): Promise<voi
       ...formatConstants('OUTPUT', scheme.format),
       COLUMNS: alongColumns ? 1 : 0,
     },
-    substitutes: { ...tierSubstitutes(tier), ...(halves ? { 'kernels/four_words': 'kernels/four_halves' } : {}) },
+    substitutes: { ...tierSubstitutes(tier), ...foursOf(source.format) },
     uniforms: [...scaleRule(scheme), threads, steps, stride, count / 4 / stride],
     buffers: [
       { buffer: x, access: 'read' },
@@ -266,29 +273,47 @@ function tileScales(
 }
 
 async function bandCodes(plan: Plan, x: GpuWords, band: Band, origin: number, factors: GpuWords): Promise<void> {
-  const { gpu, source, scheme, tier } = plan;
+  const { gpu, source, scheme, grid, tier } = plan;
   const count = band.rows * source.columns;
   const words = laneWords(scheme.format, count);
   const codes = gpu.allocate(words);
-  gpu.dispatch({
-    shader: 'kernels/quantize',
-    entryPoint: 'quantize_codes',
-    constants: {
-      ...formatConstants('INPUT', source.format),
-      ...formatConstants('OUTPUT', scheme.format),
-      FACTOR: factorNumber(scheme),
-      ROUNDING: roundingNumber(scheme.rounding),
-      OVERFLOW: overflowNumber(scheme.overflow),
-    },
-    substitutes: tierSubstitutes(tier),
-    uniforms: [...bandUniforms(band, source.columns, plan.grid, origin), scheme.seed],
-    buffers: [
-      { buffer: x, access: 'read' },
-      { buffer: factors, access: 'read' },
-      { buffer: codes, access: 'read_write' },
-    ],
-    threads: words,
-  });
+  const constants = { ...formatConstants('INPUT', source.format), ...formatConstants('OUTPUT', scheme.format) };
+  const substitutes = tierSubstitutes(tier);
+  const uniforms = bandUniforms(band, source.columns, grid, origin);
+  if (isByFours(source.format, scheme) && hasWholeFours(source, grid)) {
+    gpu.dispatch({
+      shader: 'kernels/quantize_scaled',
+      entryPoint: 'quantize_scaled',
+      constants,
+      substitutes: { ...substitutes, ...foursOf(source.format) },
+      uniforms,
+      buffers: [
+        { buffer: x, access: 'read' },
+        { buffer: codes, access: 'read_write' },
+        { buffer: factors, access: 'read' },
+      ],
+      threads: band.rows * grid.columns,
+    });
+  } else {
+    gpu.dispatch({
+      shader: 'kernels/quantize',
+      entryPoint: 'quantize_codes',
+      constants: {
+        ...constants,
+        FACTOR: factorNumber(scheme),
+        ROUNDING: roundingNumber(scheme.rounding),
+        OVERFLOW: overflowNumber(scheme.overflow),
+      },
+      substitutes,
+      uniforms: [...uniforms, scheme.seed],
+      buffers: [
+        { buffer: x, access: 'read' },
+        { buffer: factors, access: 'read' },
+        { buffer: codes, access: 'read_write' },
+      ],
+      threads: words,
+    });
+  }
   await readLanes(gpu, codes, scheme.format, plan.codes, band.start * source.columns, count);
   gpu.release(codes);
 }

@@ -25,9 +25,14 @@ export interface AgainstTimes {
 }
 
 /** Dispatches that quantize a product's operands: the peers are given theirs, and so is the product. */
-const quantizing: readonly string[] = ['amax', 'tile_scales', 'quantize', 'quantize_lines', 'quantize_tiles_fast'].map(
-  (name) => `kernels/${name}`,
-);
+const quantizing: readonly string[] = [
+  'amax',
+  'tile_scales',
+  'quantize',
+  'quantize_scaled',
+  'quantize_lines',
+  'quantize_tiles_fast',
+].map((name) => `kernels/${name}`);
 
 /** Where the page finds a package's files. */
 const folder = (name: string): string => new URL(`packages/${name}`, location.href).href;

@@ -1,8 +1,8 @@
 /** The shader that a kernel is best read from: of those named, the first that a spec dispatches. */
 const mainFiles: Readonly<Record<string, readonly string[]>> = {
-  quantize: ['quantize_lines', 'quantize'],
+  quantize: ['quantize_lines', 'quantize_scaled', 'quantize'],
   dequantize: ['dequantize_rows', 'dequantize'],
-  requantize: ['quantize_lines', 'quantize'],
+  requantize: ['quantize_lines', 'quantize_scaled', 'quantize'],
   gemm: ['gemm_aligned_float', 'gemm_aligned', 'gemm_exact', 'gemm_sequential'],
   'grouped-gemm': ['gemm_aligned_float', 'gemm_aligned', 'gemm_exact', 'gemm_sequential'],
   gate: ['gate_choose', 'gate_weigh'],
