@@ -26,6 +26,8 @@ export interface BackendOptions {
   readonly shaders?: ShaderSources;
   /** Variants of the fast tier's shaders by family, in place of those that a trial finds fastest. */
   readonly variants?: VariantChoices;
+  /** Hears, in a line, of what takes a while before anything is run. */
+  readonly notify?: (line: string) => void;
 }
 
 /** A backend's name, and why this machine cannot run it where it cannot. */

@@ -18,7 +18,7 @@ import {
   milliseconds,
   verify,
 } from './bench-parts.ts';
-import type { Io } from './io.ts';
+import { type Io, notifier } from './io.ts';
 import { specFolder } from './specs.ts';
 import { checkFolder, writeStudy } from './study/output.ts';
 import { table } from './table.ts';
@@ -94,7 +94,13 @@ export async function benchAgainst(
   const packages = Object.fromEntries(Object.entries(installed).map(([name, { folder }]) => [name, folder]));
   const adapter = options.adapter ?? 'auto';
   const leave = options.out === undefined ? undefined : await checkFolder(options.out, '--out');
-  const backend = createWebGpuBackend('webgpu:chromium', { adapter, env: io.env, variants, packages });
+  const backend = createWebGpuBackend('webgpu:chromium', {
+    adapter,
+    env: io.env,
+    variants,
+    packages,
+    notify: notifier(io),
+  });
   try {
     const patience = { timeout: limit, signal: io.signal };
     const { identity } = await backend.start(patience);

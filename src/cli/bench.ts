@@ -9,7 +9,7 @@ import { byTimestamps, chartsOf, columns, inShaders, rowsOf } from './bench-rows
 import { type BackendRun, type BenchEntry, chooseBackends, timeBackend } from './bench-run.ts';
 import { parseSweep, type SweptSpec, sweptSpecs } from './bench-sweep.ts';
 import { benchVariants } from './bench-variants.ts';
-import type { Io } from './io.ts';
+import { type Io, notifier } from './io.ts';
 import { specFolder } from './specs.ts';
 import { checkFolder, writeStudy } from './study/output.ts';
 import { table } from './table.ts';
@@ -84,7 +84,12 @@ export async function benchCommand(names: readonly string[], options: BenchComma
   try {
     const expected = await expectedResults(specs, io);
     for (const name of chosen) {
-      const backend = createWebGpuBackend(name, { adapter: options.adapter ?? 'auto', env: io.env, variants });
+      const backend = createWebGpuBackend(name, {
+        adapter: options.adapter ?? 'auto',
+        env: io.env,
+        variants,
+        notify: notifier(io),
+      });
       try {
         const run = await timeBackend(backend, specs, expected, settings, io);
         runs.push(run);

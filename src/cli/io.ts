@@ -13,6 +13,12 @@ export interface Io {
   readonly signal: AbortSignal;
 }
 
+/** Passes what a backend says of itself on, a line each. */
+export const notifier =
+  (io: Io) =>
+  (line: string): void =>
+    io.stderr(`${line}\n`);
+
 /** Whether colour is wanted, by the conventions of NO_COLOR and FORCE_COLOR. */
 export function wantsColour(env: Io['env'], isTTY: boolean): boolean {
   if (env.NO_COLOR) return false;

@@ -8,7 +8,7 @@ import { type LoadedSpec, loadSpecs } from '../specs/load.ts';
 import { writeTensors } from '../tensors/files.ts';
 import { packCodes } from '../tensors/packing.ts';
 import { checkInputs, gatherInputs } from './inputs.ts';
-import type { Io } from './io.ts';
+import { type Io, notifier } from './io.ts';
 import { noShadersThere, readShaders } from './shaders.ts';
 import { specFolder } from './specs.ts';
 import { table } from './table.ts';
@@ -51,7 +51,13 @@ export async function runCommand(name: string, options: RunCommandOptions, io: I
   if (given && !isWebGpu(chosen)) throw noShadersThere(`--backend ${chosen}`);
   const tier = options.tier ?? 'exact';
   const variants = variantsOf(options.variant, tier);
-  const backend = createBackend(chosen, { adapter: options.adapter, env: io.env, shaders: given?.sources, variants });
+  const backend = createBackend(chosen, {
+    adapter: options.adapter,
+    env: io.env,
+    shaders: given?.sources,
+    variants,
+    notify: notifier(io),
+  });
   try {
     const result = await backend.run(spec, {
       tier,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { benchCommand } from '../../src/cli/bench.ts';
 import { parseSweep, sweptSpecs } from '../../src/cli/bench-sweep.ts';
-import { loadOne } from '../../src/cli/run.ts';
+import { loadOne, runCommand } from '../../src/cli/run.ts';
 import { variantsOf } from '../../src/cli/variants.ts';
 import { recordedIo } from '../helpers/command-io.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
@@ -52,6 +52,18 @@ describeGpu('bench', () => {
     expect(io.out()).toMatch(
       /permute=threads +[\d.]+ ms *\n +permute=workgroups +[\d.]+ ms +[\d.]+ times as fast as threads\n/,
     );
+  }, 60_000);
+
+  it('is told when the fastest shaders are looked for, which is once', async () => {
+    const env = { ...process.env, XDG_CACHE_HOME: temporaryFolder() };
+    const variant = 'quantize-lines=threads,quantize-tiles=threads';
+    const messages = async (): Promise<string> => {
+      const io = { ...recordedIo(), env };
+      await runCommand('permute/plain-bf16', { backend: 'webgpu:node', tier: 'fast', variant }, io);
+      return io.err();
+    };
+    expect(await messages()).toBe('webgpu:node: finding the fastest shaders of permute, once for this adapter\n');
+    expect(await messages()).toBe('');
   }, 60_000);
 
   it('writes what every point of a sweep took, with a chart, and what it cost beside the kernels', async () => {

@@ -52,6 +52,8 @@ export interface WebGpuOptions extends PlanOptions {
   readonly variants?: VariantChoices;
   /** Shaders in place of shipped ones, by path under shaders/. */
   readonly shaders?: ShaderSources;
+  /** Hears, in a line, of what takes a while before anything is run: a trial of variants. */
+  readonly notify?: (line: string) => void;
 }
 
 function asIdentity(backend: WebGpuName, seen: RunnerIdentity, launch: string): BackendIdentity {
@@ -156,6 +158,7 @@ export function createWebGpuBackend(name: WebGpuName, options: WebGpuOptions): W
     const known = { ...cache.get(identity), ...options.variants };
     const names = families.map(({ name }) => name).filter((name) => known[name] === undefined);
     if (names.length === 0) return known;
+    options.notify?.(`${name}: finding the fastest shaders of ${names.join(', ')}, once for this adapter`);
     const { choices } = (await link.request<Trial>('trial', { names } satisfies TrialRequest, {}, patience)).value;
     cache.set(identity, choices);
     return { ...known, ...choices };
