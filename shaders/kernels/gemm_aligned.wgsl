@@ -1,4 +1,4 @@
-// Aligned sums: groups of TERMS products and the accumulator, cut below the largest exponent. docs/numerics.md, "Products", has the rules.
+// Aligned sums: groups of products and the accumulator, cut below the largest exponent. docs/numerics.md, "Products", has the rules.
 // In integers, for any model and format; where sums are short, gemm_aligned_float.wgsl gives the same bits sooner.
 #include "kernels/gemm_common.wgsl"
 #include "kernels/gemm_promote.wgsl"
@@ -9,7 +9,7 @@ const ROWS = 1u;
 
 fn block_sum(before: Piece, start: Start, words: u32) -> Piece {
   var sum = before[0];
-  for (var at = 0u; at < words; at += TERMS) {
+  for (var at = 0u; at < words; at += parameters.terms) {
     sum = fused_sum(sum, Start(start.a + at, start.b + at, start.row));
   }
   return Piece(sum);
@@ -18,7 +18,7 @@ fn block_sum(before: Piece, start: Start, words: u32) -> Piece {
 fn fused_sum(c: vec4<u32>, start: Start) -> vec4<u32> {
   var marks = vec4<u32>();
   var top = exponent_word(c);
-  for (var i = 0u; i < TERMS; i++) {
+  for (var i = 0u; i < parameters.terms; i++) {
     let x = vec4(a[start.a + i][start.row]);
     let y = b[start.b + i];
     marks |= x | y;
@@ -27,7 +27,7 @@ fn fused_sum(c: vec4<u32>, start: Start) -> vec4<u32> {
   // The low halves of these words are noise; with all of its bits set, a difference of words has the right high half.
   top |= vec4(0xffffu);
   var sum = aligned_value(c, top);
-  for (var i = 0u; i < TERMS; i++) {
+  for (var i = 0u; i < parameters.terms; i++) {
     let x = vec4(a[start.a + i][start.row]);
     let y = b[start.b + i];
     let magnitude = (x & vec4(OPERAND_SIGNIFICAND)) * (y & vec4(OPERAND_SIGNIFICAND));
@@ -35,7 +35,7 @@ fn fused_sum(c: vec4<u32>, start: Start) -> vec4<u32> {
   }
   let result = rounded(sum, top);
   if (((marks.x | marks.y | marks.z | marks.w) & OPERAND_SPECIAL) != 0u || any_special(c)) {
-    return with_specials(result, c, start, TERMS);
+    return with_specials(result, c, start, parameters.terms);
   }
   return result;
 }

@@ -32,10 +32,12 @@ struct Parameters {
   // What is multiplied first, and whether the last product and the sum are rounded as one.
   combine: u32,
   fused: u32,
-  // The model of gemm_aligned_float.wgsl: fraction bits, products of a fused sum, and the bits of its result that leave the core.
+  // An aligned model: fraction bits, products of a fused sum, the bits of an f32 result that leave the core, and the places that a product's
+  // significand goes up to have the fraction bits, negative where it has more.
   fraction_bits: u32,
   terms: u32,
   kept: u32,
+  up: i32,
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;

@@ -1,4 +1,4 @@
-// Parts of aligned sums that do not depend on their width. Vectors hold four columns of one row.
+// Parts of aligned sums that do not depend on their width. Vectors hold four columns of one row. The including kernel has the model in its parameters.
 #include "numerics/operand.wgsl"
 #include "numerics/step_output.wgsl"
 
@@ -26,5 +26,5 @@ fn distance_below(top: vec4<u32>, exponent: vec4<u32>) -> vec4<u32> {
 
 // Exponents of the last bits of aligned sums.
 fn last_exponent(top: vec4<u32>) -> vec4<i32> {
-  return vec4<i32>(top >> vec4(16u)) - vec4(i32(2 * OPERAND_BIAS + FRACTION_BITS));
+  return vec4<i32>(top >> vec4(16u)) - vec4(2 * OPERAND_BIAS + i32(parameters.fraction_bits));
 }

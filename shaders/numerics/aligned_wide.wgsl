@@ -7,27 +7,24 @@ struct Sums {
   high: vec4<u32>,
 }
 
-// Places that a product's significand goes up to have FRACTION_BITS fraction bits; negative where it has more.
-const UP = FRACTION_BITS - A_MANTISSA_BITS - B_MANTISSA_BITS;
-
 fn add_sums(x: Sums, y: Sums) -> Sums {
   return Sums(x.low + y.low, x.high + y.high);
 }
 
 fn aligned_product(magnitude: vec4<u32>, exponent: vec4<u32>, top: vec4<u32>, mask: vec4<u32>) -> Sums {
   let distance = distance_below(top, exponent);
-  // Terms stay below 2^31, so that a distance past 31 leaves nothing.
-  if (FRACTION_BITS <= 29 && UP >= 0) {
-    let term = (magnitude << vec4(u32(clamp(UP, 0, 31)))) >> min(distance, vec4(31u));
+  // Up to 29 fraction bits, none of them a product's own: terms stay below 2^31, so that a distance past 31 leaves nothing.
+  if (SHORT_TERMS == 1) {
+    let term = (magnitude << vec4(u32(parameters.up))) >> min(distance, vec4(31u));
     return signed_sums(term & vec4(0xffffu), term >> vec4(16u), mask);
   }
-  return shifted(magnitude, vec4(i32(UP)) - vec4<i32>(min(distance, vec4(96u))), mask);
+  return shifted(magnitude, vec4(parameters.up) - vec4<i32>(min(distance, vec4(96u))), mask);
 }
 
 fn aligned_value(c: vec4<u32>, top: vec4<u32>) -> Sums {
   let distance = distance_below(top, exponent_word(c));
   let mask = vec4(0u) - (c >> vec4(31u));
-  return shifted(accumulator_significand(c), vec4(i32(FRACTION_BITS - 23)) - vec4<i32>(min(distance, vec4(96u))), mask);
+  return shifted(accumulator_significand(c), vec4(i32(parameters.fraction_bits) - 23) - vec4<i32>(min(distance, vec4(96u))), mask);
 }
 
 fn signed_sums(low: vec4<u32>, high: vec4<u32>, mask: vec4<u32>) -> Sums {

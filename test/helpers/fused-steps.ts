@@ -71,7 +71,7 @@ export async function fusedSteps(
       0,
       layout.rowWords,
       ...new Array(10).fill(1),
-      ...arithmeticUniforms(spec.arithmetic),
+      ...arithmeticUniforms(spec),
     ],
     buffers: [
       { buffer: packed[0]!, access: 'read' },

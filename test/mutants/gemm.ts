@@ -75,7 +75,7 @@ export const gemm: readonly Mutant[] = [
         'fn fused_sum(',
         `fn renormalized(x: vec4<u32>, y: vec4<u32>) -> vec4<u32> {
   let product = (x & vec4(OPERAND_SIGNIFICAND)) * (y & vec4(OPERAND_SIGNIFICAND));
-  return x + y + ((product >> vec4(u32(A_MANTISSA_BITS + B_MANTISSA_BITS + 1))) << vec4(16u));
+  return x + y + ((product >> vec4(u32(i32(parameters.fraction_bits) - parameters.up + 1))) << vec4(16u));
 }
 
 fn fused_sum(`,

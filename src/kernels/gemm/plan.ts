@@ -164,16 +164,21 @@ const valuesPlan = (shader: string): ProductPlan => ({
 });
 
 /** What the shaders read of an arithmetic at run time: each value of its own would be a kernel of its own to compile. */
-export function arithmeticUniforms({ combine, promote, model }: Arithmetic): readonly number[] {
+export function arithmeticUniforms(spec: ProductSpec): readonly number[] {
+  const { combine, promote, model } = spec.arithmetic;
   const kept = model.output === 'e8m13' ? 0xfffffc00 : 0xffffffff;
-  return [combines.indexOf(combine), promote === 'fused' ? 1 : 0, model.fractionBits, model.terms, kept];
+  const rule = [combines.indexOf(combine), promote === 'fused' ? 1 : 0];
+  return [...rule, model.fractionBits, model.terms, kept, placesUp(spec) >>> 0];
 }
 
-const modelConstants = ({ fractionBits, terms, output }: TensorCoreModel): Constants => ({
-  FRACTION_BITS: fractionBits,
-  TERMS: terms,
-  STEP_OUTPUT: outputs.indexOf(output),
-});
+/** Places that a product's significand goes up to have the model's fraction bits. */
+const placesUp = ({ a, b, arithmetic: { model } }: ProductSpec): number =>
+  model.fractionBits - formats[a.scheme.format].mantissaBits - formats[b.scheme.format].mantissaBits;
+
+function modelConstants(spec: ProductSpec): Constants {
+  const { fractionBits, output } = spec.arithmetic.model;
+  return { SHORT_TERMS: fractionBits <= 29 && placesUp(spec) >= 0 ? 1 : 0, STEP_OUTPUT: outputs.indexOf(output) };
+}
 
 const mantissaConstants = ({ a, b }: ProductSpec): Constants => ({
   A_MANTISSA_BITS: formats[a.scheme.format].mantissaBits,
@@ -182,11 +187,10 @@ const mantissaConstants = ({ a, b }: ProductSpec): Constants => ({
 
 /** An aligned model in exact floating point, or in integers, a row at a time. */
 export function alignedPlan(spec: ProductSpec, variant: GemmVariant): ProductPlan {
-  const { model } = spec.arithmetic;
   const inFloats = variant !== singleRows;
   return {
     shader: inFloats ? 'kernels/gemm_aligned_float' : 'kernels/gemm_aligned',
-    constants: inFloats ? { K_PER_WORD: variant.kPerWord } : { ...mantissaConstants(spec), ...modelConstants(model) },
+    constants: inFloats ? { K_PER_WORD: variant.kPerWord } : modelConstants(spec),
     asValues: false,
     operandWords: inFloats ? 2 : 1,
     variant,

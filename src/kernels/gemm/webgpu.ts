@@ -156,7 +156,7 @@ async function multiplyPiece(run: Run, rows: Band, columns: Band, b: GpuWords): 
         ...[rows.start, columns.start, run.spec.shape.m, run.spec.shape.n],
         ...tiles(run.a),
         ...tiles(run.b),
-        ...arithmeticUniforms(run.spec.arithmetic),
+        ...arithmeticUniforms(run.spec),
       ],
       buffers: [
         { buffer: a, access: 'read' },
