@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { deploymentView } from '../../src/playground/pages/deployment/model.ts';
@@ -128,7 +128,9 @@ describe('deployment', () => {
     const taken = async (kind: string, name: string): Promise<string> => {
       await press(page, `#deployment [data-export="${kind}"]`);
       const path = join(site.folder, name);
-      for (let turn = 0; turn < 100 && !existsSync(path); turn++) await new Promise((done) => setTimeout(done, 100));
+      // The browser holds the name's place with an empty file until it has the whole one.
+      const isThere = (): boolean => existsSync(path) && statSync(path).size > 0;
+      for (let turn = 0; turn < 100 && !isThere(); turn++) await new Promise((done) => setTimeout(done, 100));
       return readFileSync(path, 'utf8');
     };
     const { result, trace, timeline } = deploymentView(deployed);

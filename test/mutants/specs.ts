@@ -183,9 +183,15 @@ function build() {
   const withC = gemmOf({ c: true }, 'e4m3', 'finite');
   return {
     'quantize-ragged': { spec: quantizeSpec(37, 301, ragged), inputs: { x: withPowers(matrix(37, 301, 'bf16')) } },
+    // Every tile of a size of its own.
     'quantize-blocks': {
       spec: quantizeSpec(40, 96, schemeOf({ tile: [16, 32] })),
-      inputs: { x: withPowers(matrix(40, 96, 'bf16')) },
+      inputs: {
+        x: map(
+          matrix(40, 96, 'bf16'),
+          (code, i) => code + (((5 * (3 * ((i / 1536) | 0) + (((i % 96) / 32) | 0))) % 7) << 7),
+        ),
+      },
     },
     'quantize-bits': { spec: quantizeSpec(37, 301, ragged), inputs: { x: matrix(37, 301, 'bf16', 'bits') } },
     'quantize-zeros': {
