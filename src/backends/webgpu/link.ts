@@ -50,6 +50,23 @@ export function linkShader(
   sources: ShaderSources = shaderSources,
   substitutes: Readonly<Record<string, string>> = {},
 ): LinkedShader {
+  const known = linked.get(sources) ?? new Map<string, LinkedShader>();
+  linked.set(sources, known);
+  const key = JSON.stringify([shader, constants, substitutes]);
+  const whole = known.get(key) ?? link(shader, constants, sources, substitutes);
+  known.set(key, whole);
+  return whole;
+}
+
+/** Shaders that were put together, by what they were made of: a run dispatches the same few many times. */
+const linked = new WeakMap<ShaderSources, Map<string, LinkedShader>>();
+
+function link(
+  shader: string,
+  constants: Readonly<Record<string, number>>,
+  sources: ShaderSources,
+  substitutes: Readonly<Record<string, string>>,
+): LinkedShader {
   const enabled = new Map<string, SourceLine>();
   const body: [text: string, from: SourceLine][] = [];
   const emit = (text: string, file: string, line: number): void => {
