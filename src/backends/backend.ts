@@ -31,11 +31,11 @@ export interface BackendIdentity {
 export interface RunTimes {
   /** Everything between the call and the result. */
   readonly total: number;
-  /** Making the inputs. */
+  /** Waiting for the inputs to be made. */
   readonly inputs: number;
-  /** The kernel with uploads and read-back. */
+  /** What is left for the kernel, with uploads and read-back. */
   readonly kernel: number;
-  /** Of `kernel`, waiting for shaders to be compiled; WebGPU alone. */
+  /** Of `kernel`, in which it waited for shaders to be compiled; WebGPU alone. */
   readonly compile?: number;
 }
 
@@ -57,6 +57,8 @@ export interface RunOptions {
   /** Wall-clock limit in milliseconds; past it the device is given up and the run fails with `time-limit`. */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
+  /** Specs that will be run after this one, in this order and the same tier. A backend may make ready what they need; their results are the same. */
+  readonly next?: readonly ResolvedSpec[];
 }
 
 /**

@@ -61,6 +61,12 @@ export interface SuiteOptions {
   onResult?(spec: LoadedSpec, result: RunResult): Promise<void> | void;
 }
 
+/** Specs that a backend is told of ahead: enough for it to use the time that long ones give for the many short ones. */
+const toldAhead = 64;
+
+/** Kernels that keep a device busy for long with few shaders: while theirs run, those of the others are compiled. */
+const longFirst: readonly string[] = ['gemm', 'grouped-gemm'];
+
 /** Bytes of differing tensors that are kept for the report. */
 const keptBytes = 256 * 2 ** 20;
 
@@ -75,7 +81,7 @@ export function errorData(error: unknown): ErrorData {
 }
 
 /**
- * Runs specs on backends, all backends at once, each through the list in order, and holds every result against the reference's.
+ * Runs specs on backends, all backends at once, each through the list in the same order (products first), and holds every result against the reference's.
  * The first backend is the reference. A failure on one spec is an entry; the run goes on with the next. Throws only when interrupted.
  */
 export async function runSuite(
@@ -83,11 +89,18 @@ export async function runSuite(
   backends: readonly Backend[],
   options: SuiteOptions = {},
 ): Promise<ParityRun> {
-  const suite = new Suite(specs, options);
+  const rank = ({ spec }: LoadedSpec): number => (longFirst.includes(spec.kernel) ? 0 : 1);
+  const suite = new Suite(
+    specs.toSorted((a, b) => rank(a) - rank(b)),
+    options,
+  );
   const [reference, ...others] = backends;
   await Promise.all([suite.runReference(reference!), ...others.map((backend) => suite.runBackend(backend))]);
   options.signal?.throwIfAborted();
-  return suite.outcome(backends.map(({ name }) => name));
+  return suite.outcome(
+    specs,
+    backends.map(({ name }) => name),
+  );
 }
 
 type Outcome = { readonly result: RunResult } | { readonly error: unknown };
@@ -115,7 +128,7 @@ class Suite {
 
   async runReference(backend: Backend): Promise<void> {
     for (const [i, spec] of this.#specs.entries()) {
-      const outcome = await this.#run(backend, spec);
+      const outcome = await this.#run(backend, spec, i);
       this.#expected[i]!.settle(outcome);
       this.#add(this.#entryOf(spec, backend.name, outcome, undefined));
     }
@@ -125,25 +138,26 @@ class Suite {
     // A backend goes on with its next spec while the reference catches up, but keeps few results waiting.
     const waiting: Promise<void>[] = [];
     for (const [i, spec] of this.#specs.entries()) {
-      const outcome = await this.#run(backend, spec);
+      const outcome = await this.#run(backend, spec, i);
       waiting.push(this.#hold(i, spec, backend.name, outcome));
       if (waiting.length > 4) await waiting.shift();
     }
     await Promise.all(waiting);
   }
 
-  outcome(order: readonly BackendName[]): ParityRun {
-    const row = new Map(this.#specs.map(({ label }, i) => [label, i]));
+  /** What was found, in the order of `specs` and then of backends. */
+  outcome(specs: readonly LoadedSpec[], order: readonly BackendName[]): ParityRun {
+    const row = new Map(specs.map(({ label }, i) => [label, i]));
     const rank = (entry: ParityEntry): number => row.get(entry.spec)! * order.length + order.indexOf(entry.backend);
     return {
-      specs: this.#specs,
+      specs,
       identities: order.flatMap((name) => this.#identities.get(name) ?? []),
       entries: [...this.#entries].sort((a, b) => rank(a) - rank(b)),
       differences: this.#differences,
     };
   }
 
-  async #run(backend: Backend, spec: LoadedSpec): Promise<Outcome> {
+  async #run(backend: Backend, spec: LoadedSpec, index: number): Promise<Outcome> {
     const { tier, timeout, signal, inputsOf, onResult } = this.#options;
     try {
       signal?.throwIfAborted();
@@ -153,6 +167,7 @@ class Suite {
         ...(timeout && { timeout }),
         ...(signal && { signal }),
         ...(inputs && { inputs }),
+        next: this.#specs.slice(index + 1, index + 1 + toldAhead).map((each) => each.spec),
       };
       const result = await backend.run(spec.spec, options);
       this.#identities.set(backend.name, result.identity);

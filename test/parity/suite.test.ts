@@ -1,0 +1,59 @@
+import { expect, it } from 'vitest';
+import type { Backend, BackendName, RunOptions } from '../../src/backends/backend.ts';
+import { createInlineReference, referenceIdentity } from '../../src/backends/reference.ts';
+import { runSuite } from '../../src/parity/suite.ts';
+import type { LoadedSpec } from '../../src/specs/load.ts';
+import { resolveSpec } from '../../src/specs/resolve.ts';
+
+const load = (kernel: string, name: string, fields: object): LoadedSpec => ({
+  label: `${kernel}/${name}`,
+  path: '',
+  spec: resolveSpec({ fp8lab: 1, kernel, name, ...fields }),
+});
+const quantize = (name: string): LoadedSpec =>
+  load('quantize', name, { shape: { rows: 2, columns: 128 }, x: { input: 'normal' }, scheme: 'mxfp8' });
+const product = load('gemm', 'product', {
+  shape: { m: 2, n: 2, k: 128 },
+  a: { scheme: 'activation-1x128-pow2', input: 'normal' },
+  b: { scheme: 'weight-128x128-pow2', input: 'normal' },
+});
+const specs = [quantize('a'), quantize('b'), product, quantize('c')];
+
+/** The reference under another name, with what it was asked; `fails` names a spec that it fails at. */
+function backend(name: BackendName, fails?: string) {
+  const reference = createInlineReference('test');
+  const asked: { name: string; next: string[] }[] = [];
+  const wrapped: Backend = {
+    ...reference,
+    name,
+    async run(spec, options: RunOptions = {}) {
+      asked.push({ name: spec.name, next: (options.next ?? []).map((each) => each.name) });
+      if (spec.name === fails) throw new Error('fails');
+      return { ...(await reference.run(spec, options)), identity: { ...referenceIdentity('test'), backend: name } };
+    },
+  };
+  return { wrapped, asked };
+}
+
+it('tells every backend which specs come after, products first', async () => {
+  const { wrapped, asked } = backend('webgpu:node');
+  const run = await runSuite(specs, [createInlineReference('test'), wrapped]);
+  expect(asked).toEqual([
+    { name: 'product', next: ['a', 'b', 'c'] },
+    { name: 'a', next: ['b', 'c'] },
+    { name: 'b', next: ['c'] },
+    { name: 'c', next: [] },
+  ]);
+  const labels = specs.flatMap(({ label }) => [label, label]);
+  expect(run.entries.map(({ spec }) => spec)).toEqual(labels);
+  expect(run.specs).toEqual(specs);
+});
+
+it('goes on after a spec that fails, which touches no other', async () => {
+  const { wrapped, asked } = backend('webgpu:node', 'b');
+  const run = await runSuite(specs, [createInlineReference('test'), wrapped]);
+  expect(asked.map(({ name }) => name)).toEqual(['product', 'a', 'b', 'c']);
+  const failed = run.entries.filter(({ error }) => error !== undefined);
+  expect(failed.map(({ spec, backend: name }) => `${spec} ${name}`)).toEqual(['quantize/b webgpu:node']);
+  expect(run.entries.filter(({ comparison }) => comparison?.equal)).toHaveLength(3);
+});
