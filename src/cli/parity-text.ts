@@ -77,7 +77,10 @@ export function verdict(
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
 
-/** Where a backend's time went: kernels with their transfers, shaders being compiled, inputs being made, and what is left: frames and processes. */
+/**
+ * Where a backend's time went: kernels with their transfers, waiting for shaders to be compiled, waiting for inputs to be made, and what is left:
+ * frames and processes. What is made ready while kernels run is theirs.
+ */
 export function timesText(run: ParityRun, backend: BackendName): string {
   const times = run.entries.flatMap((entry) => (entry.backend === backend && entry.times ? [entry.times] : []));
   const sum = (of: (time: (typeof times)[number]) => number): number =>
@@ -87,8 +90,8 @@ export function timesText(run: ParityRun, backend: BackendName): string {
   const compile = sum((time) => time.compile ?? 0);
   const parts = [
     `kernels ${percent((sum(({ kernel }) => kernel) - compile) / total)}`,
-    ...(compile > 0 ? [`compiling shaders ${percent(compile / total)}`] : []),
-    `making inputs ${percent(sum(({ inputs }) => inputs) / total)}`,
+    ...(compile > 0 ? [`waiting for shaders ${percent(compile / total)}`] : []),
+    `waiting for inputs ${percent(sum(({ inputs }) => inputs) / total)}`,
   ];
   return `${(total / 1000).toFixed(1)} s: ${parts.join(', ')}`;
 }

@@ -102,3 +102,8 @@ export function allocateCodes(dtype: DType, length: number): Codes {
   if (bits <= 16) return new Uint16Array(length);
   return new Uint32Array(length);
 }
+
+/** Memory of tensors, for another thread to take over instead of a copy; views of one buffer name it once. */
+export function buffersOf(tensors: Tensors): ArrayBuffer[] {
+  return [...new Set(Object.values(tensors).map(({ codes }) => codes.buffer as ArrayBuffer))];
+}

@@ -175,12 +175,15 @@ export function createWebGpuBackend(name: WebGpuName, options: WebGpuOptions): W
     variants: (specs, patience = {}) => inTurn(() => ensureVariants(specs, patience)),
     identify: () => inTurn(async () => (await ensureRunning({})).identity),
     request: (kind, params, tensors = {}, patience = {}) => inTurn(() => request(kind, params, tensors, patience)),
-    run(spec: ResolvedSpec, { tier = 'exact', inputs, timeout, signal }: RunOptions = {}): Promise<RunResult> {
+    run(
+      spec: ResolvedSpec,
+      { tier = 'exact', inputs, timeout, signal, next = [] }: RunOptions = {},
+    ): Promise<RunResult> {
       return inTurn(async () => {
         const { identity } = await ensureRunning({ signal });
         if (tier === 'fast') await ensureVariants([spec], { timeout, signal });
         const began = performance.now();
-        const asked: RunRequest = { spec, tier, shaders: options.shaders };
+        const asked: RunRequest = { spec, tier, shaders: options.shaders, next };
         const { value, tensors } = await request<RunAnswer>('run', asked, inputs ?? {}, { timeout, signal });
         const times = { total: performance.now() - began, ...value.times };
         return { spec: spec.name, identity, tensors, times, shaders: value.used };

@@ -24,7 +24,7 @@ export interface SpecTimes {
   readonly dispatches: readonly DispatchTime[];
   /** The whole plan, cold: pipelines compiled, inputs uploaded, results read back. */
   readonly first: number;
-  /** Of `first`, in which shaders were being compiled. */
+  /** Of `first`, in which dispatches waited for their shaders to be compiled. */
   readonly compile: number;
   /** Of a whole run, handing inputs to the driver. */
   readonly upload: number;
@@ -71,9 +71,9 @@ export async function benchSpec(
     return { tensors, time: performance.now() - began };
   };
   try {
-    const compiled = gpu.compiling;
+    const stalled = gpu.stalled;
     const { tensors, time: first } = await wall(gpu);
-    const compile = gpu.compiling - compiled;
+    const compile = gpu.stalled - stalled;
     const whole: number[] = [];
     for (let i = 0; i < Math.min(options.samples, 3); i++) whole.push((await wall(gpu)).time);
     const recording = recorder(gpu);

@@ -1,6 +1,8 @@
+import { aheadThread } from './ahead-thread.ts';
 import { adapterOf, logToStderr } from './host-arguments.ts';
 import { type Channel, type Jobs, serve } from './serve.ts';
 import type { Host } from './session.ts';
+import { startAheadWorker, type WorkerScope } from './worker-port.ts';
 
 /** The little that is used of Deno's global. */
 export interface DenoGlobal {
@@ -9,12 +11,6 @@ export interface DenoGlobal {
   readonly stdin: { readonly readable: AsyncIterable<Uint8Array<ArrayBuffer>> };
   readonly stdout: { writeSync(bytes: Uint8Array): number };
   exit(code: number): never;
-}
-
-/** The little that is used of a worker's global. */
-interface WorkerScope {
-  postMessage(message: unknown, transfer?: Transferable[]): void;
-  onmessage: ((event: MessageEvent<Uint8Array>) => void) | null;
 }
 
 /** Messages as a stream, in order. The worker ends with its process, so the stream needs no end. */
@@ -49,8 +45,14 @@ async function relay(deno: DenoGlobal, runner: string): Promise<void> {
   deno.exit(0);
 }
 
-async function serveInWorker(deno: DenoGlobal, scope: WorkerScope, jobs: Jobs): Promise<void> {
-  const host: Host = { runtime: `deno ${deno.version.deno} (wgpu)`, gpu: navigator.gpu, adapter: adapterOf(deno.args) };
+async function serveInWorker(deno: DenoGlobal, scope: WorkerScope, runner: string, jobs: Jobs): Promise<void> {
+  const host: Host = {
+    runtime: `deno ${deno.version.deno} (wgpu)`,
+    gpu: navigator.gpu,
+    adapter: adapterOf(deno.args),
+    // Deno's own promises of pipelines are settled before they are returned.
+    ahead: { start: () => aheadThread(startAheadWorker(runner)), compiles: false },
+  };
   const channel: Channel = {
     incoming: received(scope),
     write: (bytes) => scope.postMessage(bytes, [bytes.buffer]),
@@ -64,6 +66,6 @@ async function serveInWorker(deno: DenoGlobal, scope: WorkerScope, jobs: Jobs): 
  */
 export async function serveInDeno(deno: DenoGlobal, runner: string, jobs: Jobs): Promise<void> {
   logToStderr();
-  const isWorker = 'WorkerGlobalScope' in globalThis;
-  await (isWorker ? serveInWorker(deno, globalThis as unknown as WorkerScope, jobs) : relay(deno, runner));
+  if (!('WorkerGlobalScope' in globalThis)) return relay(deno, runner);
+  await serveInWorker(deno, globalThis as unknown as WorkerScope, runner, jobs);
 }

@@ -4,6 +4,7 @@ import { asDeviceError, deviceError, lossOf, outOfMemory } from './device-errors
 import { type Dispatch, type Gpu, type GpuLimits, type GpuWords, workgroupSize } from './gpu.ts';
 import { linkShader, type ShaderSources, shaderSources } from './link.ts';
 import { compile, labelOf, type PipelineCache, pipelinesOf } from './pipelines.ts';
+import { Stopwatch } from './stopwatch.ts';
 
 /** The standard's flag values: Node has no global GPUBufferUsage, GPUShaderStage and GPUMapMode. */
 const usage = {
@@ -51,8 +52,10 @@ export interface OwnedGpu extends Gpu {
   readonly device: GPUDevice;
   /** Paths of the shaders that dispatches were compiled of so far. */
   readonly shaders: ReadonlySet<string>;
-  /** Milliseconds of wall clock, so far, in which at least one pipeline of the device was being compiled. */
-  readonly compiling: number;
+  /** Milliseconds of wall clock, so far, in which a dispatch waited for its pipeline. */
+  readonly stalled: number;
+  /** Has the pipelines of dispatches compiled in the background, for runs to come; failures are theirs to meet. Buffers are not looked at. */
+  prepare(dispatches: readonly Dispatch[]): void;
   /** Waits for all queued work; throws the first error there was. */
   finish(): Promise<void>;
   /** What the dispatches, `count` times over, take in one submission. */
@@ -98,6 +101,7 @@ class DeviceGpu implements OwnedGpu {
   readonly #pipelines: PipelineCache;
   /** Work goes in the order it was asked for: pipelines are compiled side by side, but each dispatch waits for the one before. */
   #queue: Promise<void> = Promise.resolve();
+  readonly #stalls = new Stopwatch();
   /** Dispatches for the next submission, and buffers that are freed once it is made. */
   #pending: CompiledDispatch[] = [];
   #pendingThreads = 0;
@@ -124,8 +128,15 @@ class DeviceGpu implements OwnedGpu {
     this.#lost.then((error) => this.#fail(error));
   }
 
-  get compiling(): number {
-    return this.#pipelines.milliseconds;
+  get stalled(): number {
+    return this.#stalls.milliseconds;
+  }
+
+  prepare(dispatches: readonly Dispatch[]): void {
+    for (const dispatch of dispatches) {
+      const { key, compile } = this.#recipe(dispatch);
+      this.#pipelines.prepare(key, compile);
+    }
   }
 
   has(feature: string): boolean {
@@ -158,9 +169,17 @@ class DeviceGpu implements OwnedGpu {
   }
 
   dispatch(dispatch: Dispatch): void {
-    const compiled = this.#compiled(dispatch);
-    compiled.catch(() => undefined);
-    this.#queue = this.#queue.then(() => this.#add(dispatch, compiled));
+    const compiled = this.#stalls.during(() => this.#compiled(dispatch));
+    let there = false;
+    const settled = (): void => {
+      there = true;
+    };
+    compiled.then(settled, settled);
+    this.#queue = this.#queue.then(() => {
+      // The device works on what it has while a pipeline is missing.
+      if (!there) this.#submit();
+      return this.#add(dispatch, compiled);
+    });
   }
 
   async read(words: GpuWords): Promise<Uint32Array> {
@@ -233,7 +252,7 @@ class DeviceGpu implements OwnedGpu {
   async #add(dispatch: Dispatch, compiled: Promise<CompiledDispatch>): Promise<void> {
     if (this.#failure !== undefined) return;
     try {
-      this.#pending.push(await compiled);
+      this.#pending.push(await this.#stalls.until(compiled));
       this.#pendingThreads += dispatch.threads;
       if (this.#pending.length >= batchDispatches || this.#pendingThreads >= batchThreads) this.#submit();
     } catch (error) {
@@ -311,10 +330,16 @@ class DeviceGpu implements OwnedGpu {
   }
 
   async #pipeline(dispatch: Dispatch): Promise<{ pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }> {
+    const { key, layout, linked, compile } = this.#recipe(dispatch);
+    for (const path of linked.files) this.shaders.add(path);
+    return { pipeline: await this.#pipelines.get(key, compile), layout };
+  }
+
+  /** What a dispatch's pipeline is made of, and the key under which it is kept. */
+  #recipe(dispatch: Dispatch) {
     const { device } = this;
     const constants = { ...dispatch.constants, WORKGROUP_SIZE: workgroupSize };
     const linked = linkShader(dispatch.shader, constants, this.#sources, dispatch.substitutes);
-    for (const path of linked.files) this.shaders.add(path);
     const access = dispatch.buffers.map((buffer) => buffer.access);
     const layout = device.createBindGroupLayout({
       entries: [
@@ -327,8 +352,7 @@ class DeviceGpu implements OwnedGpu {
       ],
     });
     const key = [dispatch.entryPoint, access.join(), linked.code].join('\n');
-    const pipeline = this.#pipelines.get(key, () => compile(device, dispatch, linked, layout));
-    return { pipeline: await pipeline, layout };
+    return { key, layout, linked, compile: () => compile(device, dispatch, linked, layout) };
   }
 
   #createBuffer(size: number, usage: number): GPUBuffer {

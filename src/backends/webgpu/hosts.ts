@@ -1,11 +1,19 @@
+import { aheadThread, serveAhead } from './ahead-thread.ts';
 import { type DenoGlobal, serveInDeno } from './deno-host.ts';
 import { adapterOf, argument, logToStderr } from './host-arguments.ts';
 import { napWhileWaiting } from './naps.ts';
 import { type Channel, type Jobs, serve } from './serve.ts';
 import type { Host } from './session.ts';
+import {
+  type NodeWithThreads,
+  portInNodeThread,
+  portInWorker,
+  startAheadWorker,
+  startNodeThread,
+} from './worker-port.ts';
 
 /** The little that is used of Node's global. */
-interface NodeGlobal {
+interface NodeGlobal extends NodeWithThreads {
   readonly versions: { readonly node: string };
   readonly argv: readonly string[];
   readonly stdin: AsyncIterable<Uint8Array>;
@@ -29,7 +37,12 @@ async function serveInNode(node: NodeGlobal, jobs: Jobs): Promise<void> {
   napWhileWaiting(dawn.globals);
   const version = argument(node.argv, 'dawn-version');
   const runtime = `node ${node.versions.node} (dawn${version ? `, webgpu ${version}` : ''})`;
-  const host: Host = { runtime, gpu: dawn.create([]), adapter: adapterOf(node.argv) };
+  const host: Host = {
+    runtime,
+    gpu: dawn.create([]),
+    adapter: adapterOf(node.argv),
+    ahead: { start: () => aheadThread(startNodeThread(node, import.meta.url)), compiles: true },
+  };
   const channel: Channel = {
     incoming: node.stdin,
     write: (bytes) =>
@@ -64,7 +77,12 @@ async function browserVersion(): Promise<string> {
 
 async function serveInPage(jobs: Jobs): Promise<void> {
   const args = location.search.slice(1).split('&');
-  const host: Host = { runtime: await browserVersion(), gpu: navigator.gpu, adapter: adapterOf(args) };
+  const host: Host = {
+    runtime: await browserVersion(),
+    gpu: navigator.gpu,
+    adapter: adapterOf(args),
+    ahead: { start: () => aheadThread(startAheadWorker(import.meta.url)), compiles: true },
+  };
   const channel: Channel = {
     incoming: poll('next'),
     write: async (body) => {
@@ -74,9 +92,12 @@ async function serveInPage(jobs: Jobs): Promise<void> {
   await serve(host, channel, jobs);
 }
 
-/** Serves in whichever runtime this is. */
+/** Serves in whichever runtime this is; in the thread that a runner starts to make ready, that runner. */
 export async function serveHere(jobs: Jobs): Promise<void> {
+  const node = globals.Deno === undefined ? globals.process : undefined;
+  const runner = portInWorker() ?? (node && portInNodeThread(node));
+  if (runner !== undefined) return serveAhead(runner);
   if (globals.Deno !== undefined) return serveInDeno(globals.Deno, import.meta.url, jobs);
   if (typeof document !== 'undefined') return serveInPage(jobs);
-  return serveInNode(globals.process!, jobs);
+  return serveInNode(node!, jobs);
 }

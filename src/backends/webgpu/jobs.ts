@@ -22,6 +22,8 @@ export interface RunRequest {
   readonly spec: ResolvedSpec;
   readonly tier: Tier;
   readonly shaders?: ShaderSources;
+  /** Specs to make ready for meanwhile, in the order of their runs. */
+  readonly next?: readonly ResolvedSpec[];
 }
 
 /** Which families to try, by name, and how. */
@@ -35,8 +37,8 @@ export interface RunAnswer {
   readonly used: readonly string[];
 }
 
-async function run(session: Session, { spec, tier, shaders }: RunRequest, given: Tensors): Promise<Reply> {
-  const { tensors, times, used } = await runSpec(session, spec, tier, { given, shaders });
+async function run(session: Session, { spec, tier, shaders, next }: RunRequest, given: Tensors): Promise<Reply> {
+  const { tensors, times, used } = await runSpec(session, spec, tier, { given, shaders, next });
   return { value: { times, used } satisfies RunAnswer, tensors };
 }
 

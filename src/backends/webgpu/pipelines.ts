@@ -11,34 +11,50 @@ export function pipelinesOf(device: GPUDevice): PipelineCache {
   return cache;
 }
 
-/** The pipelines of a device, each compiled once, and how long compiling took. */
+type Compile = () => Promise<GPUComputePipeline>;
+
+/** Pipelines that are compiled aside at the same time: one in the driver, one on its way there. */
+const aside = 2;
+
+/** The pipelines of a device, each compiled once. */
 export class PipelineCache {
   readonly #compiled = new Map<string, Promise<GPUComputePipeline>>();
+  /** To be compiled while nobody waits for others, in this order. */
+  readonly #wanted = new Map<string, Compile>();
   #running = 0;
-  #since = 0;
-  #spent = 0;
 
-  get(key: string, compile: () => Promise<GPUComputePipeline>): Promise<GPUComputePipeline> {
-    let pipeline = this.#compiled.get(key);
-    if (pipeline === undefined) {
-      pipeline = this.#timed(compile);
-      this.#compiled.set(key, pipeline);
+  /** A pipeline that a run waits for: compiled at once if it is not there. */
+  get(key: string, compile: Compile): Promise<GPUComputePipeline> {
+    this.#wanted.delete(key);
+    return this.#compiled.get(key) ?? this.#start(key, compile);
+  }
+
+  /** Has a pipeline compiled that some later run will want. A failure is that run's to meet. */
+  prepare(key: string, compile: Compile): void {
+    if (this.#compiled.has(key)) return;
+    this.#wanted.set(key, compile);
+    this.#next();
+  }
+
+  #start(key: string, compile: Compile): Promise<GPUComputePipeline> {
+    this.#running++;
+    const pipeline = compile();
+    this.#compiled.set(key, pipeline);
+    pipeline
       // A failed compile must not stay in the cache: the driver may have been short of memory.
-      pipeline.catch(() => this.#compiled.delete(key));
-    }
+      .catch(() => this.#compiled.delete(key))
+      .finally(() => {
+        this.#running--;
+        this.#next();
+      });
     return pipeline;
   }
 
-  get milliseconds(): number {
-    return this.#spent + (this.#running > 0 ? performance.now() - this.#since : 0);
-  }
-
-  async #timed<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running++ === 0) this.#since = performance.now();
-    try {
-      return await work();
-    } finally {
-      if (--this.#running === 0) this.#spent += performance.now() - this.#since;
+  #next(): void {
+    for (const [key, compile] of this.#wanted) {
+      if (this.#running >= aside) return;
+      this.#wanted.delete(key);
+      this.#start(key, compile);
     }
   }
 }

@@ -4,6 +4,7 @@ import type { Tier } from '../../kernels/kernel.ts';
 import type { Family, VariantChoices } from '../../kernels/variants.ts';
 import type { AdapterChoice } from '../backend.ts';
 import { type AdapterIdentity, requestDevice } from './adapter.ts';
+import { Ahead, type AheadHost } from './ahead.ts';
 import { createGpu, type OwnedGpu } from './device.ts';
 import { runTrial, type Trial, type TrialOptions } from './trial.ts';
 
@@ -14,6 +15,8 @@ export interface Host {
   /** Absent in a browser without WebGPU. */
   readonly gpu: GPU | undefined;
   readonly adapter: AdapterChoice;
+  /** What makes ready for runs to come; absent where nothing does. */
+  readonly ahead?: AheadHost;
 }
 
 /** A device, and who plays it. */
@@ -25,6 +28,8 @@ export interface OpenDevice {
 /** A device that is requested at first use and again after it was lost. */
 export interface Session {
   readonly host: Host;
+  /** What was made ready for runs to come. */
+  readonly ahead?: Ahead;
   /** For the fast tier, the Gpu has the variants of `families` that are fastest here: those it was told of, else those that a trial finds, once. */
   open(tier?: Tier, families?: readonly Family[]): Promise<OpenDevice>;
   /** Tries every variant of families, and takes the fastest from now on. */
@@ -65,6 +70,7 @@ export function createSession(host: Host): Session {
   };
   const session: Session = {
     host,
+    ...(host.ahead && { ahead: new Ahead(host.ahead) }),
     async open(tier = 'exact', wanted = []) {
       const { gpu, adapter } = await openExact();
       if (tier === 'exact') return { gpu, adapter };

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createWebGpuBackend, type WebGpuBackend } from '../../../src/backends/webgpu/backend.ts';
 import type { WebGpuName } from '../../../src/backends/webgpu/launches.ts';
+import { kernelOf } from '../../../src/kernels/index.ts';
+import { materializeInputs } from '../../../src/kernels/inputs.ts';
+import { resolveSpec } from '../../../src/specs/resolve.ts';
 import type { Tensor } from '../../../src/tensors/tensor.ts';
 import { buildTestRunner, type TestRunner } from '../../helpers/runner.ts';
 
@@ -57,6 +60,14 @@ describe.each<WebGpuName>(['webgpu:node', 'webgpu:deno', 'webgpu:chromium'])('%s
     const { value, tensors: back } = await backend.request('echo', { a: [1, 'ä'] }, tensors);
     expect(value).toEqual({ a: [1, 'ä'] });
     expect(back).toEqual(tensors);
+  });
+
+  it('makes inputs in a thread beside the device', async () => {
+    const shape = { rows: 3, columns: 40 };
+    const fields = { fp8lab: 1, kernel: 'quantize', name: 'x', shape, x: { input: 'normal' }, scheme: 'mxfp8' };
+    const spec = resolveSpec(fields);
+    const { tensors } = await backend.request('ahead', spec);
+    expect(tensors).toEqual(materializeInputs(kernelOf(spec).inputs(spec as never)));
   });
 
   it('ends a shader that loops for ever at its time limit, and runs the next request', async () => {
