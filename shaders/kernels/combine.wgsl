@@ -1,16 +1,16 @@
 // Sums the rows of every token's slots rank by rank, and node by node, each sum rounded to bf16 before it travels.
-#include "kernels/input.wgsl"
-#include "kernels/output.wgsl"
 #include "kernels/thread.wgsl"
-#include "numerics/decode.wgsl"
-#include "numerics/encode.wgsl"
 #include "numerics/float.wgsl"
+#include "numerics/wide.wgsl"
 
 struct Parameters {
-  // Elements of the result, columns of both, slots of a token, ranks of a node.
+  input: Format,
+  output: Format,
+  // Elements of the result, columns of both, slots of a token.
   count: u32,
   columns: u32,
   topk: u32,
+  // Ranks whose sums are summed on their node, and rounded again; NOWHERE, more than there are, where each rank sends its own.
   per_node: u32,
 }
 
@@ -31,67 +31,71 @@ fn combine_slots(
   @builtin(local_invocation_index) local: u32,
 ) {
   let word = thread_index(workgroup, groups, local);
-  let first = word << OUTPUT_LANE_SHIFT;
+  let output = parameters.output;
+  let first = word << wide_shift(output);
   if (first >= parameters.count) {
     return;
   }
-  let last = min(first + OUTPUT_LANES, parameters.count);
+  let last = min(first + (1u << wide_shift(output)), parameters.count);
   var packed = 0u;
   for (var i = first; i < last; i++) {
     let token = i / parameters.columns;
     let sum = sum_of(token, i - token * parameters.columns);
-    packed |= encode(sum, 0, OUTPUT, NEAREST_EVEN, TO_INFINITY, 0u) << ((i - first) * OUTPUT_LANE_BITS);
+    packed |= wide_code(sum, i, output);
   }
   sums[word] = packed;
 }
 
 fn rounded(sum: u32) -> u32 {
-  return decode(encode(sum, 0, OUTPUT, NEAREST_EVEN, TO_INFINITY, 0u), OUTPUT);
+  return wide_value(wide_code(sum, 0u, parameters.output), 0u, parameters.output);
 }
 
-// The least rank above `above` that a slot of the token is on, -1 for none; `above` is -1 at the start.
-fn next_rank(token: u32, above: u32) -> u32 {
+// The least rank that a slot of the token is on.
+fn first_rank(token: u32) -> u32 {
   var least = NOWHERE;
   for (var slot = token * parameters.topk; slot < (token + 1u) * parameters.topk; slot++) {
-    let rank = slot_rank[slot];
-    if (rank != NOWHERE && rank + 1u > above + 1u) {
-      least = min(least, rank);
-    }
+    least = min(least, slot_rank[slot]);
   }
   return least;
 }
 
 fn sum_of(token: u32, column: u32) -> u32 {
+  let per_node = parameters.per_node;
   var total = 0u;
-  var node_sum = 0u;
-  var rank = next_rank(token, NOWHERE);
+  var rank = first_rank(token);
   while (rank != NOWHERE) {
-    let sum = rounded(rank_sum(token, column, rank));
-    let next = next_rank(token, rank);
-    if (BY_NODE == 1) {
-      node_sum = float_add(node_sum, sum);
-      if (next == NOWHERE || next / parameters.per_node != rank / parameters.per_node) {
-        total = float_add(total, rounded(node_sum));
-        node_sum = 0u;
-      }
-    } else {
-      total = float_add(total, sum);
+    var node_sum = 0u;
+    let end = (rank / per_node + 1u) * per_node;
+    while (rank < end) {
+      let sum = sum_of_rank(token, column, rank);
+      node_sum = float_add(node_sum, rounded(sum.bits));
+      rank = sum.next;
     }
-    rank = next;
+    total = float_add(total, select(rounded(node_sum), node_sum, per_node == NOWHERE));
   }
   return total;
 }
 
-fn rank_sum(token: u32, column: u32, rank: u32) -> u32 {
-  var sum = 0u;
+struct RankSum {
+  bits: u32,
+  // The least rank above that a slot of the token is on.
+  next: u32,
+}
+
+fn sum_of_rank(token: u32, column: u32, rank: u32) -> RankSum {
+  let input = parameters.input;
+  var sum = RankSum(0u, NOWHERE);
   for (var slot = token * parameters.topk; slot < (token + 1u) * parameters.topk; slot++) {
-    if (slot_rank[slot] == rank) {
+    let other = slot_rank[slot];
+    sum.next = select(sum.next, min(sum.next, other), other > rank);
+    if (other == rank) {
       let i = slot_to_row[slot] * parameters.columns + column;
-      var weight = 0x3f800000u;
+      let value = wide_value(x[i >> wide_shift(input)], i, input);
       if (WEIGHTED == 1) {
-        weight = weights[slot];
+        sum.bits = float_fma(value, weights[slot], sum.bits);
+      } else {
+        sum.bits = float_add(value, sum.bits);
       }
-      sum = float_fma(decode(input_lane(x[i >> INPUT_LANE_SHIFT], i), INPUT), weight, sum);
     }
   }
   return sum;

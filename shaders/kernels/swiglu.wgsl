@@ -1,16 +1,18 @@
 // silu(gate) * up, times the row's weight, in the output format.
-#include "kernels/input.wgsl"
-#include "kernels/output.wgsl"
 #include "kernels/thread.wgsl"
-#include "numerics/decode.wgsl"
-#include "numerics/encode.wgsl"
 #include "numerics/swiglu.wgsl"
+#include "numerics/wide.wgsl"
 
 struct Parameters {
+  input: Format,
+  output: Format,
   // Elements of the result, columns of gate and of up, bits of the clamp.
   count: u32,
   inter: u32,
   limit: u32,
+  // Whether rows have weights, and slots.
+  weighted: u32,
+  mapped: u32,
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
@@ -28,33 +30,34 @@ fn swiglu_act(
   @builtin(local_invocation_index) local: u32,
 ) {
   let word = thread_index(workgroup, groups, local);
-  let first = word << OUTPUT_LANE_SHIFT;
+  let output = parameters.output;
+  let first = word << wide_shift(output);
   if (first >= parameters.count) {
     return;
   }
-  let last = min(first + OUTPUT_LANES, parameters.count);
+  let last = min(first + (1u << wide_shift(output)), parameters.count);
   var packed = 0u;
   for (var i = first; i < last; i++) {
     let row = i / parameters.inter;
     let value = value_of(row, i - row * parameters.inter);
-    packed |= encode(value, 0, OUTPUT, NEAREST_EVEN, TO_INFINITY, 0u) << ((i - first) * OUTPUT_LANE_BITS);
+    packed |= wide_code(value, i, output);
   }
   result[word] = packed;
 }
 
 fn value_of(row: u32, column: u32) -> u32 {
   // A negative slot: a row of padding.
-  if (MAPPED == 1 && row_to_slot[row] >= 0x80000000u) {
+  if (parameters.mapped == 1u && row_to_slot[row] >= 0x80000000u) {
     return 0u;
   }
   let at = 2u * row * parameters.inter + column;
   var weight = ONE_BITS;
-  if (WEIGHTED == 1) {
+  if (parameters.weighted == 1u) {
     weight = weights[row];
   }
-  return swiglu(x_of(at), x_of(at + parameters.inter), parameters.limit, weight, WEIGHTED);
+  return swiglu(x_of(at), x_of(at + parameters.inter), parameters.limit, weight, parameters.weighted);
 }
 
 fn x_of(index: u32) -> u32 {
-  return decode(input_lane(x[index >> INPUT_LANE_SHIFT], index), INPUT);
+  return wide_value(x[index >> wide_shift(parameters.input)], index, parameters.input);
 }

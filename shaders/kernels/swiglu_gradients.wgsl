@@ -1,17 +1,19 @@
 // Gradients of gate and up from the gradient of silu(gate) * up.
-#include "kernels/grad.wgsl"
-#include "kernels/input.wgsl"
-#include "kernels/output.wgsl"
 #include "kernels/thread.wgsl"
-#include "numerics/decode.wgsl"
-#include "numerics/encode.wgsl"
 #include "numerics/swiglu.wgsl"
+#include "numerics/wide.wgsl"
 
 struct Parameters {
+  input: Format,
+  grad: Format,
+  output: Format,
   // Elements of the result, columns of gate and of up, bits of the clamp.
   count: u32,
   inter: u32,
   limit: u32,
+  // Whether rows have weights, and slots.
+  weighted: u32,
+  mapped: u32,
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
@@ -30,23 +32,24 @@ fn swiglu_gradients(
   @builtin(local_invocation_index) local: u32,
 ) {
   let word = thread_index(workgroup, groups, local);
-  let first = word << OUTPUT_LANE_SHIFT;
+  let output = parameters.output;
+  let first = word << wide_shift(output);
   if (first >= parameters.count) {
     return;
   }
-  let last = min(first + OUTPUT_LANES, parameters.count);
+  let last = min(first + (1u << wide_shift(output)), parameters.count);
   var packed = 0u;
   for (var i = first; i < last; i++) {
     let row = i / (2u * parameters.inter);
     let value = value_of(row, i - row * 2u * parameters.inter);
-    packed |= encode(value, 0, OUTPUT, NEAREST_EVEN, TO_INFINITY, 0u) << ((i - first) * OUTPUT_LANE_BITS);
+    packed |= wide_code(value, i, output);
   }
   result[word] = packed;
 }
 
 fn value_of(row: u32, column: u32) -> u32 {
   // A negative slot: a row of padding.
-  if (MAPPED == 1 && row_to_slot[row] >= 0x80000000u) {
+  if (parameters.mapped == 1u && row_to_slot[row] >= 0x80000000u) {
     return 0u;
   }
   let inter = parameters.inter;
@@ -54,14 +57,14 @@ fn value_of(row: u32, column: u32) -> u32 {
   let inner = select(column - inter, column, of_gate);
   let at = 2u * row * inter + inner;
   let i = row * inter + inner;
-  let incoming = grad_value(grad[i >> GRAD_LANE_SHIFT], i);
+  let incoming = wide_value(grad[i >> wide_shift(parameters.grad)], i, parameters.grad);
   var weight = ONE_BITS;
-  if (WEIGHTED == 1) {
+  if (parameters.weighted == 1u) {
     weight = weights[row];
   }
-  return swiglu_gradient(of_gate, x_of(at), x_of(at + inter), incoming, parameters.limit, weight, WEIGHTED);
+  return swiglu_gradient(of_gate, x_of(at), x_of(at + inter), incoming, parameters.limit, weight, parameters.weighted);
 }
 
 fn x_of(index: u32) -> u32 {
-  return decode(input_lane(x[index >> INPUT_LANE_SHIFT], index), INPUT);
+  return wide_value(x[index >> wide_shift(parameters.input)], index, parameters.input);
 }

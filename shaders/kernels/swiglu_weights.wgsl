@@ -1,16 +1,18 @@
 // Sums of gradient times silu(gate) * up over blocks of columns.
-#include "kernels/grad.wgsl"
-#include "kernels/input.wgsl"
 #include "kernels/thread.wgsl"
-#include "numerics/decode.wgsl"
 #include "numerics/swiglu.wgsl"
+#include "numerics/wide.wgsl"
 
 struct Parameters {
+  input: Format,
+  grad: Format,
   // Rows, columns of gate and of up, blocks of columns, bits of the clamp.
   rows: u32,
   inter: u32,
   blocks: u32,
   limit: u32,
+  // Whether rows have slots.
+  mapped: u32,
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
@@ -32,19 +34,19 @@ fn sum_columns(
     return;
   }
   var sum = 0u;
-  if (MAPPED == 0 || row_to_slot[row] < 0x80000000u) {
+  if (parameters.mapped == 0u || row_to_slot[row] < 0x80000000u) {
     let start = (thread - row * parameters.blocks) * SUM_COLUMNS;
     let end = min(start + SUM_COLUMNS, parameters.inter);
     for (var column = start; column < end; column++) {
       let at = 2u * row * parameters.inter + column;
       let value = swiglu(x_of(at), x_of(at + parameters.inter), parameters.limit, ONE_BITS, 0u);
       let i = row * parameters.inter + column;
-      sum = float_fma(grad_value(grad[i >> GRAD_LANE_SHIFT], i), value, sum);
+      sum = float_fma(wide_value(grad[i >> wide_shift(parameters.grad)], i, parameters.grad), value, sum);
     }
   }
   sums[thread] = sum;
 }
 
 fn x_of(index: u32) -> u32 {
-  return decode(input_lane(x[index >> INPUT_LANE_SHIFT], index), INPUT);
+  return wide_value(x[index >> wide_shift(parameters.input)], index, parameters.input);
 }

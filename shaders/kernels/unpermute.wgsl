@@ -1,12 +1,11 @@
 // Sums the rows of every token's slots, in the order of slots.
-#include "kernels/input.wgsl"
-#include "kernels/output.wgsl"
 #include "kernels/thread.wgsl"
-#include "numerics/decode.wgsl"
-#include "numerics/encode.wgsl"
 #include "numerics/float.wgsl"
+#include "numerics/wide.wgsl"
 
 struct Parameters {
+  input: Format,
+  output: Format,
   // Elements of the result, columns of both, slots of a token.
   count: u32,
   columns: u32,
@@ -14,7 +13,6 @@ struct Parameters {
 }
 
 const NOWHERE = 0xffffffffu;
-const ONE = 0x3f800000u;
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read> x: array<u32>;
@@ -30,31 +28,34 @@ fn sum_slots(
   @builtin(local_invocation_index) local: u32,
 ) {
   let word = thread_index(workgroup, groups, local);
-  let first = word << OUTPUT_LANE_SHIFT;
+  let output = parameters.output;
+  let first = word << wide_shift(output);
   if (first >= parameters.count) {
     return;
   }
-  let last = min(first + OUTPUT_LANES, parameters.count);
+  let last = min(first + (1u << wide_shift(output)), parameters.count);
   var packed = 0u;
   for (var i = first; i < last; i++) {
     let token = i / parameters.columns;
     let sum = sum_of(token, i - token * parameters.columns);
-    packed |= encode(sum, 0, OUTPUT, NEAREST_EVEN, TO_INFINITY, 0u) << ((i - first) * OUTPUT_LANE_BITS);
+    packed |= wide_code(sum, i, output);
   }
   sums[word] = packed;
 }
 
 fn sum_of(token: u32, column: u32) -> u32 {
+  let input = parameters.input;
   var sum = 0u;
   for (var slot = token * parameters.topk; slot < (token + 1u) * parameters.topk; slot++) {
     let row = slot_to_row[slot];
     if (row != NOWHERE) {
       let i = row * parameters.columns + column;
-      var weight = ONE;
+      let value = wide_value(x[i >> wide_shift(input)], i, input);
       if (WEIGHTED == 1) {
-        weight = weights[slot];
+        sum = float_fma(value, weights[slot], sum);
+      } else {
+        sum = float_add(value, sum);
       }
-      sum = float_fma(decode(input_lane(x[i >> INPUT_LANE_SHIFT], i), INPUT), weight, sum);
     }
   }
   return sum;

@@ -34,6 +34,10 @@ export function formatFields(format: Format): readonly number[] {
   ];
 }
 
+/** A format as a uniform: the eight words of WGSL's struct Format. */
+export const formatUniforms = (name: FormatName): readonly number[] =>
+  formatFields(formats[name]).map((field) => field >>> 0);
+
 const fieldNames = [
   'BITS',
   'EXPONENT_BITS',

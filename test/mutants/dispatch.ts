@@ -64,20 +64,21 @@ export const combine: readonly Mutant[] = [
     name: 'partial sums not rounded',
     spec: 'combine-local',
     file: 'kernels/combine',
-    replace: [['rounded(rank_sum(token, column, rank))', 'rank_sum(token, column, rank)']],
+    replace: [['float_add(node_sum, rounded(sum.bits))', 'float_add(node_sum, sum.bits)']],
   },
   {
     kernel: 'combine',
     name: 'sums of a node not rounded again',
     spec: 'combine-node',
     file: 'kernels/combine',
-    replace: [['total = float_add(total, rounded(node_sum));', 'total = float_add(total, node_sum);']],
+    replace: [['select(rounded(node_sum), node_sum, per_node == NOWHERE)', 'node_sum']],
   },
   {
     kernel: 'combine',
     name: 'every rank a node of its own',
     spec: 'combine-node',
-    constants: { BY_NODE: 0 },
+    file: 'kernels/combine',
+    replace: [['let end = (rank / per_node + 1u) * per_node;', 'let end = rank + 1u;']],
   },
   {
     kernel: 'combine',
@@ -102,6 +103,9 @@ export const combine: readonly Mutant[] = [
     name: 'a node carried into the next',
     spec: 'combine-node',
     file: 'kernels/combine',
-    replace: [['        node_sum = 0u;\n', '']],
+    replace: [
+      ['  var total = 0u;', '  var total = 0u;\n  var node_sum = 0u;'],
+      ['    var node_sum = 0u;\n', ''],
+    ],
   },
 ];

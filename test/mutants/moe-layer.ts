@@ -40,7 +40,12 @@ export const moeLayer: readonly Mutant[] = [
 
 /** Wrong variants of the layer, backward. */
 export const moeLayerBackward: readonly Mutant[] = [
-  { kernel: 'moe-layer-backward', name: 'weights left out', spec: 'moe-backward', constants: unweighted },
+  {
+    kernel: 'moe-layer-backward',
+    name: 'weights left out',
+    spec: 'moe-backward',
+    parameter: { shader: 'kernels/swiglu_gradients', to: 27, value: 0 },
+  },
   { kernel: 'moe-layer-backward', name: 'down of the neighbour', spec: 'moe-backward', tensors: neighbours('w2') },
   { kernel: 'moe-layer-backward', name: '12 fraction bits', spec: 'moe-backward', ...arithmetic('fractionBits', 12) },
   {

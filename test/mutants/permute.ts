@@ -142,7 +142,7 @@ export const unpermute: readonly Mutant[] = [
     name: 'weight of the next slot',
     spec: 'unpermute',
     file: 'kernels/unpermute',
-    replace: [['weight = weights[slot];', 'weight = weights[slot + 1u];']],
+    replace: [['float_fma(value, weights[slot], sum)', 'float_fma(value, weights[slot + 1u], sum)']],
   },
   {
     kernel: 'unpermute',
@@ -155,12 +155,7 @@ export const unpermute: readonly Mutant[] = [
     name: 'the product rounded before it is added',
     spec: 'unpermute',
     file: 'kernels/unpermute',
-    replace: [
-      [
-        'float_fma(decode(input_lane(x[i >> INPUT_LANE_SHIFT], i), INPUT), weight, sum)',
-        'float_add(float_mul(decode(input_lane(x[i >> INPUT_LANE_SHIFT], i), INPUT), weight), sum)',
-      ],
-    ],
+    replace: [['float_fma(value, weights[slot], sum)', 'float_add(float_mul(value, weights[slot]), sum)']],
   },
   {
     kernel: 'unpermute',
@@ -186,7 +181,7 @@ export const unpermute: readonly Mutant[] = [
     name: 'rounded after every slot',
     spec: 'unpermute',
     file: 'kernels/unpermute',
-    replace: [['weight, sum);', 'weight, sum) & 0xffff0000u;']],
+    replace: [['weights[slot], sum);', 'weights[slot], sum) & 0xffff0000u;']],
   },
   {
     kernel: 'unpermute',

@@ -34,7 +34,8 @@ export const swigluQuantize: readonly Mutant[] = [
     kernel: 'swiglu-quantize',
     name: 'padding rows computed',
     spec: 'swiglu',
-    constants: { MAPPED: 0 },
+    file: 'kernels/swiglu',
+    replace: [['parameters.mapped == 1u && ', 'parameters.mapped == 2u && ']],
   },
   {
     kernel: 'swiglu-quantize',

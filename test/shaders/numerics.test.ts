@@ -45,6 +45,34 @@ describeGpu('WGSL decodes as TypeScript does', () => {
   });
 });
 
+describeGpu('WGSL reads and writes lanes of wide formats as TypeScript does', () => {
+  const place = (name: FormatName, i: number): number => (formats[name].bits === 32 ? 0 : 16 * (i % 2));
+
+  it.each(['bf16', 'f16', 'f32'] as const)('values of %s', async (name) => {
+    const halves = Uint32Array.from({ length: 2 ** 16 }, (_, i) => i);
+    const codes = name === 'f32' ? Uint32Array.from([...boundaries(name), ...words(2, 20_000)]) : halves;
+    const input = name === 'f32' ? codes : new Uint32Array(Uint16Array.from(codes).buffer);
+    const got = await mapOnGpu('numerics', 'widen_each', numericsConstants(name), input, codes.length, 1);
+    const want = codes.map((code) => decodeBits(code, formats[name]));
+    expect(differences(got, want)).toEqual([]);
+  });
+
+  it.each(['bf16', 'f16', 'f32'] as const)('codes of %s', async (name) => {
+    // Twice, for each value to stand in either half of a word.
+    const input = Uint32Array.from([
+      ...boundaries(name),
+      ...words(3, 20_001),
+      ...boundaries(name),
+      ...words(3, 20_001),
+    ]);
+    const got = await mapOnGpu('numerics', 'narrow_each', numericsConstants(name), input, input.length, 1);
+    const want = input.map(
+      (bits, i) => encodeScaledBits(bits, 0, formats[name], 'nearest-even', 'ieee') << place(name, i),
+    );
+    expect(differences(got, want)).toEqual([]);
+  });
+});
+
 describeGpu('WGSL encodes as TypeScript does', () => {
   it.each(encodeFormats)('%s: every rounding and overflow, at all boundaries and on random words', async (name) => {
     const input = Uint32Array.from([...boundaries(name), ...words(1, 20_000)]);

@@ -3,6 +3,7 @@
 #include "numerics/float4.wgsl"
 #include "numerics/scale.wgsl"
 #include "numerics/philox.wgsl"
+#include "numerics/wide.wgsl"
 
 struct Parameters {
   count: u32,
@@ -47,6 +48,31 @@ fn decode_each(
   let i = thread_index(workgroup, groups, local);
   if (i < parameters.count) {
     output[i] = decode(input[i], TESTED);
+  }
+}
+
+// Lanes of a format to values, a word of them read by each of its lanes.
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn widen_each(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let i = thread_index(workgroup, groups, local);
+  if (i < parameters.count) {
+    output[i] = wide_value(input[i >> wide_shift(TESTED)], i, TESTED);
+  }
+}
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn narrow_each(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let i = thread_index(workgroup, groups, local);
+  if (i < parameters.count) {
+    output[i] = wide_code(input[i], i, TESTED);
   }
 }
 

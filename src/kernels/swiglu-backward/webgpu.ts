@@ -3,10 +3,10 @@ import type { FormatName } from '../../numerics/formats.ts';
 import type { SwigluBackwardSpec } from '../../specs/types.ts';
 import type { Tensor, Tensors } from '../../tensors/tensor.ts';
 import { type Band, laneBytes, laneWords, rowBands, uploadBand } from '../bands.ts';
-import { formatConstants } from '../constants.ts';
+import { formatUniforms } from '../constants.ts';
 import type { Tier } from '../kernel.ts';
 import { formatOfTensor } from '../quantize/reference.ts';
-import { type BandMaker, swigluConstants, swigluOnDevice, uploadRows, xBytes } from '../swiglu-quantize/webgpu.ts';
+import { type BandMaker, rowFlags, swigluOnDevice, uploadRows, xBytes } from '../swiglu-quantize/webgpu.ts';
 import { tierSubstitutes } from '../tiers.ts';
 import { type SwigluBackwardOperands, sumColumns, swigluBackwardOperands } from './reference.ts';
 
@@ -35,10 +35,11 @@ function uploadOperands(gpu: Gpu, operands: SwigluBackwardOperands, band: Band):
   ];
 }
 
-const constantsOf = (operands: SwigluBackwardOperands): Record<string, number> => ({
-  ...swigluConstants(operands),
-  ...formatConstants('GRAD', formatOfTensor(operands.grad)),
-});
+/** The formats of x and of grad. */
+const inputFormats = (operands: SwigluBackwardOperands): readonly number[] => [
+  ...formatUniforms(formatOfTensor(operands.x)),
+  ...formatUniforms(formatOfTensor(operands.grad)),
+];
 
 function gradientBand(
   gpu: Gpu,
@@ -55,9 +56,8 @@ function gradientBand(
   gpu.dispatch({
     shader: 'kernels/swiglu_gradients',
     entryPoint: 'swiglu_gradients',
-    constants: { ...constantsOf(operands), ...formatConstants('OUTPUT', output) },
     substitutes: tierSubstitutes(tier),
-    uniforms: [count, inter, clamp],
+    uniforms: [...inputFormats(operands), ...formatUniforms(output), count, inter, clamp, ...rowFlags(operands)],
     buffers: [...read.map((buffer) => ({ buffer, access: 'read' as const })), { buffer: dx, access: 'read_write' }],
     threads: words,
   });
@@ -86,9 +86,9 @@ function weightGradientBand(gpu: Gpu, operands: SwigluBackwardOperands, band: Ba
   gpu.dispatch({
     shader: 'kernels/swiglu_weights',
     entryPoint: 'sum_columns',
-    constants: { ...constantsOf(operands), SUM_COLUMNS: sumColumns },
+    constants: { SUM_COLUMNS: sumColumns },
     substitutes: tierSubstitutes(tier),
-    uniforms: [band.rows, inter, blocks, clamp],
+    uniforms: [...inputFormats(operands), band.rows, inter, blocks, clamp, rowFlags(operands)[1]],
     buffers: [
       ...[read[0]!, read[1]!, read[3]!].map((buffer) => ({ buffer, access: 'read' as const })),
       { buffer: partial, access: 'read_write' },

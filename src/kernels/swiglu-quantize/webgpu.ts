@@ -4,7 +4,7 @@ import type { Scheme } from '../../numerics/scheme.ts';
 import type { SwigluFields, SwigluQuantizeSpec } from '../../specs/kernels/swiglu-quantize.ts';
 import { allocateCodes, dtypeOfFormat, type Tensors } from '../../tensors/tensor.ts';
 import { type Band, laneBytes, laneWords, readLanes, rowBands, uploadBand } from '../bands.ts';
-import { formatConstants } from '../constants.ts';
+import { formatUniforms } from '../constants.ts';
 import type { Tier } from '../kernel.ts';
 import { formatOfTensor, quantizedTensors } from '../quantize/reference.ts';
 import type { RowValues } from '../quantize/tiles.ts';
@@ -41,10 +41,11 @@ function actAsMade(gpu: Gpu, operands: SwigluOperands, scheme: Scheme): Source['
 
 /** What a kernel makes act of a band of. */
 function actValues(gpu: Gpu, operands: SwigluOperands, band: Band): RowValues {
+  const [weighted, mapped] = rowFlags(operands);
   return {
     format: formatOfTensor(operands.x),
     substitutes: { 'kernels/row_values_fast': 'kernels/row_swiglu_fast' },
-    constants: swigluConstants(operands),
+    constants: { WEIGHTED: weighted, MAPPED: mapped },
     limit: operands.clamp,
     buffers: uploadOperands(gpu, operands, band),
   };
@@ -111,14 +112,11 @@ export function uploadRows(gpu: Gpu, values: Uint32Array | undefined, band: Band
   return gpu.upload(values?.subarray(band.start, band.start + band.rows) ?? new Uint32Array(1));
 }
 
-/** Compile-time constants of both passes. */
-export function swigluConstants({ x, weights, rowToSlot }: SwigluOperands): Record<string, number> {
-  return {
-    ...formatConstants('INPUT', formatOfTensor(x)),
-    WEIGHTED: weights === undefined ? 0 : 1,
-    MAPPED: rowToSlot === undefined ? 0 : 1,
-  };
-}
+/** Whether rows have weights, and slots, as uniforms. */
+export const rowFlags = ({ weights, rowToSlot }: SwigluOperands): readonly [number, number] => [
+  weights === undefined ? 0 : 1,
+  rowToSlot === undefined ? 0 : 1,
+];
 
 function actBand(gpu: Gpu, operands: SwigluOperands, band: Band, output: FormatName, tier: Tier): GpuWords {
   const { inter } = operands;
@@ -129,9 +127,15 @@ function actBand(gpu: Gpu, operands: SwigluOperands, band: Band, output: FormatN
   gpu.dispatch({
     shader: 'kernels/swiglu',
     entryPoint: 'swiglu_act',
-    constants: { ...swigluConstants(operands), ...formatConstants('OUTPUT', output) },
     substitutes: tierSubstitutes(tier),
-    uniforms: [count, inter, operands.clamp],
+    uniforms: [
+      ...formatUniforms(formatOfTensor(operands.x)),
+      ...formatUniforms(output),
+      count,
+      inter,
+      operands.clamp,
+      ...rowFlags(operands),
+    ],
     buffers: [
       { buffer: x, access: 'read' },
       { buffer: weights, access: 'read' },

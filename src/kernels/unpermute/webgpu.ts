@@ -3,7 +3,7 @@ import type { FormatName } from '../../numerics/formats.ts';
 import type { UnpermuteSpec } from '../../specs/types.ts';
 import { allocateCodes, type Codes, dtypeOfFormat, type Tensor, type Tensors } from '../../tensors/tensor.ts';
 import { type Band, laneBytes, laneWords, readLanes, rowBands } from '../bands.ts';
-import { formatConstants } from '../constants.ts';
+import { formatUniforms } from '../constants.ts';
 import type { Tier } from '../kernel.ts';
 import { formatOfTensor } from '../quantize/reference.ts';
 import { tierSubstitutes } from '../tiers.ts';
@@ -52,12 +52,12 @@ interface SumBand {
   readonly levels: SumLevels | undefined;
 }
 
-/** Sums that are rounded to bf16 before they travel: the ranks of slots, and how many ranks a node has where nodes sum too. */
+/** Sums that are rounded to bf16 before they travel: of the slots of each rank, and of the ranks of each node. */
 export interface SumLevels {
   /** Rank of every slot, -1 for none. */
   readonly slotRank: Uint32Array;
-  readonly gpusPerNode: number;
-  readonly byNode: boolean;
+  /** Ranks whose sums are summed on their node; NOWHERE where each sends its own. */
+  readonly perNode: number;
 }
 
 async function sumBand(gpu: Gpu, x: ReturnType<Gpu['upload']>, sum: SlotSum, part: SumBand): Promise<Codes> {
@@ -74,14 +74,16 @@ async function sumBand(gpu: Gpu, x: ReturnType<Gpu['upload']>, sum: SlotSum, par
     ...(part.levels === undefined
       ? { shader: 'kernels/unpermute', entryPoint: 'sum_slots' }
       : { shader: 'kernels/combine', entryPoint: 'combine_slots' }),
-    constants: {
-      ...formatConstants('INPUT', format),
-      ...formatConstants('OUTPUT', output),
-      WEIGHTED: sum.weights === undefined ? 0 : 1,
-      ...(part.levels && { BY_NODE: part.levels.byNode ? 1 : 0 }),
-    },
+    constants: { WEIGHTED: sum.weights === undefined ? 0 : 1 },
     substitutes: tierSubstitutes(tier),
-    uniforms: [count, columns, sum.topk, ...(part.levels ? [part.levels.gpusPerNode] : [])],
+    uniforms: [
+      ...formatUniforms(format),
+      ...formatUniforms(output),
+      count,
+      columns,
+      sum.topk,
+      ...(part.levels ? [part.levels.perNode] : []),
+    ],
     buffers: [...read.map((buffer) => ({ buffer, access: 'read' as const })), { buffer: sums, access: 'read_write' }],
     threads: words,
   });
