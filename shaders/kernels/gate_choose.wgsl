@@ -15,6 +15,8 @@ struct Parameters {
   // Places begin to end - 1 are filled here; place topk is the gap.
   begin: u32,
   end: u32,
+  // Whether only some groups are kept.
+  limited: u32,
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
@@ -67,7 +69,7 @@ fn best_of_blocks(
   let block = i / p.tokens;
   let token = i - block * p.tokens;
   var best = vec2(NAN_KEY, 0u);
-  if (LIMITED == 0u || keeps_group(block * p.width / p.size, token)) {
+  if (p.limited == 0u || keeps_group(block * p.width / p.size, token)) {
     // No key is larger, so that all come after it.
     best = best_after(block, token, 0xffffffffu, 0u);
   }

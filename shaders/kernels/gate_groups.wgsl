@@ -8,6 +8,8 @@ struct Parameters {
   groups: u32,
   size: u32,
   kept: u32,
+  // Whether groups are scored by the sum of their two best.
+  top2: u32,
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
@@ -37,7 +39,7 @@ fn score_groups(
     second = max(second, min(first, key));
     first = max(first, key);
   }
-  if (TOP2 == 1u) {
+  if (parameters.top2 == 1u) {
     first = key_of(float_add(bits_of_key(first), bits_of_key(second)));
   }
   group_keys[i] = first;

@@ -5,6 +5,7 @@
 #include "numerics/power_scale.wgsl"
 
 struct Parameters {
+  output: Format,
   @size(32) rule: ScaleRule,
   threads: u32,
   // Steps of a thread, four values each, and from one thread's to the next: 1 along a row, a row's fours along columns.
@@ -12,6 +13,8 @@ struct Parameters {
   stride: u32,
   // Steps of all threads above each other: the last may have fewer.
   total: u32,
+  // Whether tiles are of one column.
+  along_columns: u32,
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
@@ -28,6 +31,7 @@ fn quantize_lines(
     return;
   }
   let stride = parameters.stride;
+  let along_columns = parameters.along_columns == 1u;
   let above = thread / stride * parameters.steps;
   let first = above * stride + thread % stride;
   let line = Line(first, first + min(parameters.steps, parameters.total - above) * stride, stride);
@@ -39,21 +43,21 @@ fn quantize_lines(
     amax = max(amax, vec4<i32>(four_values(min(i + $uu * stride, line.end - stride)) & vec4(MAGNITUDE)));
 #end
   }
-  if (COLUMNS == 0) {
+  if (!along_columns) {
     amax.x = max(max(amax.x, amax.y), max(amax.z, amax.w));
   }
   var exponents = vec4<i32>();
   var marks = vec4<u32>();
-  for (var lane = 0u; lane < select(1u, 4u, COLUMNS == 1); lane++) {
+  for (var lane = 0u; lane < select(1u, 4u, along_columns); lane++) {
     let scale = power_scale(u32(amax[lane]), parameters.rule);
-    stored[select(thread, 4u * thread + lane, COLUMNS == 1)] = scale.stored;
+    stored[select(thread, 4u * thread + lane, along_columns)] = scale.stored;
     let marked = scale.factor == NAN_SHIFT;
     exponents[lane] = i32(select(scale.factor, 0u, marked));
     marks[lane] = select(0u, NAN_BITS, marked);
   }
-  if (COLUMNS == 0) {
+  if (!along_columns) {
     exponents = vec4(exponents.x);
     marks = vec4(marks.x);
   }
-  quantize_line(line, exponents, marks);
+  quantize_line(line, exponents, marks, output_format(parameters.output));
 }

@@ -4,7 +4,12 @@
 #include "kernels/tile.wgsl"
 #include "numerics/factor.wgsl"
 
-@group(0) @binding(0) var<uniform> band: Band;
+struct Parameters {
+  band: Band,
+  output: Format,
+}
+
+@group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(3) var<storage, read> factors: array<u32>;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -14,6 +19,7 @@ fn quantize_scaled(
   @builtin(local_invocation_index) local: u32,
 ) {
   let thread = thread_index(workgroup, groups, local);
+  let band = parameters.band;
   let row = thread / band.grid_columns;
   if (row >= band.rows) {
     return;
@@ -23,5 +29,5 @@ fn quantize_scaled(
   let marked = factor == NAN_SHIFT;
   let first = (row * band.columns + column) / 4u;
   let line = Line(first, first + band.tile_columns / 4u, 1u);
-  quantize_line(line, vec4(i32(select(factor, 0u, marked))), vec4(select(0u, NAN_BITS, marked)));
+  quantize_line(line, vec4(i32(select(factor, 0u, marked))), vec4(select(0u, NAN_BITS, marked)), output_format(parameters.output));
 }

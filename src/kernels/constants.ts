@@ -65,6 +65,24 @@ export function laneShift(name: FormatName): number {
   return bits <= 8 ? 2 : bits <= 16 ? 1 : 0;
 }
 
+/**
+ * Elements from which a kernel of its own is worth compiling for a format: a software adapter takes a tenth of a second to compile one, and these elements
+ * cost it some ten milliseconds more where the format comes in a uniform.
+ */
+const manyElements = 2 ** 21;
+
+/** What a dispatch gets whose shader knows the format of its result by output_format.wgsl. */
+export function outputFormat(
+  name: FormatName,
+  elements: number,
+): { readonly constants: Constants; readonly substitutes: Readonly<Record<string, string>> } {
+  if (elements < manyElements) return { constants: {}, substitutes: {} };
+  return {
+    constants: formatConstants('OUTPUT', name),
+    substitutes: { 'kernels/output_format': 'kernels/output_format_fixed' },
+  };
+}
+
 /** The rule by which a scheme makes scales: WGSL's struct ScaleRule, padded to the eight words that it takes in a uniform. */
 export function scaleRule(scheme: Scheme): readonly number[] {
   const format = formats[scheme.format];

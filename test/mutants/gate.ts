@@ -17,7 +17,10 @@ export const gate: readonly Mutant[] = [
     spec: 'gate',
     file: 'kernels/gate_choose',
     replace: [
-      ['var best = vec2(NAN_KEY, 0u);\n  if (LIMITED', 'var best = vec2(0x80000000u, block * p.width);\n  if (LIMITED'],
+      [
+        'var best = vec2(NAN_KEY, 0u);\n  if (p.limited',
+        'var best = vec2(0x80000000u, block * p.width);\n  if (p.limited',
+      ],
     ],
   },
   {
@@ -25,7 +28,7 @@ export const gate: readonly Mutant[] = [
     name: 'groups by their largest instead of their two largest',
     spec: 'gate',
     file: 'kernels/gate_groups',
-    replace: [['if (TOP2 == 1u) {', 'if (TOP2 == 2u) {']],
+    replace: [['if (parameters.top2 == 1u) {', 'if (parameters.top2 == 2u) {']],
   },
   {
     kernel: 'gate',

@@ -7,16 +7,14 @@ export const quantize: readonly Mutant[] = [
     name: 'four at a time, ties rounded up',
     spec: 'quantize-rows',
     file: 'numerics/encode4',
-    replace: [
-      ['vec4(ENCODE4_HALF), vec4(ENCODE4_HALF + 1u), odd', 'vec4(ENCODE4_HALF + 1u), vec4(ENCODE4_HALF + 1u), odd'],
-    ],
+    replace: [['select(vec4(half - 1u), vec4(half), odd)', 'vec4(half)']],
   },
   {
     kernel: 'quantize',
     name: 'four at a time, no saturation',
     spec: 'quantize-rows',
     file: 'numerics/encode4',
-    replace: [['min(vec4<i32>(rounded - usual.bias), largest)', 'vec4<i32>(rounded - usual.bias)']],
+    replace: [['min(vec4<i32>(rounded - usual.bias), vec4(usual.largest))', 'vec4<i32>(rounded - usual.bias)']],
   },
   {
     kernel: 'quantize',

@@ -229,8 +229,7 @@ function choose(run: Run, { tokens, logits, state, fates }: Routing): GpuWords {
     gpu.dispatch({
       shader: 'kernels/gate_choose',
       entryPoint,
-      constants: { LIMITED: limited ? 1 : 0 },
-      uniforms: [tokens, experts, size, width, blocks, topk, begin, end],
+      uniforms: [tokens, experts, size, width, blocks, topk, begin, end, limited ? 1 : 0],
       buffers: [read(keys), read(groupKeys), write(state), write(bests), write(chosen)],
       threads,
     });
@@ -250,8 +249,7 @@ function chooseGroups({ gpu, spec }: Run, tokens: number, keys: GpuWords, state:
   const groupKeys = gpu.allocate(tokens * groups);
   const shared = {
     shader: 'kernels/gate_groups',
-    constants: { TOP2: groupScore === 'top2-sum' ? 1 : 0 },
-    uniforms: [tokens, groups, spec.shape.experts / groups, topkGroups],
+    uniforms: [tokens, groups, spec.shape.experts / groups, topkGroups, groupScore === 'top2-sum' ? 1 : 0],
     buffers: [read(keys), write(groupKeys), write(state), write(fates)],
   };
   gpu.dispatch({ ...shared, entryPoint: 'score_groups', threads: tokens * groups });

@@ -5,7 +5,15 @@ import type { Scheme } from '../../numerics/scheme.ts';
 import type { QuantizeSpec } from '../../specs/types.ts';
 import { allocateCodes, type Codes, dtypeOfFormat, type Tensor, type Tensors } from '../../tensors/tensor.ts';
 import { type Band, bandUniforms, laneBytes, laneWords, readLanes, rowBands, uploadBand } from '../bands.ts';
-import { factorNumber, formatConstants, overflowNumber, roundingNumber, scaleRule } from '../constants.ts';
+import {
+  factorNumber,
+  formatConstants,
+  formatUniforms,
+  outputFormat,
+  overflowNumber,
+  roundingNumber,
+  scaleRule,
+} from '../constants.ts';
 import type { Tier } from '../kernel.ts';
 import { tierSubstitutes } from '../tiers.ts';
 import { requireShape, requireTensor, storeScales, type TileGrid, tileGrid } from '../tiles.ts';
@@ -193,6 +201,7 @@ async function keepBand(plan: Plan, band: Band, codes: GpuWords, stored: GpuWord
 async function quantizeLines(plan: Plan, band: Band, tiles: number): Promise<void> {
   const { gpu, source, scheme, grid, tier } = plan;
   const count = band.rows * source.columns;
+  const output = outputFormat(scheme.format, count);
   const alongColumns = grid.tileColumns === 1;
   const threads = alongColumns ? tiles / 4 : tiles;
   const [steps, stride] = alongColumns ? [grid.tileRows, source.columns / 4] : [grid.tileColumns / 4, 1];
@@ -202,13 +211,17 @@ async function quantizeLines(plan: Plan, band: Band, tiles: number): Promise<voi
   gpu.dispatch({
     shader: 'kernels/quantize_lines',
     entryPoint: 'quantize_lines',
-    constants: {
-      ...formatConstants('INPUT', source.format),
-      ...formatConstants('OUTPUT', scheme.format),
-      COLUMNS: alongColumns ? 1 : 0,
-    },
-    substitutes: { ...tierSubstitutes(tier), ...foursOf(source.format) },
-    uniforms: [...scaleRule(scheme), threads, steps, stride, count / 4 / stride],
+    constants: { ...formatConstants('INPUT', source.format), ...output.constants },
+    substitutes: { ...tierSubstitutes(tier), ...foursOf(source.format), ...output.substitutes },
+    uniforms: [
+      ...formatUniforms(scheme.format),
+      ...scaleRule(scheme),
+      threads,
+      steps,
+      stride,
+      count / 4 / stride,
+      alongColumns ? 1 : 0,
+    ],
     buffers: [
       { buffer: x, access: 'read' },
       { buffer: codes, access: 'read_write' },
@@ -279,14 +292,15 @@ async function bandCodes(plan: Plan, x: GpuWords, band: Band, origin: number, fa
   const codes = gpu.allocate(words);
   const constants = { ...formatConstants('INPUT', source.format), ...formatConstants('OUTPUT', scheme.format) };
   const substitutes = tierSubstitutes(tier);
+  const output = outputFormat(scheme.format, count);
   const uniforms = bandUniforms(band, source.columns, grid, origin);
   if (isByFours(source.format, scheme) && hasWholeFours(source, grid)) {
     gpu.dispatch({
       shader: 'kernels/quantize_scaled',
       entryPoint: 'quantize_scaled',
-      constants,
-      substitutes: { ...substitutes, ...foursOf(source.format) },
-      uniforms,
+      constants: { ...formatConstants('INPUT', source.format), ...output.constants },
+      substitutes: { ...substitutes, ...foursOf(source.format), ...output.substitutes },
+      uniforms: [...uniforms, ...formatUniforms(scheme.format)],
       buffers: [
         { buffer: x, access: 'read' },
         { buffer: codes, access: 'read_write' },
