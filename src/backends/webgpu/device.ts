@@ -169,7 +169,7 @@ class DeviceGpu implements OwnedGpu {
   }
 
   dispatch(dispatch: Dispatch): void {
-    const compiled = this.#stalls.during(() => this.#compiled(dispatch));
+    const compiled = this.#compiled(dispatch);
     let there = false;
     const settled = (): void => {
       there = true;
@@ -332,7 +332,9 @@ class DeviceGpu implements OwnedGpu {
   async #pipeline(dispatch: Dispatch): Promise<{ pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }> {
     const { key, layout, linked, compile } = this.#recipe(dispatch);
     for (const path of linked.files) this.shaders.add(path);
-    return { pipeline: await this.#pipelines.get(key, compile), layout };
+    // Some runtimes compile in the call itself.
+    const pipeline = this.#pipelines.get(key, () => this.#stalls.during(compile));
+    return { pipeline: await pipeline, layout };
   }
 
   /** What a dispatch's pipeline is made of, and the key under which it is kept. */
