@@ -100,4 +100,10 @@ describeGpu('unpermute on a device', () => {
       { numRuns: 40 },
     );
   });
+
+  it.each(['e4m3', 'e5m2', 'e5m6'] as const)('sums values of %s', async (format) => {
+    const spec = unpermuteSpec({ tokens: 9, hidden: 33, topk: 2, rows: 20 }, 'f32');
+    const inputs = { x: matrix(20, 33, format, 'bits'), slot_to_row: routed(9, 2, 20) };
+    expect(await againstReference(spec, inputs)).toEqual([]);
+  });
 });

@@ -57,4 +57,11 @@ describeGpu('SwiGLU on a device', () => {
       { numRuns: 40 },
     );
   });
+
+  it.each(['e4m3', 'e5m2', 'e5m6'] as const)('reads values of %s', async (format) => {
+    const x = matrix(3, 2 * 70, format, 'bits', 1);
+    const grad = matrix(3, 70, format, 'bits', 2);
+    expect(await againstReference(swigluSpec(3, 70, { output: 'f32' }), { x })).toEqual([]);
+    expect(await againstReference(swigluBackwardSpec(3, 70, { output: 'f32' }), { x, grad })).toEqual([]);
+  });
 });

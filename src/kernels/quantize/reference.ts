@@ -43,6 +43,12 @@ export function widen(x: Tensor): Uint32Array {
   return bits;
 }
 
+/** A tensor as shaders/numerics/wide.wgsl reads it: itself if it is F32, BF16 or F16, else the same values as F32. */
+export function wideTensor(x: Tensor): Tensor {
+  const wide = x.dtype === 'F32' || x.dtype === 'BF16' || x.dtype === 'F16';
+  return wide ? x : { dtype: 'F32', shape: x.shape, codes: widen(x) };
+}
+
 /** Quantizes x [rows, columns] by a scheme: docs/numerics.md, "Quantization". */
 export function quantizeReference(x: Tensor, scheme: Scheme): Quantized {
   const [rows, columns] = x.shape as [number, number];

@@ -5,7 +5,7 @@ import type { Tensor, Tensors } from '../../tensors/tensor.ts';
 import { type Band, laneBytes, laneWords, rowBands, uploadBand } from '../bands.ts';
 import { formatUniforms } from '../constants.ts';
 import type { Tier } from '../kernel.ts';
-import { formatOfTensor } from '../quantize/reference.ts';
+import { formatOfTensor, wideTensor } from '../quantize/reference.ts';
 import { type BandMaker, rowFlags, swigluOnDevice, uploadRows, xBytes } from '../swiglu-quantize/webgpu.ts';
 import { tierSubstitutes } from '../tiers.ts';
 import { type SwigluBackwardOperands, sumColumns, swigluBackwardOperands } from './reference.ts';
@@ -17,7 +17,8 @@ export async function swigluBackwardWebGpu(
   inputs: Tensors,
   tier: Tier,
 ): Promise<Tensors> {
-  const operands = swigluBackwardOperands(spec, inputs);
+  const given = swigluBackwardOperands(spec, inputs);
+  const operands = { ...given, x: wideTensor(given.x), grad: wideTensor(given.grad) };
   const make: BandMaker = (band, output) => gradientBand(gpu, operands, band, output, tier);
   const result = { name: 'dx', columns: 2 * spec.shape.inter, bytesPerRow: xBytes(operands), make };
   const dx = await swigluOnDevice(gpu, spec, result, tier);

@@ -6,7 +6,7 @@ import { allocateCodes, dtypeOfFormat, type Tensors } from '../../tensors/tensor
 import { type Band, laneBytes, laneWords, readLanes, rowBands, uploadBand } from '../bands.ts';
 import { formatUniforms } from '../constants.ts';
 import type { Tier } from '../kernel.ts';
-import { formatOfTensor, quantizedTensors } from '../quantize/reference.ts';
+import { formatOfTensor, quantizedTensors, wideTensor } from '../quantize/reference.ts';
 import type { RowValues } from '../quantize/tiles.ts';
 import { quantizeSource, type Source } from '../quantize/webgpu.ts';
 import { tierSubstitutes } from '../tiers.ts';
@@ -24,7 +24,8 @@ export async function swigluQuantizeWebGpu(
   inputs: Tensors,
   tier: Tier,
 ): Promise<Tensors> {
-  const operands = swigluOperands(spec, inputs);
+  const given = swigluOperands(spec, inputs);
+  const operands = { ...given, x: wideTensor(given.x) };
   const make: BandMaker = (band, output) => actBand(gpu, operands, band, output, tier);
   const result = { name: 'act', columns: spec.shape.inter, bytesPerRow: xBytes(operands), make };
   const made = spec.scheme === undefined || tier === 'exact' ? undefined : actAsMade(gpu, operands, spec.scheme);

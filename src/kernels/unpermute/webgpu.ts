@@ -5,7 +5,7 @@ import { allocateCodes, type Codes, dtypeOfFormat, type Tensor, type Tensors } f
 import { type Band, laneBytes, laneWords, readLanes, rowBands } from '../bands.ts';
 import { formatUniforms } from '../constants.ts';
 import type { Tier } from '../kernel.ts';
-import { formatOfTensor } from '../quantize/reference.ts';
+import { formatOfTensor, wideTensor } from '../quantize/reference.ts';
 import { tierSubstitutes } from '../tiers.ts';
 import { type SlotSum, unpermuteOperands } from './reference.ts';
 
@@ -29,10 +29,11 @@ export async function sumSlotsOnDevice(
   const tokens = sum.slotToRow.length / sum.topk;
   const dtype = dtypeOfFormat[output];
   const codes = allocateCodes(dtype, tokens * hidden);
-  const format = formatOfTensor(sum.x);
+  const given = wideTensor(sum.x);
+  const format = formatOfTensor(given);
   // Columns take the place of rows: a column of x has `rows` lanes.
   for (const columns of rowBands(gpu, 0, hidden, rows * laneBytes(format), 4)) {
-    const x = gpu.upload(columnsOf(sum.x.codes, hidden, columns));
+    const x = gpu.upload(columnsOf(given.codes, hidden, columns));
     const bytesPerToken = Math.max(4 * sum.topk, columns.rows * laneBytes(output));
     for (const band of rowBands(gpu, 0, tokens, bytesPerToken)) {
       const part = await sumBand(gpu, x, sum, { band, columns: columns.rows, format, output, tier, levels });
