@@ -1,4 +1,5 @@
 // What all gemm kernels share: parameters, buffers, and how a block's partial sums meet their scales.
+#include "kernels/gemm_operand_words.wgsl"
 #include "kernels/thread.wgsl"
 #include "numerics/float4.wgsl"
 
@@ -41,8 +42,6 @@ struct Parameters {
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
-@group(0) @binding(1) var<storage, read> a: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> b: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read> a_factors: array<u32>;
 @group(0) @binding(4) var<storage, read> b_factors: array<u32>;
 @group(0) @binding(5) var<storage, read_write> product: array<vec4<u32>>;

@@ -38,6 +38,7 @@ function meddled(gpu: Gpu, { constants = {}, parameter }: Mutant): { gpu: Gpu; t
     taken: gpu.taken,
     has: (feature) => gpu.has(feature),
     upload: (lanes) => gpu.upload(lanes),
+    texels: (width, height) => gpu.texels(width, height),
     allocate: (words, fill) => gpu.allocate(words, fill),
     read: (buffer) => gpu.read(buffer),
     release: (buffer) => gpu.release(buffer),

@@ -1,7 +1,15 @@
 import { Fp8labError } from '../../errors.ts';
 import { CANARY_WORDS, canaryIntact, canaryPattern, fillWords, POISON } from './canary.ts';
 import { asDeviceError, deviceError, lossOf, outOfMemory } from './device-errors.ts';
-import { type Dispatch, type Gpu, type GpuLimits, type GpuWords, workgroupSize } from './gpu.ts';
+import {
+  type Bound,
+  type Dispatch,
+  type Gpu,
+  type GpuLimits,
+  type GpuTexels,
+  type GpuWords,
+  workgroupSize,
+} from './gpu.ts';
 import { linkShader, type ShaderSources, shaderSources } from './link.ts';
 import { compile, labelOf, type PipelineCache, pipelinesOf } from './pipelines.ts';
 import { Stopwatch } from './stopwatch.ts';
@@ -15,6 +23,7 @@ const usage = {
   STORAGE: 0x80,
   QUERY_RESOLVE: 0x200,
 } as const;
+const textureUsage = { TEXTURE_BINDING: 0x04, STORAGE_BINDING: 0x08 } as const;
 const computeStage = 0x4;
 const mapRead = 0x1;
 
@@ -90,6 +99,18 @@ class DeviceBuffer implements GpuWords {
   ) {}
 }
 
+class DeviceTexels implements GpuTexels {
+  readonly words: number;
+
+  constructor(
+    readonly width: number,
+    readonly height: number,
+    readonly texture: GPUTexture,
+  ) {
+    this.words = 4 * width * height;
+  }
+}
+
 class DeviceGpu implements OwnedGpu {
   readonly limits: GpuLimits;
   readonly variants: Readonly<Record<string, string>>;
@@ -97,7 +118,7 @@ class DeviceGpu implements OwnedGpu {
   readonly shaders = new Set<string>();
   readonly #sources: ShaderSources;
   readonly #lost: Promise<Fp8labError>;
-  readonly #buffers = new Set<DeviceBuffer>();
+  readonly #owned = new Set<DeviceBuffer | DeviceTexels>();
   readonly #pipelines: PipelineCache;
   /** Work goes in the order it was asked for: pipelines are compiled side by side, but each dispatch waits for the one before. */
   #queue: Promise<void> = Promise.resolve();
@@ -105,7 +126,7 @@ class DeviceGpu implements OwnedGpu {
   /** Dispatches for the next submission, and buffers that are freed once it is made. */
   #pending: CompiledDispatch[] = [];
   #pendingThreads = 0;
-  #leaving: GPUBuffer[] = [];
+  #leaving: Destroyable[] = [];
   #leavingBytes = 0;
   #failure: Fp8labError | undefined;
   /** Resolves once all error scopes so far have said what they caught. */
@@ -168,6 +189,13 @@ class DeviceGpu implements OwnedGpu {
     return this.#own(new DeviceBuffer(length, buffer, true));
   }
 
+  texels(width: number, height: number): GpuTexels {
+    const usage = textureUsage.TEXTURE_BINDING | textureUsage.STORAGE_BINDING;
+    const create = () => this.device.createTexture({ size: [width, height], format: 'rgba32uint', usage });
+    const bytes = 16 * width * height;
+    return this.#own(new DeviceTexels(width, height, this.#guard(`a texture of ${bytes} bytes`, create, bytes)));
+  }
+
   dispatch(dispatch: Dispatch): void {
     const compiled = this.#compiled(dispatch);
     let there = false;
@@ -204,10 +232,10 @@ class DeviceGpu implements OwnedGpu {
   }
 
   release(words: GpuWords): void {
-    const owned = deviceBuffer(words);
+    const owned = deviceResource(words);
     this.#queue = this.#queue.then(() => {
-      if (!this.#buffers.delete(owned)) return;
-      this.#leaving.push(owned.buffer);
+      if (!this.#owned.delete(owned)) return;
+      this.#leaving.push(destroyable(owned));
       this.#leavingBytes += 4 * owned.words;
       if (this.#pending.length === 0 || this.#leavingBytes > batchBytes) this.#submit();
     });
@@ -242,8 +270,8 @@ class DeviceGpu implements OwnedGpu {
 
   async destroyRun(): Promise<void> {
     await this.#flush();
-    for (const { buffer } of this.#buffers) buffer.destroy();
-    this.#buffers.clear();
+    for (const owned of this.#owned) destroyable(owned).destroy();
+    this.#owned.clear();
     await Promise.race([this.#checked, this.#lost]);
     this.#failure = undefined;
   }
@@ -319,8 +347,8 @@ class DeviceGpu implements OwnedGpu {
     const size = Math.max(16 * Math.ceil(dispatch.uniforms.length / 4), 16);
     const uniforms = device.createBuffer({ size, usage: usage.UNIFORM | usage.COPY_DST });
     device.queue.writeBuffer(uniforms, 0, Uint32Array.from(dispatch.uniforms));
-    const resources = [uniforms, ...dispatch.buffers.map(({ buffer }) => deviceBuffer(buffer).buffer)];
-    const entries = resources.map((buffer, binding) => ({ binding, resource: { buffer } }));
+    const resources = [{ buffer: uniforms }, ...dispatch.buffers.map(resourceOf)];
+    const entries = resources.map((resource, binding) => ({ binding, resource }));
     const group = device.createBindGroup({ layout, entries });
     return {
       uniforms,
@@ -346,11 +374,7 @@ class DeviceGpu implements OwnedGpu {
     const layout = device.createBindGroupLayout({
       entries: [
         { binding: 0, visibility: computeStage, buffer: { type: 'uniform' } },
-        ...access.map((kind, i) => ({
-          binding: i + 1,
-          visibility: computeStage,
-          buffer: { type: kind === 'read' ? ('read-only-storage' as const) : ('storage' as const) },
-        })),
+        ...access.map((kind, i) => ({ binding: i + 1, visibility: computeStage, ...layoutOf[kind] })),
       ],
     });
     const key = [dispatch.entryPoint, access.join(), linked.code].join('\n');
@@ -363,9 +387,9 @@ class DeviceGpu implements OwnedGpu {
     return this.#guard(`a buffer of ${size} bytes`, () => this.device.createBuffer({ size, usage }), size);
   }
 
-  #own(buffer: DeviceBuffer): DeviceBuffer {
-    this.#buffers.add(buffer);
-    return buffer;
+  #own<R extends DeviceBuffer | DeviceTexels>(resource: R): R {
+    this.#owned.add(resource);
+    return resource;
   }
 
   async #copyBack(source: GPUBuffer, start: number, words: number): Promise<Uint32Array> {
@@ -447,7 +471,30 @@ export function workgroups(threads: number, most: number): [number, number] {
   return [Math.ceil(groups / y), y];
 }
 
-function deviceBuffer(words: GpuWords): DeviceBuffer {
-  if (words instanceof DeviceBuffer) return words;
+type Destroyable = Pick<GPUBuffer, 'destroy'>;
+
+const destroyable = (owned: DeviceBuffer | DeviceTexels): Destroyable =>
+  owned instanceof DeviceBuffer ? owned.buffer : owned.texture;
+
+const layoutOf = {
+  read: { buffer: { type: 'read-only-storage' } },
+  read_write: { buffer: { type: 'storage' } },
+  read_texels: { texture: { sampleType: 'uint' } },
+  write_texels: { storageTexture: { access: 'write-only', format: 'rgba32uint' } },
+} as const satisfies Record<Bound['access'], Partial<GPUBindGroupLayoutEntry>>;
+
+function resourceOf({ buffer }: Bound): GPUBindingResource {
+  const resource = deviceResource(buffer);
+  return resource instanceof DeviceBuffer ? { buffer: resource.buffer } : resource.texture.createView();
+}
+
+function deviceResource(words: GpuWords): DeviceBuffer | DeviceTexels {
+  if (words instanceof DeviceBuffer || words instanceof DeviceTexels) return words;
   throw new TypeError('a buffer of another Gpu');
+}
+
+function deviceBuffer(words: GpuWords): DeviceBuffer {
+  const resource = deviceResource(words);
+  if (resource instanceof DeviceBuffer) return resource;
+  throw new TypeError('a texture, where a buffer is wanted');
 }

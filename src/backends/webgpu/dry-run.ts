@@ -46,6 +46,7 @@ export async function dryRun(
     has: (feature) => features.includes(feature),
     upload: (lanes) => ({ words: Math.max(Math.ceil(lanes.byteLength / 4), 1) }),
     allocate: (words) => ({ words: Math.max(words, 1) }),
+    texels: (width, height) => ({ words: 4 * width * height, width, height }),
     dispatch: onDispatch,
     read: async ({ words }: GpuWords) => new Uint32Array(words),
     release: () => undefined,

@@ -12,6 +12,20 @@ export interface GpuWords {
   readonly words: number;
 }
 
+/** A device texture of four u32 a texel (`rgba32uint`), which takes a buffer's place where a kernel reads whole texels. */
+export interface GpuTexels extends GpuWords {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Texels that every device allows a texture along an edge. */
+export const maxTexels = 8192;
+
+/** What a dispatch is bound to: words to read or to write, or texels to read (`texture_2d<u32>`) or to write (`texture_storage_2d<rgba32uint, write>`). */
+export type Bound =
+  | { readonly buffer: GpuWords; readonly access: 'read' | 'read_write' }
+  | { readonly buffer: GpuTexels; readonly access: 'read_texels' | 'write_texels' };
+
 /** A compute dispatch. */
 export interface Dispatch {
   /** Path under shaders/, without the ending: `kernels/quantize`. */
@@ -23,8 +37,8 @@ export interface Dispatch {
   readonly substitutes?: Readonly<Record<string, string>>;
   /** Run-time u32 parameters, bound as a uniform at @group(0) @binding(0) in this order. */
   readonly uniforms: readonly number[];
-  /** Storage buffers at @binding(1), @binding(2) ... */
-  readonly buffers: readonly { readonly buffer: GpuWords; readonly access: 'read' | 'read_write' }[];
+  /** Storage buffers and textures at @binding(1), @binding(2) ... */
+  readonly buffers: readonly Bound[];
   /** Threads wanted; split over x and y when there are more than one dimension holds. The shader guards the tail. */
   readonly threads: number;
 }
@@ -50,6 +64,8 @@ export interface Gpu {
   upload(lanes: Uint8Array | Uint16Array | Uint32Array): GpuWords;
   /** A buffer for results or scratch, filled with a poison pattern (or zeros when asked), canary words behind it. */
   allocate(words: number, fill?: 'poison' | 'zero'): GpuWords;
+  /** A texture of at most {@link maxTexels} along an edge. */
+  texels(width: number, height: number): GpuTexels;
   /** Queues a dispatch. Validation errors surface at the next `read` or `finish`. */
   dispatch(dispatch: Dispatch): void;
   /**
@@ -57,6 +73,6 @@ export interface Gpu {
    * or release the buffer until its words are there.
    */
   read(buffer: GpuWords): Promise<Uint32Array>;
-  /** Frees a buffer early. */
+  /** Frees a buffer or texture early. */
   release(buffer: GpuWords): void;
 }

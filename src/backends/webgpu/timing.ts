@@ -50,6 +50,7 @@ export function recorder(gpu: OwnedGpu): Recording {
       return words;
     },
     allocate: (words, fill) => gpu.allocate(words, fill),
+    texels: (width, height) => gpu.texels(width, height),
     dispatch: (dispatch) => {
       recording.dispatches.push(dispatch);
       gpu.dispatch(dispatch);
@@ -76,8 +77,26 @@ export interface Timed {
 /** The least of a run's times, by the device's clock where it has one: a wait that is polled adds nothing to that. What rates and shares are made of. */
 export const leastTime = ({ time, device }: Timed): number => (device ?? time).min;
 
+/** Most runs of a batch, and how much larger one that is tried may be than the last. */
+const mostRuns = 1000;
+const growth = 16;
+
 /**
- * Times runs of dispatches against each other: two unmeasured ones of each, then in every round one batch of each, long enough for the
+ * How many runs take `least` milliseconds. Where a wait is polled, the wall clock says too much of a short run, and some drivers' timestamps now and
+ * then say next to nothing of a long one: so batches grow until the wall clock agrees.
+ */
+async function batchOf(gpu: OwnedGpu, run: readonly Dispatch[], least: number): Promise<number> {
+  await gpu.time(run, 1);
+  for (let count = 1; ; ) {
+    const { wall, device = wall } = await gpu.time(run, count);
+    const wanted = Math.min(Math.ceil((count * least) / Math.max(device, 0.001)), mostRuns);
+    if (wanted <= 1.25 * count || wall >= growth * least) return count;
+    count = Math.min(wanted, growth * count);
+  }
+}
+
+/**
+ * Times runs of dispatches against each other: a few unmeasured ones of each, then in every round one batch of each, long enough for the
  * timer, so that a busy moment of the machine hits all of them. Repeating dispatches may leave other values in their buffers than a run does;
  * results are verified before anything is timed.
  */
@@ -87,13 +106,7 @@ export async function timeInRounds(
   options: BenchOptions,
 ): Promise<readonly Timed[]> {
   const batches: number[] = [];
-  for (const run of runs) {
-    await gpu.time(run, 1);
-    const once = await gpu.time(run, 1);
-    // Where a wait is polled, the wall clock says too much of a short run: the device's own clock sizes the batch.
-    const least = Math.max(once.device ?? once.wall, 0.01);
-    batches.push(Math.max(1, Math.min(Math.ceil(options.batch / least), 1000)));
-  }
+  for (const run of runs) batches.push(await batchOf(gpu, run, options.batch));
   const times: Elapsed[][] = runs.map(() => []);
   for (let round = 0; round < options.samples; round++) {
     for (const [i, run] of runs.entries()) times[i]!.push(await gpu.time(run, batches[i]!));

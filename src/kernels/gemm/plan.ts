@@ -4,7 +4,7 @@ import { type FormatName, formats } from '../../numerics/formats.ts';
 import type { Constants } from '../constants.ts';
 import type { Tier } from '../kernel.ts';
 import type { ProductSpec } from './reference.ts';
-import { fitsBf16, type GemmVariant, paired, plain, singleRows } from './variants.ts';
+import { fitsBf16, type GemmVariant, type KPerWord, paired, plain, singleRows } from './variants.ts';
 
 /** How k is cut: blocks between promotions, each of whole fused sums, padded with zeros. */
 export interface BlockLayout {
@@ -34,7 +34,7 @@ const termsOf = (model: TensorCoreModel, tier: Tier): number =>
   tier === 'exact' && model.kind === 'aligned' ? model.terms : 1;
 
 /** Layout of k under an arithmetic, with `kPerWord` values in a word. */
-export function blockLayout(arithmetic: Arithmetic, k: number, tier: Tier, kPerWord: 1 | 2 | 4 = 1): BlockLayout {
+export function blockLayout(arithmetic: Arithmetic, k: number, tier: Tier, kPerWord: KPerWord = 1): BlockLayout {
   const block = arithmetic.promoteEvery === 0 ? k : Math.min(arithmetic.promoteEvery, k);
   const words = (count: number): number => Math.ceil(wordsOf(arithmetic.model, count, tier) / kPerWord);
   const whole = Math.floor(k / block);
@@ -143,7 +143,7 @@ export function productPlan(spec: ProductSpec, layout: BlockLayout, tier: Tier, 
 
 function fastPlan(spec: ProductSpec, variant: GemmVariant): ProductPlan {
   const { rowGroups, columnGroups, panel } = variant;
-  const blocks = { ROW_GROUPS: rowGroups, COLUMN_GROUPS: columnGroups, PANEL: panel };
+  const blocks = { ROW_GROUPS: rowGroups, OWN_GROUPS: rowGroups / 4, COLUMN_GROUPS: columnGroups, PANEL: panel };
   const plan = valuesPlan(variant.shader);
   const codes = { A_E5M2: isE5m2(spec.a), B_E5M2: isE5m2(spec.b) };
   return {

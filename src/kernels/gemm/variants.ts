@@ -1,7 +1,10 @@
-import { workgroupSize } from '../../backends/webgpu/gpu.ts';
+import { maxTexels, workgroupSize } from '../../backends/webgpu/gpu.ts';
 import { type FormatName, formats } from '../../numerics/formats.ts';
 import type { Family, SpecFields, Variant } from '../variants.ts';
 import type { ProductSpec } from './reference.ts';
+
+/** Values of k that an operand's word holds, or its texel. */
+export type KPerWord = 1 | 2 | 4 | 8;
 
 /** How a thread of a gemm shader works. */
 export interface GemmVariant extends Variant {
@@ -13,8 +16,8 @@ export interface GemmVariant extends Variant {
   readonly workgroup: readonly [number, number];
   /** Groups of four columns of B that lie side by side in memory; 1: each group is a stream of its own. */
   readonly panel: number;
-  /** Values of k in a word of an operand: one is f32, two are bf16, four are 8-bit codes. */
-  readonly kPerWord: 1 | 2 | 4;
+  /** Values of k in a word of an operand: one is f32, two are bf16, four are 8-bit codes; eight are the bf16 of a texel. */
+  readonly kPerWord: KPerWord;
   /** The least rows and columns where its blocks are worth it. */
   readonly least: readonly [number, number];
   /** Files included in place of others. */
@@ -59,12 +62,37 @@ const shared = {
   least: [8, 8],
 } as const;
 
+const texels = {
+  kPerWord: 8,
+  panel: 1,
+  substitutes: { 'kernels/gemm_operand_words': 'kernels/gemm_operand_texels' },
+} as const;
+
 /** The fast tier's variants, those without barriers first: the first that fits is taken where no trial was made. */
 export const fastVariants: readonly [GemmVariant, ...GemmVariant[]] = [
   { name: 'panels-8x8', ...registers, rowGroups: 2, columnGroups: 2, panel: 64 },
   { name: 'streams-8x8', ...registers, rowGroups: 2, columnGroups: 2, panel: 1 },
   { name: 'streams-8x16', ...registers, rowGroups: 2, columnGroups: 4, panel: 1 },
   { name: 'streams-16x16', ...registers, rowGroups: 4, columnGroups: 4, panel: 1 },
+  {
+    name: 'texels-16x16',
+    ...texels,
+    shader: 'kernels/gemm_texels_fast',
+    rowGroups: 4,
+    columnGroups: 4,
+    workgroup: [1, workgroupSize],
+    least: [16, 256],
+  },
+  {
+    name: 'quads-32x64',
+    ...texels,
+    shader: 'kernels/gemm_quads_fast',
+    rowGroups: 8,
+    columnGroups: 4,
+    workgroup: [1, 4],
+    least: [32, 64],
+    needs: ['subgroups'],
+  },
   { name: 'shared-64x64', ...shared, kPerWord: 2 },
   {
     name: 'halves-64x64',
@@ -109,17 +137,20 @@ export const fitsBf16 = (name: FormatName): boolean => {
 const fitsHalves = (name: FormatName): boolean => name === 'e4m3' || name === 'e5m2';
 
 /** Whether a format is one that a word holds so many values of. */
-const fitsWord = { 1: () => true, 2: fitsBf16, 4: fitsHalves } as const;
+const fitsWord = { 1: () => true, 2: fitsBf16, 4: fitsHalves, 8: fitsBf16 } as const;
 
 /** Longest block of k that one dispatch sums without a cut, whatever the adapter. */
 const longestBlock = 2 ** 14;
 
 /** The fast variants that compute a spec's product, never empty. */
 export function fittingVariants({ shape, a, b, arithmetic }: ProductSpec): readonly [GemmVariant, ...GemmVariant[]] {
-  const uncut = Math.min(arithmetic.promoteEvery || shape.k, shape.k) <= longestBlock;
+  const block = Math.min(arithmetic.promoteEvery || shape.k, shape.k);
+  const uncut = block <= longestBlock;
+  const inTexels = Math.ceil(shape.k / block) * Math.ceil(block / 8) <= maxTexels;
   const [first, ...rest] = fastVariants.filter(
     ({ kPerWord, least: [rows, columns] }) =>
       (kPerWord === 1 || uncut) &&
+      (kPerWord !== 8 || inTexels) &&
       [a, b].every(({ scheme }) => fitsWord[kPerWord](scheme.format)) &&
       shape.m >= rows &&
       shape.n >= columns,

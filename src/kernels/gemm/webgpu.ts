@@ -1,4 +1,4 @@
-import { type Gpu, type GpuWords, workgroupSize } from '../../backends/webgpu/gpu.ts';
+import { type Bound, type Gpu, type GpuWords, maxTexels } from '../../backends/webgpu/gpu.ts';
 import type { Scheme } from '../../numerics/scheme.ts';
 import type { GemmSpec } from '../../specs/types.ts';
 import { allocateCodes, type Codes, dtypeOfFormat, type Tensor, type Tensors } from '../../tensors/tensor.ts';
@@ -53,10 +53,12 @@ export async function productWebGpu(
   const d = allocateCodes(dtype, m * n);
   const sides = { a: side(gpu, a, spec.a.scheme, tier), b: side(gpu, b, spec.b.scheme, tier) };
   const run: Run = { gpu, spec, tier, layout, plan, ...sides, c, d };
-  for (const { band, others } of cutProduct(gpu, m, n, plan.operandWords * layout.rowWords, laneBytes(spec.output))) {
+  const rowWords = plan.operandWords * layout.rowWords * (inTexels(plan) ? 4 : 1);
+  const mostRows = inTexels(plan) ? maxTexels : undefined;
+  for (const { band, others } of cutProduct(gpu, m, n, rowWords, laneBytes(spec.output), mostRows)) {
     const columns = pack(run, run.b, band, variant.panel);
     for (const rows of others) await multiplyPiece(run, rows, band, columns);
-    gpu.release(columns);
+    gpu.release(columns.buffer);
   }
   gpu.release(run.a.factors);
   gpu.release(run.b.factors);
@@ -91,51 +93,62 @@ function side(gpu: Gpu, quantized: Quantized, scheme: Scheme, tier: Tier): Side 
 
 const groupsOf = (rows: number): number => Math.ceil(rows / 4);
 
-/** A band of an operand as words for products, four rows side by side, `panel` such groups side by side. */
-function pack(run: Run, { scheme, codes }: Side, band: Band, panel = 1): GpuWords {
+const inTexels = ({ variant }: ProductPlan): boolean => variant.kPerWord === 8;
+
+/** An operand as a product's shader reads it. */
+type Packed = Bound & { readonly access: 'read' | 'read_texels' };
+
+/** A band of an operand made ready for products: words, four rows side by side, `panel` such groups side by side; or texels, row after row. */
+function pack(run: Run, { scheme, codes }: Side, band: Band, panel = 1): Packed {
   const { gpu, spec, layout, plan } = run;
   const { k } = spec.shape;
   const source = uploadBand(gpu, codes, k, band);
   const groups = groupsOf(band.rows);
-  const operand = gpu.allocate(4 * groups * layout.rowWords * plan.operandWords);
   const { constants, wordThreads, ...shader } = packing(run, scheme);
-  gpu.dispatch({
-    ...shader,
-    constants: { ...formatConstants('INPUT', scheme.format), ...constants, PANEL: panel },
-    uniforms: [band.rows, k, layout.block, layout.blockWords, layout.rowWords, groups],
-    buffers: [
-      { buffer: source, access: 'read' },
-      { buffer: operand, access: 'read_write' },
-    ],
-    threads: groups * wordThreads,
-  });
-  gpu.release(source);
-  return operand;
+  const packed = (operand: Bound, threads: number): void => {
+    gpu.dispatch({
+      ...shader,
+      constants: { ...formatConstants('INPUT', scheme.format), ...constants, PANEL: panel },
+      uniforms: [band.rows, k, layout.block, layout.blockWords, layout.rowWords, groups],
+      buffers: [{ buffer: source, access: 'read' }, operand],
+      threads,
+    });
+    gpu.release(source);
+  };
+  if (inTexels(plan)) {
+    const buffer = gpu.texels(layout.rowWords, band.rows);
+    packed({ buffer, access: 'write_texels' }, band.rows * wordThreads);
+    return { buffer, access: 'read_texels' };
+  }
+  const buffer = gpu.allocate(4 * groups * layout.rowWords * plan.operandWords);
+  packed({ buffer, access: 'read_write' }, groups * wordThreads);
+  return { buffer, access: 'read' };
 }
 
-/** The shader that packs an operand, and the threads that the words of four rows take. */
+/** The shader that packs an operand, and the threads that the words of four rows take, or the texels of one. */
 function packing({ spec, layout, plan }: Run, { format }: Scheme) {
   const { k } = spec.shape;
   /** Words of codes lie in one row and one block. */
   const whole = laneBytes(format) === 1 && k % 4 === 0 && layout.block % 4 === 0;
   const wordThreads = layout.rowWords;
+  const constants: Constants = { WHOLE: whole ? 1 : 0 };
+  if (inTexels(plan)) return { shader: 'kernels/gemm_texels', entryPoint: 'pack_texels', constants, wordThreads };
   if (plan.variant.kPerWord === 4) {
-    return {
-      shader: 'kernels/gemm_codes',
-      entryPoint: 'pack_codes',
-      constants: { WHOLE: whole ? 1 : 0 } as Constants,
-      wordThreads,
-    };
+    return { shader: 'kernels/gemm_codes', entryPoint: 'pack_codes', constants, wordThreads };
   }
   if (plan.variant.kPerWord === 2 && plan.operandWords === 1 && whole) {
     return { shader: 'kernels/gemm_pairs', entryPoint: 'pack_pairs', constants: {}, wordThreads: k / 4 };
   }
-  const constants = packConstants(spec.arithmetic.model, plan);
-  return { shader: 'kernels/gemm_operand', entryPoint: 'pack_operand', constants, wordThreads };
+  return {
+    shader: 'kernels/gemm_operand',
+    entryPoint: 'pack_operand',
+    constants: packConstants(spec.arithmetic.model, plan),
+    wordThreads,
+  };
 }
 
 /** Rows `rows` of A by rows `columns` of B into D. */
-async function multiplyPiece(run: Run, rows: Band, columns: Band, b: GpuWords): Promise<void> {
+async function multiplyPiece(run: Run, rows: Band, columns: Band, b: Packed): Promise<void> {
   const { gpu, tier, layout, plan } = run;
   const a = pack(run, run.a, rows);
   const rowGroups = groupsOf(rows.rows);
@@ -159,8 +172,8 @@ async function multiplyPiece(run: Run, rows: Band, columns: Band, b: GpuWords): 
         ...arithmeticUniforms(run.spec),
       ],
       buffers: [
-        { buffer: a, access: 'read' },
-        { buffer: b, access: 'read' },
+        a,
+        b,
         { buffer: run.a.factors, access: 'read' },
         { buffer: run.b.factors, access: 'read' },
         { buffer: product, access: 'read_write' },
@@ -170,10 +183,10 @@ async function multiplyPiece(run: Run, rows: Band, columns: Band, b: GpuWords): 
     });
   }
   await finishPiece(run, rows, columns, product, 4 * columnGroups);
-  for (const buffer of [a, product, unfinished]) gpu.release(buffer);
+  for (const buffer of [a.buffer, product, unfinished]) gpu.release(buffer);
 }
 
-/** Threads of a product: whole workgroups along each row of blocks, as the shaders take them apart. */
+/** Threads of a product: as many along rows and columns as a variant's threads stand side by side, as the shaders take them apart. */
 function blockThreads(
   rowGroups: number,
   columnGroups: number,
@@ -181,7 +194,7 @@ function blockThreads(
 ): number {
   const down = Math.ceil(rowGroups / (workgroup[0] * variant.rowGroups));
   const across = Math.ceil(columnGroups / (workgroup[1] * variant.columnGroups));
-  return down * across * workgroupSize;
+  return down * across * workgroup[0] * workgroup[1];
 }
 
 /** Adds C, rounds to the output format and puts the piece in its place in D. */

@@ -1,0 +1,44 @@
+// An operand of any format that bf16 holds made ready for products of texels: eight k a texel, zeros past a block's end.
+#include "kernels/gemm_pack_parameters.wgsl"
+#include "kernels/gemm_pair.wgsl"
+#include "kernels/input.wgsl"
+#include "kernels/thread.wgsl"
+#include "numerics/decode.wgsl"
+
+@group(0) @binding(2) var operand: texture_storage_2d<rgba32uint, write>;
+
+// One thread writes one texel.
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn pack_texels(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let thread = thread_index(workgroup, groups, local);
+  let row = thread / parameters.row_words;
+  let word = thread - row * parameters.row_words;
+  if (row >= parameters.rows) {
+    return;
+  }
+  let block = word / parameters.block_words;
+  let within = 8u * (word - block * parameters.block_words);
+  let start = block * parameters.block;
+  let length = min(parameters.block, parameters.k - start);
+  let first = row * parameters.k + start + within;
+  let count = min(8u, length - within);
+  var texel = vec4<u32>();
+  if (WHOLE == 1u) {
+    // A word of four codes lies in one row and one block.
+    for (var i = 0u; i < count; i += 4u) {
+      let word = codes[(first + i) >> 2u];
+      texel[i / 2u] = pair(word);
+      texel[i / 2u + 1u] = pair(word >> 16u);
+    }
+  } else {
+    for (var i = 0u; i < count; i++) {
+      let value = decode(input_lane(codes[(first + i) >> INPUT_LANE_SHIFT], first + i), INPUT);
+      texel[i / 2u] |= select(value >> 16u, value, (i & 1u) == 1u);
+    }
+  }
+  textureStore(operand, vec2(word, row), texel);
+}
