@@ -10,7 +10,7 @@ const ROWS = 1u;
 fn block_sum(before: Piece, start: Start, words: u32) -> Piece {
   var sum = before[0];
   for (var at = 0u; at < words; at += parameters.terms) {
-    sum = fused_sum(sum, Start(start.a + at, start.b + at, start.row));
+    sum = fused_sum(sum, Start(start.a, start.b, start.word + at, start.row));
   }
   return Piece(sum);
 }
@@ -19,8 +19,8 @@ fn fused_sum(c: vec4<u32>, start: Start) -> vec4<u32> {
   var marks = vec4<u32>();
   var top = exponent_word(c);
   for (var i = 0u; i < parameters.terms; i++) {
-    let x = vec4(a[start.a + i][start.row]);
-    let y = b[start.b + i];
+    let x = vec4(a_at(start.a, start.word + i)[start.row]);
+    let y = b_at(start.b, start.word + i);
     marks |= x | y;
     top = max(top, x + y);
   }
@@ -28,8 +28,8 @@ fn fused_sum(c: vec4<u32>, start: Start) -> vec4<u32> {
   top |= vec4(0xffffu);
   var sum = aligned_value(c, top);
   for (var i = 0u; i < parameters.terms; i++) {
-    let x = vec4(a[start.a + i][start.row]);
-    let y = b[start.b + i];
+    let x = vec4(a_at(start.a, start.word + i)[start.row]);
+    let y = b_at(start.b, start.word + i);
     let magnitude = (x & vec4(OPERAND_SIGNIFICAND)) * (y & vec4(OPERAND_SIGNIFICAND));
     sum = add_sums(sum, aligned_product(magnitude, x + y, top, sign_masks(x ^ y)));
   }
@@ -40,10 +40,10 @@ fn fused_sum(c: vec4<u32>, start: Start) -> vec4<u32> {
   return result;
 }
 
-fn a_marks(first: u32, term: u32) -> vec4<u32> {
-  return a[first + term];
+fn a_marks(start: Start, term: u32) -> vec4<u32> {
+  return a_at(start.a, start.word + term);
 }
 
-fn b_marks(first: u32, term: u32) -> vec4<u32> {
-  return b[first + term];
+fn b_marks(start: Start, term: u32) -> vec4<u32> {
+  return b_at(start.b, start.word + term);
 }

@@ -25,7 +25,7 @@ fn sum_words() -> u32 {
 fn block_sum(before: Piece, start: Start, words: u32) -> Piece {
   var sum = before;
   for (var at = 0u; at < words; at += sum_words()) {
-    sum = fused_sum(sum, Start(start.a + at, start.b + at, 0u));
+    sum = fused_sum(sum, Start(start.a, start.b, start.word + at, 0u));
   }
   return sum;
 }
@@ -44,11 +44,10 @@ fn fused_sum(c: Piece, start: Start) -> Piece {
   var top2 = max(vec4<i32>(c2 & vec4(INFINITY_BITS)), vec4(LEAST_POWER));
   var top3 = max(vec4<i32>(c3 & vec4(INFINITY_BITS)), vec4(LEAST_POWER));
   var marks = vec4<u32>();
-  let first_a = 2u * start.a;
-  let first_b = 2u * start.b;
+  let first = 2u * start.word;
   for (var i = 1u; i < 2u * sum_words(); i += 2u) {
-    let x = a[first_a + i];
-    let y = b[first_b + i];
+    let x = a_at(start.a, first + i);
+    let y = b_at(start.b, first + i);
     marks |= x | y;
 #each h K_PER_WORD
     let xp$h = powers(power_bits(half$h(x)));
@@ -73,8 +72,8 @@ fn fused_sum(c: Piece, start: Start) -> Piece {
   var sum2 = trunc(powers(c2) * scale2);
   var sum3 = trunc(powers(c3) * scale3);
   for (var i = 0u; i < 2u * sum_words(); i += 2u) {
-    let x = a[first_a + i];
-    let y = b[first_b + i];
+    let x = a_at(start.a, first + i);
+    let y = b_at(start.b, first + i);
 #each h K_PER_WORD
     let x$h = powers(half$h(x));
     let y$h = powers(half$h(y));
@@ -87,7 +86,7 @@ fn fused_sum(c: Piece, start: Start) -> Piece {
   var result = Piece(in_units(sum0, unit0), in_units(sum1, unit1), in_units(sum2, unit2), in_units(sum3, unit3));
   if (((marks.x | marks.y | marks.z | marks.w) & SPECIAL_MARKS) != 0u || any_special(max_magnitudes(c))) {
     for (var row = 0u; row < 4u; row++) {
-      result[row] = with_specials(result[row], before[row], Start(start.a, start.b, row), parameters.terms);
+      result[row] = with_specials(result[row], before[row], Start(start.a, start.b, start.word, row), parameters.terms);
     }
   }
   return result;
@@ -132,14 +131,18 @@ fn max_magnitudes(c: Piece) -> vec4<u32> {
 }
 
 // The marks of the operands at a k, as gemm_special.wgsl reads them.
-fn a_marks(first: u32, term: u32) -> vec4<u32> {
-  let place = 2u * (first + (term >> u32(K_PER_WORD == 2)));
-  return marks_of(half_at(a[place], term), half_at(a[place + 1u], term));
+fn a_marks(start: Start, term: u32) -> vec4<u32> {
+  let place = place_of(start, term);
+  return marks_of(half_at(a_at(start.a, place), term), half_at(a_at(start.a, place + 1u), term));
 }
 
-fn b_marks(first: u32, term: u32) -> vec4<u32> {
-  let place = 2u * (first + (term >> u32(K_PER_WORD == 2)));
-  return marks_of(half_at(b[place], term), half_at(b[place + 1u], term));
+fn b_marks(start: Start, term: u32) -> vec4<u32> {
+  let place = place_of(start, term);
+  return marks_of(half_at(b_at(start.b, place), term), half_at(b_at(start.b, place + 1u), term));
+}
+
+fn place_of(start: Start, term: u32) -> u32 {
+  return 2u * (start.word + (term >> u32(K_PER_WORD == 2)));
 }
 
 fn half_at(words: vec4<u32>, term: u32) -> vec4<u32> {

@@ -6,10 +6,11 @@
 // ROWS rows of four columns.
 alias Piece = array<vec4<u32>, ROWS>;
 
-// First words of the piece's rows of A and of B, and where in A's words, of four rows each, the first of its rows stands.
+// The groups of four rows of A and of B that the piece is made of, the first word in them, and where in A's words the first of the piece's rows stands.
 struct Start {
   a: u32,
   b: u32,
+  word: u32,
   row: u32,
 }
 
@@ -47,7 +48,7 @@ fn multiply(
     let block = word / block_words;
     let end = min((block + 1u) * block_words, row_words);
     let stop = min(end, parameters.last_word);
-    partial = block_sum(partial, Start(group * row_words + word, column_group * row_words + word, row % 4u), stop - word);
+    partial = block_sum(partial, Start(group, column_group, word, row % 4u), stop - word);
     if (stop == end) {
       sums = promote_piece(sums, partial, row, 4u * column_group, block * parameters.block);
       partial = Piece();

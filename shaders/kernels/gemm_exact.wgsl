@@ -18,8 +18,8 @@ fn block_sum(before: Piece, start: Start, words: u32) -> Piece {
   var digits = Digits();
   var marks = vec4<u32>();
   for (var i = 0u; i < words; i++) {
-    let x = a[start.a + i][start.row];
-    let y = b[start.b + i];
+    let x = a_at(start.a, start.word + i)[start.row];
+    let y = b_at(start.b, start.word + i);
     marks |= vec4(x) | y;
     add_products(&digits, x, y);
     if (i % TERMS_BETWEEN_CARRIES == TERMS_BETWEEN_CARRIES - 1u || i == words - 1u) {
@@ -96,10 +96,10 @@ fn rounded_digits(accumulators: ptr<function, Digits>, column: u32) -> u32 {
   return float_from_u64(select(0u, SIGN_BIT, negative), 16 * (top - 3) + LAST_WEIGHT, value);
 }
 
-fn a_marks(first: u32, term: u32) -> vec4<u32> {
-  return a[first + term];
+fn a_marks(start: Start, term: u32) -> vec4<u32> {
+  return a_at(start.a, start.word + term);
 }
 
-fn b_marks(first: u32, term: u32) -> vec4<u32> {
-  return b[first + term];
+fn b_marks(start: Start, term: u32) -> vec4<u32> {
+  return b_at(start.b, start.word + term);
 }

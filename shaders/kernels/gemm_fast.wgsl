@@ -11,8 +11,8 @@ fn block_sum(before: Piece, start: Start, words: u32) -> Piece {
   var r2 = bitcast<vec4<f32>>(before[2]);
   var r3 = bitcast<vec4<f32>>(before[3]);
   for (var i = 0u; i < words; i++) {
-    let x = bitcast<vec4<f32>>(a[start.a + i]);
-    let y = bitcast<vec4<f32>>(b[start.b + i]);
+    let x = bitcast<vec4<f32>>(a_at(start.a, start.word + i));
+    let y = bitcast<vec4<f32>>(b_at(start.b, start.word + i));
     r0 += x.x * y;
     r1 += x.y * y;
     r2 += x.z * y;

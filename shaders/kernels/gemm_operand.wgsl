@@ -39,13 +39,9 @@ fn pack_operand(
       }
     }
   }
-  let place = panel_start(group, parameters.row_groups, parameters.row_words, PANEL)
-    + word * panel_width(group, parameters.row_groups, PANEL);
+  keep(group, word, 0u, 1u + u32(WITH_POWERS), words);
   if (WITH_POWERS == 1) {
-    operand[2u * place] = words;
-    operand[2u * place + 1u] = powers;
-  } else {
-    operand[place] = words;
+    keep(group, word, 1u, 2u, powers);
   }
 }
 

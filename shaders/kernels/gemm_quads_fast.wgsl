@@ -70,7 +70,7 @@ fn multiply(
     for (; word < stop; word++) {
 #each g OWN_GROUPS
 #each r 4
-      let a$g$r = textureLoad(a, vec2(word, 4u * (row_group0 + $gu) + $ru), 0);
+      let a$g$r = a_at(4u * (row_group0 + $gu) + $ru, word);
 #each x 4
       let low_a$x$g$r = swapped$x(low_half(a$g$r));
       let high_a$x$g$r = swapped$x(high_half(a$g$r));
@@ -79,7 +79,7 @@ fn multiply(
 #end
 #each c COLUMN_GROUPS
 #each d 4
-      let b$c$d = textureLoad(b, vec2(word, 4u * column$c + $du), 0);
+      let b$c$d = b_at(4u * column$c + $du, word);
       let low_b$c$d = low_half(b$c$d);
       let high_b$c$d = high_half(b$c$d);
 #each x 4

@@ -9,7 +9,7 @@ fn block_sum(before: Piece, start: Start, words: u32) -> Piece {
   for (var column = 0u; column < 4u; column++) {
     var sum = sums[column];
     for (var k = 0u; k < words; k++) {
-      sum = float_fma(a[start.a + k][start.row], b[start.b + k][column], sum);
+      sum = float_fma(a_at(start.a, start.word + k)[start.row], b_at(start.b, start.word + k)[column], sum);
     }
     sums[column] = sum;
   }

@@ -1,5 +1,5 @@
 // NaN and Inf among the operands of a fused sum, rare, and looked for only where a word or the accumulator is marked.
-// The including file gives the words of operands at a k, counted from a first word: fn a_marks(first: u32, term: u32) -> vec4<u32>, and b_marks.
+// The including file gives the words of operands at a k, counted from a piece's start: fn a_marks(start: Start, term: u32) -> vec4<u32>, and b_marks.
 
 const HAS_PLUS = 1u;
 const HAS_MINUS = 2u;
@@ -34,7 +34,7 @@ fn any_special(values: vec4<u32>) -> bool {
 fn with_specials(finite: vec4<u32>, before: vec4<u32>, start: Start, count: u32) -> vec4<u32> {
   var state = special_of_values(before);
   for (var i = 0u; i < count; i++) {
-    state |= special_of_products(a_marks(start.a, i)[start.row], b_marks(start.b, i));
+    state |= special_of_products(a_marks(start, i)[start.row], b_marks(start, i));
   }
   return special_bits(finite, state);
 }

@@ -1,11 +1,6 @@
 // An operand of any format that bf16 holds made ready for products of texels: eight k a texel, zeros past a block's end.
-#include "kernels/gemm_pack_parameters.wgsl"
+#include "kernels/gemm_pack.wgsl"
 #include "kernels/gemm_pair.wgsl"
-#include "kernels/input.wgsl"
-#include "kernels/thread.wgsl"
-#include "numerics/decode.wgsl"
-
-@group(0) @binding(2) var operand: texture_storage_2d<rgba32uint, write>;
 
 // One thread writes one texel.
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -40,5 +35,5 @@ fn pack_texels(
       texel[i / 2u] |= select(value >> 16u, value, (i & 1u) == 1u);
     }
   }
-  textureStore(operand, vec2(word, row), texel);
+  keep(row, word, 0u, 1u, texel);
 }

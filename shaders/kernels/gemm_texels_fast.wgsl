@@ -1,5 +1,5 @@
 // The fast tier in registers, its operands in textures: a thread makes 4 ROW_GROUPS rows of 4 COLUMN_GROUPS columns, and every texel it reads
-// gives eight k of a row. Software adapters fetch a texel's four words at once, but a buffer's words one by one and lane by lane.
+// gives eight k of a row as pairs of bf16.
 #include "kernels/gemm_promote_fast.wgsl"
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -51,14 +51,14 @@ fn multiply(
     for (; word < stop; word++) {
 #each g ROW_GROUPS
 #each r 4
-      let a$g$r = textureLoad(a, vec2(word, 4u * (row_group + $gu) + $ru), 0);
+      let a$g$r = a_at(4u * (row_group + $gu) + $ru, word);
       let low_a$g$r = low_half(a$g$r);
       let high_a$g$r = high_half(a$g$r);
 #end
 #end
 #each c COLUMN_GROUPS
 #each d 4
-      let b$c$d = textureLoad(b, vec2(word, 4u * column$c + $du), 0);
+      let b$c$d = b_at(4u * column$c + $du, word);
       let low_b$c$d = low_half(b$c$d);
       let high_b$c$d = high_half(b$c$d);
 #each g ROW_GROUPS

@@ -60,7 +60,7 @@ export async function fusedSteps(
   gpu.dispatch({
     shader: 'test/fused_steps',
     entryPoint: 'diagonal_steps',
-    constants: plan.constants,
+    constants: { ...plan.constants, OPERAND_WORDS: plan.operandWords },
     substitutes: asFloats ? { 'kernels/gemm_aligned': 'kernels/gemm_aligned_float' } : {},
     uniforms: [
       groups,

@@ -50,7 +50,7 @@ describe('exact shaders', () => {
     const own = Array.from(source.matchAll(/\bfn (\w+)/g), (match) => match[1]!);
     const floats = ['bitcast', 'max', 'trunc', 'vec4', 'select'];
     const integers = ['u32', 'min', 'abs', 'all', 'if', 'for', 'while'];
-    const included = ['with_specials', 'any_special', 'promote_any', 'a_factor', 'b_factors4'];
+    const included = ['a_at', 'b_at', 'with_specials', 'any_special', 'promote_any', 'a_factor', 'b_factors4'];
     const promised = [...floats, ...integers, ...included];
     expect([...calls].filter((name) => !own.includes(name) && !promised.includes(name))).toEqual([]);
     expect(source).not.toMatch(/[^/]\/[^/]|\bf16\b|\d\.\d|\bfma\b/);

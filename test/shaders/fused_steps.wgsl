@@ -11,14 +11,13 @@ fn diagonal_steps(
   if (group >= parameters.row_groups) {
     return;
   }
-  let start = group * parameters.row_words;
   var result = product[group];
   for (var first = 0u; first < 4u; first += ROWS) {
     var sums = Piece();
     for (var i = 0u; i < ROWS; i++) {
       sums[i] = result;
     }
-    sums = block_sum(sums, Start(start, start, first), parameters.row_words);
+    sums = block_sum(sums, Start(group, group, 0u, first), parameters.row_words);
     for (var i = 0u; i < ROWS; i++) {
       result[first + i] = sums[i][first + i];
     }

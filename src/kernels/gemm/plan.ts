@@ -1,3 +1,4 @@
+import { maxTexels } from '../../backends/webgpu/gpu.ts';
 import { inputError } from '../../errors.ts';
 import type { Arithmetic, Combine, StepOutput, TensorCoreModel } from '../../numerics/arithmetic.ts';
 import { type FormatName, formats } from '../../numerics/formats.ts';
@@ -23,6 +24,8 @@ export interface ProductPlan {
   readonly asValues: boolean;
   /** Words an operand takes for each place of k: 2 where powers of two stand beside the values. */
   readonly operandWords: 1 | 2;
+  /** Rows of an operand that a line of its texture holds; absent where operands lie in buffers. */
+  readonly texelRows?: 1 | 4;
   readonly variant: GemmVariant;
 }
 
@@ -128,8 +131,16 @@ export function inFloats({ terms }: TensorCoreModel, ...formats: readonly Format
   return terms % 2 === 0 && formats.every(fitsBf16) ? paired : plain;
 }
 
-/** Which shader sums a spec's blocks, and with what constants. */
+/** Which shader sums a spec's blocks, with what constants, and whether it reads textures: those that can do, where a row fits one. */
 export function productPlan(spec: ProductSpec, layout: BlockLayout, tier: Tier, variant: GemmVariant): ProductPlan {
+  const plan = shaderPlan(spec, layout, tier, variant);
+  const constants = { ...plan.constants, OPERAND_WORDS: plan.operandWords };
+  const { texelRows } = variant;
+  const fits = plan.operandWords * layout.rowWords <= maxTexels;
+  return { ...plan, constants, ...(texelRows !== undefined && fits && { texelRows }) };
+}
+
+function shaderPlan(spec: ProductSpec, layout: BlockLayout, tier: Tier, variant: GemmVariant): ProductPlan {
   const { model } = spec.arithmetic;
   if (tier === 'fast') return fastPlan(spec, variant);
   if (model.kind === 'sequential') return { ...valuesPlan('kernels/gemm_sequential'), variant };

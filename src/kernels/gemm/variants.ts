@@ -18,6 +18,8 @@ export interface GemmVariant extends Variant {
   readonly panel: number;
   /** Values of k in a word of an operand: one is f32, two are bf16, four are 8-bit codes; eight are the bf16 of a texel. */
   readonly kPerWord: KPerWord;
+  /** Rows of an operand that a line of texels holds, where textures are read; a row that is too long for one leaves it to buffers. */
+  readonly texelRows?: 1 | 4;
   /** The least rows and columns where its blocks are worth it. */
   readonly least: readonly [number, number];
   /** Files included in place of others. */
@@ -33,6 +35,7 @@ export const plain: GemmVariant = {
   workgroup: [1, workgroupSize],
   panel: 1,
   kPerWord: 1,
+  texelRows: 4,
   least: [1, 1],
 };
 
@@ -62,11 +65,7 @@ const shared = {
   least: [8, 8],
 } as const;
 
-const texels = {
-  kPerWord: 8,
-  panel: 1,
-  substitutes: { 'kernels/gemm_operand_words': 'kernels/gemm_operand_texels' },
-} as const;
+const texels = { kPerWord: 8, panel: 1, texelRows: 1 } as const;
 
 /** The fast tier's variants, those without barriers first: the first that fits is taken where no trial was made. */
 export const fastVariants: readonly [GemmVariant, ...GemmVariant[]] = [

@@ -53,8 +53,9 @@ export async function productWebGpu(
   const d = allocateCodes(dtype, m * n);
   const sides = { a: side(gpu, a, spec.a.scheme, tier), b: side(gpu, b, spec.b.scheme, tier) };
   const run: Run = { gpu, spec, tier, layout, plan, ...sides, c, d };
-  const rowWords = plan.operandWords * layout.rowWords * (inTexels(plan) ? 4 : 1);
-  const mostRows = inTexels(plan) ? maxTexels : undefined;
+  // Four rows share a word of 16 bytes, but where a line of texels holds one row alone.
+  const rowWords = (plan.operandWords * layout.rowWords * 4) / (plan.texelRows ?? 4);
+  const mostRows = plan.texelRows && maxTexels * plan.texelRows;
   for (const { band, others } of cutProduct(gpu, m, n, rowWords, laneBytes(spec.output), mostRows)) {
     const columns = pack(run, run.b, band, variant.panel);
     for (const rows of others) await multiplyPiece(run, rows, band, columns);
@@ -93,8 +94,6 @@ function side(gpu: Gpu, quantized: Quantized, scheme: Scheme, tier: Tier): Side 
 
 const groupsOf = (rows: number): number => Math.ceil(rows / 4);
 
-const inTexels = ({ variant }: ProductPlan): boolean => variant.kPerWord === 8;
-
 /** An operand as a product's shader reads it. */
 type Packed = Bound & { readonly access: 'read' | 'read_texels' };
 
@@ -109,15 +108,17 @@ function pack(run: Run, { scheme, codes }: Side, band: Band, panel = 1): Packed 
     gpu.dispatch({
       ...shader,
       constants: { ...formatConstants('INPUT', scheme.format), ...constants, PANEL: panel },
+      ...(plan.texelRows && { substitutes: { 'kernels/gemm_pack_words': 'kernels/gemm_pack_texels' } }),
       uniforms: [band.rows, k, layout.block, layout.blockWords, layout.rowWords, groups],
       buffers: [{ buffer: source, access: 'read' }, operand],
       threads,
     });
     gpu.release(source);
   };
-  if (inTexels(plan)) {
-    const buffer = gpu.texels(layout.rowWords, band.rows);
-    packed({ buffer, access: 'write_texels' }, band.rows * wordThreads);
+  if (plan.texelRows !== undefined) {
+    const lines = Math.ceil(band.rows / plan.texelRows);
+    const buffer = gpu.texels(layout.rowWords * plan.operandWords, lines);
+    packed({ buffer, access: 'write_texels' }, lines * wordThreads);
     return { buffer, access: 'read_texels' };
   }
   const buffer = gpu.allocate(4 * groups * layout.rowWords * plan.operandWords);
@@ -132,11 +133,12 @@ function packing({ spec, layout, plan }: Run, { format }: Scheme) {
   const whole = laneBytes(format) === 1 && k % 4 === 0 && layout.block % 4 === 0;
   const wordThreads = layout.rowWords;
   const constants: Constants = { WHOLE: whole ? 1 : 0 };
-  if (inTexels(plan)) return { shader: 'kernels/gemm_texels', entryPoint: 'pack_texels', constants, wordThreads };
+  if (plan.variant.kPerWord === 8)
+    return { shader: 'kernels/gemm_texels', entryPoint: 'pack_texels', constants, wordThreads };
   if (plan.variant.kPerWord === 4) {
     return { shader: 'kernels/gemm_codes', entryPoint: 'pack_codes', constants, wordThreads };
   }
-  if (plan.variant.kPerWord === 2 && plan.operandWords === 1 && whole) {
+  if (plan.variant.kPerWord === 2 && plan.operandWords === 1 && whole && plan.texelRows === undefined) {
     return { shader: 'kernels/gemm_pairs', entryPoint: 'pack_pairs', constants: {}, wordThreads: k / 4 };
   }
   return {
@@ -163,7 +165,11 @@ async function multiplyPiece(run: Run, rows: Band, columns: Band, b: Packed): Pr
       shader: plan.shader,
       entryPoint: 'multiply',
       constants: plan.constants,
-      substitutes: { ...tierSubstitutes(tier), ...plan.variant.substitutes },
+      substitutes: {
+        ...tierSubstitutes(tier),
+        ...plan.variant.substitutes,
+        ...(plan.texelRows && { 'kernels/gemm_operand_words': 'kernels/gemm_operand_texels' }),
+      },
       uniforms: [
         ...[rowGroups, columnGroups, layout.rowWords, layout.blockWords, layout.block, start, end],
         ...[rows.start, columns.start, run.spec.shape.m, run.spec.shape.n],

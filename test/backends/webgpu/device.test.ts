@@ -54,6 +54,42 @@ describeGpu('a device', () => {
     await gpu.destroyRun();
   });
 
+  it('hands texels from one dispatch to the next, and takes them for no buffer', async () => {
+    const header = `#include "kernels/thread.wgsl"
+struct Parameters { width: u32, height: u32 }
+@group(0) @binding(0) var<uniform> parameters: Parameters;`;
+    const body = (work: string) => `@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let thread = thread_index(workgroup, groups, local);
+  let x = thread % parameters.width;
+  let y = thread / parameters.width;
+  if (y < parameters.height) { ${work} }
+}`;
+    const write = `${header}
+@group(0) @binding(1) var made: texture_storage_2d<rgba32uint, write>;
+${body('textureStore(made, vec2(x, y), vec4(x, y, 0xffc00001u, 1u));')}`;
+    const read = `${header}
+@group(0) @binding(1) var made: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read_write> result: array<vec4<u32>>;
+${body('result[thread] = textureLoad(made, vec2(x, y), 0);')}`;
+    const gpu = newGpu({ shaders: { 'test/write': write, 'test/read': read } });
+    const [width, height] = [5, 3];
+    const texels = gpu.texels(width, height);
+    const result = gpu.allocate(texels.words);
+    const work = { entryPoint: 'main', uniforms: [width, height], threads: width * height };
+    gpu.dispatch({ ...work, shader: 'test/write', buffers: [{ buffer: texels, access: 'write_texels' }] });
+    const buffers = [
+      { buffer: texels, access: 'read_texels' } as const,
+      { buffer: result, access: 'read_write' } as const,
+    ];
+    gpu.dispatch({ ...work, shader: 'test/read', buffers });
+    gpu.release(texels);
+    const want = Array.from({ length: width * height }, (_, i) => [i % width, Math.floor(i / width), 0xffc00001, 1]);
+    expect(Array.from(await gpu.read(result))).toEqual(want.flat());
+    await expect(gpu.read(gpu.texels(1, 1))).rejects.toThrow('a texture');
+    await gpu.destroyRun();
+  });
+
   it('sees a write behind the end of a result', async () => {
     const gpu = newGpu();
     const source = gpu.upload(new Uint32Array(9));
