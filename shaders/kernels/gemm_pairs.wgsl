@@ -1,7 +1,6 @@
 // An operand of 8-bit codes made ready for products of bf16 pairs, where every word of codes lies in one block: the words of gemm_operand.wgsl
 // with one load for four codes.
 #include "kernels/gemm_pack.wgsl"
-#include "kernels/gemm_pair.wgsl"
 
 // One thread writes the words of four rows at four k.
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -27,4 +26,9 @@ fn pack_pairs(
   operand[place + 2u * word * width] = vec4(pair(codes0), pair(codes1), pair(codes2), pair(codes3));
   operand[place + (2u * word + 1u) * width] =
     vec4(pair(codes0 >> 16u), pair(codes1 >> 16u), pair(codes2 >> 16u), pair(codes3 >> 16u));
+}
+
+// The lower two codes of a word as bf16.
+fn pair(codes: u32) -> u32 {
+  return (decode(codes & 0xffu, INPUT) >> 16u) | (decode((codes >> 8u) & 0xffu, INPUT) & 0xffff0000u);
 }

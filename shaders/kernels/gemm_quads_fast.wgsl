@@ -45,9 +45,6 @@ fn multiply(
 #each r 4
 #each c COLUMN_GROUPS
   var sum$x$g$r$c = vec4<u32>();
-  if (parameters.first_word > 0u && row_group$x + $gu < parameters.row_groups && column$c < stride) {
-    sum$x$g$r$c = product[out$x$g + $ru * stride + column$c];
-  }
 #end
 #end
 #end
@@ -94,12 +91,12 @@ fn multiply(
     }
     let k = block * parameters.block;
 #each c COLUMN_GROUPS
-    let factors_b$c = b_factors4(4u * column$c, k);
+    let factors_b$c = column_factors(4u * column$c, k);
 #end
 #each x 4
 #each g OWN_GROUPS
 #each r 4
-    let factor_a$x$g$r = a_factor(4u * (row_group$x + $gu) + $ru, k);
+    let factor_a$x$g$r = row_factors(4u * (row_group$x + $gu) + $ru, k);
 #each c COLUMN_GROUPS
     let parts$x$g$r$c = vec4(part$x$g$r$c0, part$x$g$r$c1, part$x$g$r$c2, part$x$g$r$c3);
     sum$x$g$r$c = promote(sum$x$g$r$c, parts$x$g$r$c, factor_a$x$g$r, factors_b$c);

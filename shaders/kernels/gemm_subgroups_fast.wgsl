@@ -79,11 +79,11 @@ fn multiply(
     word = stop;
     let k = block * parameters.block;
 #each c COLUMN_GROUPS
-    let factors_b$c = b_factors4(4u * column$c, k);
+    let factors_b$c = column_factors(4u * column$c, k);
 #end
 #each g ROW_GROUPS
 #each r 4
-    let factor_a$g$r = a_factor(4u * (row_group + $gu) + $ru, k);
+    let factor_a$g$r = row_factors(4u * (row_group + $gu) + $ru, k);
 #each c COLUMN_GROUPS
     sum$g$r$c = promote(sum$g$r$c, part$g$r$c, factor_a$g$r, factors_b$c);
 #end

@@ -1,6 +1,6 @@
 // An operand of any format that bf16 holds made ready for products of texels: eight k a texel, zeros past a block's end.
 #include "kernels/gemm_pack.wgsl"
-#include "kernels/gemm_pair.wgsl"
+#include "numerics/decode4_fast.wgsl"
 
 // One thread writes one texel.
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -24,11 +24,10 @@ fn pack_texels(
   var texel = vec4<u32>();
   if (WHOLE == 1u) {
     // A word of four codes lies in one row and one block.
-    for (var i = 0u; i < count; i += 4u) {
-      let word = codes[(first + i) >> 2u];
-      texel[i / 2u] = pair(word);
-      texel[i / 2u + 1u] = pair(word >> 16u);
-    }
+    let last = (first + count - 1u) >> 2u;
+    let low = pairs_of(codes[first >> 2u]);
+    let high = pairs_of(codes[last]);
+    texel = vec4(low, select(vec2(0u), high, count > 4u));
   } else {
     for (var i = 0u; i < count; i++) {
       let value = decode(input_lane(codes[(first + i) >> INPUT_LANE_SHIFT], first + i), INPUT);
@@ -36,4 +35,10 @@ fn pack_texels(
     }
   }
   keep(row, word, 0u, 1u, texel);
+}
+
+// Four codes as two pairs of bf16.
+fn pairs_of(word: u32) -> vec2<u32> {
+  let values = decode4((vec4(word) >> vec4(0u, 8u, 16u, 24u)) & vec4(0xffu));
+  return (values.xz >> vec2(16u)) | (values.yw & vec2(0xffff0000u));
 }

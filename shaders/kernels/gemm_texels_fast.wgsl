@@ -1,5 +1,5 @@
 // The fast tier in registers, its operands in textures: a thread makes 4 ROW_GROUPS rows of 4 COLUMN_GROUPS columns, and every texel it reads
-// gives eight k of a row as pairs of bf16.
+// gives eight k of a row as pairs of bf16. A line of texels is short enough for one dispatch.
 #include "kernels/gemm_promote_fast.wgsl"
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -26,15 +26,6 @@ fn multiply(
 #end
 #end
 #end
-  if (parameters.first_word > 0u) {
-#each g ROW_GROUPS
-#each r 4
-#each c COLUMN_GROUPS
-    sum$g$r$c = product[out$g + $ru * stride + column$c];
-#end
-#end
-#end
-  }
   var word = parameters.first_word;
   while (word < parameters.last_word) {
     let block = word / parameters.block_words;
@@ -71,11 +62,11 @@ fn multiply(
     }
     let k = block * parameters.block;
 #each c COLUMN_GROUPS
-    let factors_b$c = b_factors4(4u * column$c, k);
+    let factors_b$c = column_factors(4u * column$c, k);
 #end
 #each g ROW_GROUPS
 #each r 4
-    let factor_a$g$r = a_factor(4u * (row_group + $gu) + $ru, k);
+    let factor_a$g$r = row_factors(4u * (row_group + $gu) + $ru, k);
 #each c COLUMN_GROUPS
     let parts$g$r$c = vec4(part$g$r$c0, part$g$r$c1, part$g$r$c2, part$g$r$c3);
     sum$g$r$c = promote(sum$g$r$c, parts$g$r$c, factor_a$g$r, factors_b$c);

@@ -86,7 +86,7 @@ export function wordSpans(
 ): readonly WordSpan[] {
   const { model } = arithmetic;
   const { blockWords, rowWords } = layout;
-  const turns = turnsPerBlock(model, blockWords, plan.constants.DIGITS ?? 0, tier);
+  const turns = turnsPerBlock(model, blockWords, plan, tier);
   const uncut = tier === 'exact' && model.kind === 'exact';
   if (uncut && turns > loopLimit) refuseBlock(layout.block);
   const blocks = Math.floor(mostTurns / turns);
@@ -99,13 +99,15 @@ export function wordSpans(
 }
 
 /** Loop turns of a block, from above: its words, as often as they are passed over (for specials too), and the promotion of its sums. */
-function turnsPerBlock(model: TensorCoreModel, words: number, digits: number, tier: Tier): number {
+function turnsPerBlock(model: TensorCoreModel, words: number, { constants, variant }: ProductPlan, tier: Tier): number {
   const promotion = 24;
+  // All that a line of texels holds is one dispatch: its kernels do not go on with another's sums.
+  if (variant.kPerWord === 8) return words + 2;
   if (tier === 'fast') return 4 * words + promotion;
   if (model.kind === 'aligned') return 7 * words + promotion;
   if (model.kind === 'sequential') return 5 * words + promotion;
   // Carries and the rounding of four sums go through all digits.
-  return 2 * words + digits * (16 + words / 256) + promotion;
+  return 2 * words + (constants.DIGITS ?? 0) * (16 + words / 256) + promotion;
 }
 
 /** Constants of the packing shader. */

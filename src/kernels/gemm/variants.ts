@@ -71,7 +71,6 @@ const texels = { kPerWord: 8, panel: 1, texelRows: 1 } as const;
 export const fastVariants: readonly [GemmVariant, ...GemmVariant[]] = [
   { name: 'panels-8x8', ...registers, rowGroups: 2, columnGroups: 2, panel: 64 },
   { name: 'streams-8x8', ...registers, rowGroups: 2, columnGroups: 2, panel: 1 },
-  { name: 'streams-8x16', ...registers, rowGroups: 2, columnGroups: 4, panel: 1 },
   { name: 'streams-16x16', ...registers, rowGroups: 4, columnGroups: 4, panel: 1 },
   {
     name: 'texels-16x16',
