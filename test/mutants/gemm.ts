@@ -60,7 +60,7 @@ export const gemm: readonly Mutant[] = [
     replace: [
       [
         'top0 = max(top0, bitcast<vec4<i32>>(xp$h.x * yp$h));',
-        'top0 = max(top0, bitcast<vec4<i32>>(powers(half$h(a[first_a + i - 1u])).x * powers(half$h(b[first_b + i - 1u]))) & vec4(0x7f800000));',
+        'top0 = max(top0, bitcast<vec4<i32>>(powers(half$h(a_at(start.a, first + i - 1u))).x * powers(half$h(b_at(start.b, first + i - 1u)))) & vec4(0x7f800000));',
       ],
     ],
   },
@@ -247,8 +247,8 @@ fn fused_sum(`,
     file: 'kernels/gemm_sequential',
     replace: [
       [
-        'float_fma(a[start.a + k][start.row], b[start.b + k][column], sum)',
-        'float_fma(a[start.a + words - 1u - k][start.row], b[start.b + words - 1u - k][column], sum)',
+        'float_fma(a_at(start.a, start.word + k)[start.row], b_at(start.b, start.word + k)[column], sum)',
+        'float_fma(a_at(start.a, start.word + words - 1u - k)[start.row], b_at(start.b, start.word + words - 1u - k)[column], sum)',
       ],
     ],
   },

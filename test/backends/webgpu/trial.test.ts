@@ -46,10 +46,16 @@ describeGpu('a trial of variants', () => {
       ['kernels/gemm_fast', 'r0 += x.x * y;', 'r0 += x.y * y;'],
       ['kernels/gemm_shared_fast', 'fn multiply(', 'no function('],
       ['kernels/gemm_subgroups_fast', 'subgroupShuffle(own_a$g, i)', 'own_a$g'],
+      ['kernels/gemm_quads_fast', 'return quadSwapY(own);', 'return quadSwapX(own);'],
+      ['kernels/gemm_texels_fast', 'dot(high_a$g$r, high_b$c$d)', 'dot(high_a$g$r, low_b$c$d)'],
     );
     expect(refused.get('plain')).toMatch(/differs from the reference/);
     expect(refused.get('shared-64x64')).toMatch(/WGSL compiler refuses/);
-    if (newGpu().has('subgroups')) expect(refused.get('subgroups-8x8')).toMatch(/differs from the reference/);
+    expect(refused.get('texels-16x16')).toMatch(/differs from the reference/);
+    if (newGpu().has('subgroups')) {
+      expect(refused.get('subgroups-8x8')).toMatch(/differs from the reference/);
+      expect(refused.get('quads-32x64')).toMatch(/differs from the reference/);
+    }
     expect(chosen).toMatch(/panels|streams/);
   });
 
