@@ -9,6 +9,8 @@ struct Parameters {
   topk: u32,
   shared_experts: u32,
   route_scale: u32,
+  // Whether weights are divided by their sum.
+  by_sum: u32,
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
@@ -20,8 +22,6 @@ struct Parameters {
 @group(0) @binding(6) var<storage, read_write> weights: array<u32>;
 @group(0) @binding(7) var<storage, read_write> load: array<atomic<u32>>;
 
-const NORMALIZE_SUM = 1u;
-const NORMALIZE_SOFTMAX = 2u;
 const NO_EXPERT = 0xffffffffu;
 // 1e-20.
 const SUM_START = 0x1e3ce508u;
@@ -49,11 +49,11 @@ fn gather_scores(token: u32, first: u32) -> u32 {
     }
     let score = chosen_score(token, expert);
     weights[first + slot] = score;
-    if (NORMALIZE == NORMALIZE_SUM) {
+    if (p.by_sum == 1u) {
       sum = float_add(sum, score);
     }
   }
-  return select(ONE_BITS, sum, NORMALIZE == NORMALIZE_SUM);
+  return select(ONE_BITS, sum, p.by_sum == 1u);
 }
 
 // The same for a softmax over the chosen logits: their exponentials.
@@ -105,7 +105,7 @@ fn weigh_experts(
   var routed = fates[token] == ROUTED;
   if (routed) {
     var divisor = 0u;
-    if (NORMALIZE == NORMALIZE_SOFTMAX) {
+    if (BY_SOFTMAX == 1) {
       divisor = gather_exponentials(token, first);
     } else {
       divisor = gather_scores(token, first);

@@ -1,6 +1,6 @@
 import { type Gpu, type GpuWords, workgroupSize } from '../../backends/webgpu/gpu.ts';
 import { bitsOf } from '../../numerics/f32.ts';
-import type { GateNormalize, GateScore } from '../../specs/gate-presets.ts';
+import type { GateScore } from '../../specs/gate-presets.ts';
 import type { GateSpec } from '../../specs/types.ts';
 import type { Tensor, Tensors } from '../../tensors/tensor.ts';
 import { type Band, rowBands, uploadBand } from '../bands.ts';
@@ -13,9 +13,8 @@ import { gateTensors } from './reference.ts';
 import { limitsGroups } from './spec.ts';
 import { fittingGates, type GateVariant, gateFamily } from './variants.ts';
 
-/** Numbers of the enumerations in WGSL, by their place. */
+/** Numbers of the scores in WGSL, by their place. */
 const scores: readonly GateScore[] = ['sigmoid', 'sqrt-softplus', 'softmax', 'logit'];
-const normalizations: readonly GateNormalize[] = ['none', 'sum', 'softmax'];
 
 /** Words of a token that dispatches hand on: columns of shaders/kernels/gate_state.wgsl. */
 const stateWords = 7;
@@ -110,8 +109,15 @@ async function routeBand(run: Run, band: Band): Promise<BandResult> {
     shader: 'kernels/gate_weigh',
     entryPoint: 'weigh_experts',
     substitutes: run.substitutes,
-    constants: { ...scoreConstants(spec), NORMALIZE: normalizations.indexOf(spec.gate.normalize) },
-    uniforms: [tokens, experts, spec.gate.topk, spec.gate.sharedExperts, bitsOf(spec.gate.routeScale)],
+    constants: { ...scoreConstants(spec), BY_SOFTMAX: spec.gate.normalize === 'softmax' ? 1 : 0 },
+    uniforms: [
+      tokens,
+      experts,
+      spec.gate.topk,
+      spec.gate.sharedExperts,
+      bitsOf(spec.gate.routeScale),
+      spec.gate.normalize === 'sum' ? 1 : 0,
+    ],
     buffers: [
       ...[read(logits), read(chosen), read(fates)],
       ...[write(state), write(idx), write(weights), write(run.load)],
