@@ -2,7 +2,6 @@ import { Fp8labError } from '../../errors.ts';
 import { CANARY_WORDS, canaryIntact, canaryPattern, fillWords, POISON } from './canary.ts';
 import { asDeviceError, deviceError, lossOf, outOfMemory } from './device-errors.ts';
 import {
-  type Bound,
   type Dispatch,
   type Gpu,
   type GpuLimits,
@@ -12,6 +11,16 @@ import {
 } from './gpu.ts';
 import { linkShader, type ShaderSources, shaderSources } from './link.ts';
 import { compile, labelOf, type PipelineCache, pipelinesOf } from './pipelines.ts';
+import {
+  type Destroyable,
+  DeviceBuffer,
+  DeviceTexels,
+  destroyable,
+  deviceBuffer,
+  deviceResource,
+  layoutOf,
+  resourceOf,
+} from './resources.ts';
 import { Stopwatch } from './stopwatch.ts';
 
 /** The standard's flag values: Node has no global GPUBufferUsage, GPUShaderStage and GPUMapMode. */
@@ -89,26 +98,6 @@ interface CompiledDispatch {
 interface Stamps {
   readonly querySet: GPUQuerySet;
   readonly buffer: GPUBuffer;
-}
-
-class DeviceBuffer implements GpuWords {
-  constructor(
-    readonly words: number,
-    readonly buffer: GPUBuffer,
-    readonly hasCanary: boolean,
-  ) {}
-}
-
-class DeviceTexels implements GpuTexels {
-  readonly words: number;
-
-  constructor(
-    readonly width: number,
-    readonly height: number,
-    readonly texture: GPUTexture,
-  ) {
-    this.words = 4 * width * height;
-  }
 }
 
 class DeviceGpu implements OwnedGpu {
@@ -469,32 +458,4 @@ export function workgroups(threads: number, most: number): [number, number] {
   const groups = Math.max(Math.ceil(threads / workgroupSize), 1);
   const y = Math.ceil(groups / most);
   return [Math.ceil(groups / y), y];
-}
-
-type Destroyable = Pick<GPUBuffer, 'destroy'>;
-
-const destroyable = (owned: DeviceBuffer | DeviceTexels): Destroyable =>
-  owned instanceof DeviceBuffer ? owned.buffer : owned.texture;
-
-const layoutOf = {
-  read: { buffer: { type: 'read-only-storage' } },
-  read_write: { buffer: { type: 'storage' } },
-  read_texels: { texture: { sampleType: 'uint' } },
-  write_texels: { storageTexture: { access: 'write-only', format: 'rgba32uint' } },
-} as const satisfies Record<Bound['access'], Partial<GPUBindGroupLayoutEntry>>;
-
-function resourceOf({ buffer }: Bound): GPUBindingResource {
-  const resource = deviceResource(buffer);
-  return resource instanceof DeviceBuffer ? { buffer: resource.buffer } : resource.texture.createView();
-}
-
-function deviceResource(words: GpuWords): DeviceBuffer | DeviceTexels {
-  if (words instanceof DeviceBuffer || words instanceof DeviceTexels) return words;
-  throw new TypeError('a buffer of another Gpu');
-}
-
-function deviceBuffer(words: GpuWords): DeviceBuffer {
-  const resource = deviceResource(words);
-  if (resource instanceof DeviceBuffer) return resource;
-  throw new TypeError('a texture, where a buffer is wanted');
 }
