@@ -134,7 +134,7 @@ function packing({ spec, layout, plan }: Run, { format }: Scheme) {
   const wordThreads = layout.rowWords;
   const constants: Constants = { WHOLE: whole ? 1 : 0 };
   if (plan.variant.kPerWord === 8)
-    return { shader: 'kernels/gemm_texels', entryPoint: 'pack_texels', constants, wordThreads };
+    return { shader: 'kernels/gemm_eights_fast', entryPoint: 'pack_eights', constants, wordThreads };
   if (plan.variant.kPerWord === 4) {
     return { shader: 'kernels/gemm_codes', entryPoint: 'pack_codes', constants, wordThreads };
   }

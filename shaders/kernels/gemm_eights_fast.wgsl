@@ -4,7 +4,7 @@
 
 // One thread writes one texel.
 @compute @workgroup_size(WORKGROUP_SIZE)
-fn pack_texels(
+fn pack_eights(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
