@@ -29,10 +29,10 @@ export function lackedBy(gpu: Pick<Gpu, 'has'>, { needs = [] }: Variant): readon
   return needs.filter((feature) => !gpu.has(feature));
 }
 
-/** The chosen variant of a family if it is among those that fit a spec and run on the adapter, else the first of them. `gpu.taken` notes it. */
+/** The chosen variant of a family if it is among those that fit a spec and run on the adapter, else the first of these. `gpu.taken` notes it. */
 export function chooseVariant<V extends Variant>(gpu: Gpu, family: Family, fitting: readonly [V, ...V[]]): V {
-  const wanted = fitting.find(({ name }) => name === gpu.variants[family.name]);
-  const variant = wanted !== undefined && lackedBy(gpu, wanted).length === 0 ? wanted : fitting[0];
+  const able = fitting.filter((variant) => lackedBy(gpu, variant).length === 0);
+  const variant = able.find(({ name }) => name === gpu.variants[family.name]) ?? able[0] ?? fitting[0];
   gpu.taken.add(`${family.name}=${variant.name}`);
   return variant;
 }

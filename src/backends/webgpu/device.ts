@@ -1,14 +1,7 @@
 import { Fp8labError } from '../../errors.ts';
 import { CANARY_WORDS, canaryIntact, canaryPattern, fillWords, POISON } from './canary.ts';
 import { asDeviceError, deviceError, lossOf, outOfMemory } from './device-errors.ts';
-import {
-  type Dispatch,
-  type Gpu,
-  type GpuLimits,
-  type GpuTexels,
-  type GpuWords,
-  workgroupSize,
-} from './gpu.ts';
+import { type Dispatch, type Gpu, type GpuLimits, type GpuTexels, type GpuWords, workgroupSize } from './gpu.ts';
 import { linkShader, type ShaderSources, shaderSources } from './link.ts';
 import { compile, labelOf, type PipelineCache, pipelinesOf } from './pipelines.ts';
 import {
