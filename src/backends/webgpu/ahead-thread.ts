@@ -62,7 +62,7 @@ export class Preparer {
 
 /** A dispatch without what differs from one run of its pipeline to the next. */
 function pipelineKey(dispatch: Dispatch): string {
-  const atRunTime = new Set(['uniforms', 'threads', 'words']);
+  const atRunTime = new Set(['uniforms', 'threads', 'words', 'width', 'height']);
   return JSON.stringify(dispatch, (name, value) => (atRunTime.has(name) ? undefined : value));
 }
 
