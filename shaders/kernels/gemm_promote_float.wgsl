@@ -1,6 +1,6 @@
 // Promotion in exact floating point where both scales are powers of two, as they mostly are: the scaled sum is then a value of f32, and what is left is one
 // addition. Like the sums of gemm_aligned_float.wgsl it only takes operations whose results are values of f32, which WGSL promises; nearest even is made
-// of integers. All else goes the way of gemm_promote_any.wgsl, in a loop that is seldom entered: some adapters run every branch, and pass over such a loop.
+// of integers. All else goes the way of gemm_promote_any.wgsl; software adapters go that way once in any case, with no lane active.
 #include "kernels/gemm_promote_any.wgsl"
 
 // Bits of a sum below the last place of the larger operand: two decide how it is rounded, one stands for all that is lost.

@@ -58,7 +58,6 @@ fn stored_power(exponent: i32, scale_type: u32) -> u32 {
 }
 
 fn power_of_two_exponent(amax: u32, rule: ScaleRule) -> i32 {
-  // A loop of one turn: adapters that run every branch of a switch pass over a loop that nobody enters.
   while (rule.recipe == MX_RCEIL) {
     return rceil_exponent(float_mul(amax, rule.reciprocal_bits));
   }
