@@ -58,7 +58,7 @@ fn stored_power(exponent: i32, scale_type: u32) -> u32 {
 }
 
 fn power_of_two_exponent(amax: u32, rule: ScaleRule) -> i32 {
-  while (rule.recipe == MX_RCEIL) {
+  if (rule.recipe == MX_RCEIL) {
     return rceil_exponent(float_mul(amax, rule.reciprocal_bits));
   }
   switch (rule.recipe) {
