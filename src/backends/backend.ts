@@ -67,6 +67,8 @@ export interface RunOptions {
  */
 export interface Backend {
   readonly name: BackendName;
+  /** Takes a run while earlier ones are on and does them in order, each timed from when it comes to it: its device need not wait for the next. */
+  readonly queues?: boolean;
   identify(): Promise<BackendIdentity>;
   run(spec: ResolvedSpec, options?: RunOptions): Promise<RunResult>;
   close(): Promise<void>;

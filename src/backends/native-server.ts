@@ -2,7 +2,7 @@ import type { ResolvedSpec } from '../specs/types.ts';
 import type { Backend, RunOptions, RunResult, RunTimes } from './backend.ts';
 import { createNativeBackend, type NativeName, type NativeOptions, nativeBinary, whatNativeLacks } from './native.ts';
 import { spawnTransport } from './webgpu/process.ts';
-import { RunnerLink } from './webgpu/runner-link.ts';
+import { NotBegunError, RunnerLink } from './webgpu/runner-link.ts';
 
 /** How a native server is made. */
 export interface NativeServerOptions extends NativeOptions {
@@ -41,13 +41,19 @@ export function createNativeServer(name: NativeName, options: NativeServerOption
 
   return {
     name,
+    queues: true,
     identify,
     async run(spec: ResolvedSpec, { inputs, timeout, signal }: RunOptions = {}): Promise<RunResult> {
-      const began = performance.now();
       const who = await identify();
-      const asked = running().request<Omit<RunTimes, 'total'>>('run', { spec }, inputs ?? {}, { timeout, signal });
-      const { value, tensors } = await asked;
-      return { spec: spec.name, identity: who, tensors, times: { total: performance.now() - began, ...value } };
+      for (;;) {
+        try {
+          const asked = running().request<Omit<RunTimes, 'total'>>('run', { spec }, inputs ?? {}, { timeout, signal });
+          const { value, tensors, milliseconds } = await asked;
+          return { spec: spec.name, identity: who, tensors, times: { total: milliseconds, ...value } };
+        } catch (error) {
+          if (!(error instanceof NotBegunError)) throw error;
+        }
+      }
     },
     async close() {
       const closing = link;

@@ -5,11 +5,12 @@ import type { ResolvedSpec } from '../../specs/types.ts';
 import type { Tensors } from '../../tensors/tensor.ts';
 import type { Backend, BackendIdentity, RunOptions, RunResult } from '../backend.ts';
 import { distFile } from '../machine.ts';
+import { interruptedError } from '../sent-error.ts';
 import { adapterName, type RunnerIdentity } from './identify.ts';
 import type { RunAnswer, RunRequest, TrialRequest } from './jobs.ts';
 import { type PlanOptions, planLaunches, type WebGpuName } from './launches.ts';
 import type { ShaderSources } from './link.ts';
-import { type Answer, type Patience, RunnerLink } from './runner-link.ts';
+import { type Answer, NotBegunError, type Patience, RunnerLink } from './runner-link.ts';
 import type { Launch } from './transport.ts';
 import type { Trial } from './trial.ts';
 import { openVariantCache } from './variant-cache.ts';
@@ -97,7 +98,7 @@ export function createWebGpuBackend(name: WebGpuName, options: WebGpuOptions): W
   let running: Running | undefined;
   let last: Promise<unknown> = Promise.resolve();
 
-  /** One request at a time: a runner does one thing after the other, and a time limit must not run while it waits. */
+  /** Starts a runner, and chooses its variants, for one request after the other. */
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = last.then(work, work);
     last = turn.catch(() => {});
@@ -164,31 +165,49 @@ export function createWebGpuBackend(name: WebGpuName, options: WebGpuOptions): W
     return { ...known, ...choices };
   }
 
-  async function request<T>(kind: string, params: unknown, tensors: Tensors, patience: Patience): Promise<Answer<T>> {
-    const { link } = await ensureRunning({ signal: patience.signal });
-    return link.request<T>(kind, params, tensors, patience);
+  /** Asks a runner that is `ready`; the next one, where it ended for an earlier request's sake before it came to this. */
+  async function ask<T>(
+    ready: () => Promise<Running>,
+    kind: string,
+    params: unknown,
+    tensors: Tensors,
+    patience: Patience,
+  ): Promise<Answer<T> & { readonly identity: BackendIdentity }> {
+    for (;;) {
+      try {
+        const { link, identity } = await inTurn(ready);
+        return { ...(await link.request<T>(kind, params, tensors, patience)), identity };
+      } catch (error) {
+        if (!(error instanceof NotBegunError)) throw error;
+        if (patience.signal?.aborted) throw interruptedError(name);
+      }
+    }
+  }
+
+  async function run(
+    spec: ResolvedSpec,
+    { tier = 'exact', inputs = {}, timeout, signal, next = [] }: RunOptions = {},
+  ): Promise<RunResult> {
+    const ready = async () => {
+      const runner = await ensureRunning({ signal });
+      if (tier === 'fast') await ensureVariants([spec], { timeout, signal });
+      return runner;
+    };
+    const asked: RunRequest = { spec, tier, shaders: options.shaders, next };
+    const answer = await ask<RunAnswer>(ready, 'run', asked, inputs, { timeout, signal });
+    const { value, tensors, identity, milliseconds } = answer;
+    return { spec: spec.name, identity, tensors, times: { total: milliseconds, ...value.times }, shaders: value.used };
   }
 
   return {
     name,
+    queues: true,
     start: (patience = {}) => inTurn(() => ensureRunning(patience)),
     variants: (specs, patience = {}) => inTurn(() => ensureVariants(specs, patience)),
     identify: () => inTurn(async () => (await ensureRunning({})).identity),
-    request: (kind, params, tensors = {}, patience = {}) => inTurn(() => request(kind, params, tensors, patience)),
-    run(
-      spec: ResolvedSpec,
-      { tier = 'exact', inputs, timeout, signal, next = [] }: RunOptions = {},
-    ): Promise<RunResult> {
-      return inTurn(async () => {
-        const { identity } = await ensureRunning({ signal });
-        if (tier === 'fast') await ensureVariants([spec], { timeout, signal });
-        const began = performance.now();
-        const asked: RunRequest = { spec, tier, shaders: options.shaders, next };
-        const { value, tensors } = await request<RunAnswer>('run', asked, inputs ?? {}, { timeout, signal });
-        const times = { total: performance.now() - began, ...value.times };
-        return { spec: spec.name, identity, tensors, times, shaders: value.used };
-      });
-    },
+    request: (kind, params, tensors = {}, patience = {}) =>
+      ask(() => ensureRunning({ signal: patience.signal }), kind, params, tensors, patience),
+    run,
     async close() {
       const closing = running;
       running = undefined;

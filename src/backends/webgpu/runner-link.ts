@@ -15,11 +15,28 @@ export interface Patience {
 export interface Answer<T> {
   readonly value: T;
   readonly tensors: Tensors;
+  /** Of wall clock, from the moment the runner had nothing else to do to the answer. */
+  readonly milliseconds: number;
 }
 
 interface Waiting {
+  /** The runner comes to this request now. */
+  begin(): void;
   resolve(message: Message): void;
   reject(error: Fp8labError): void;
+}
+
+/** A runner that ended before it came to a request, for another's sake: whoever sent it may send it to the next runner. */
+export class NotBegunError extends Fp8labError {
+  constructor(who: string, cause: Fp8labError) {
+    super(`the runner of ${who} ended before it came to this`, {
+      kind: 'device',
+      code: 'not-begun',
+      where: who,
+      fix: 'ask again: that starts a new runner',
+      cause,
+    });
+  }
 }
 
 /** The runner's process is gone. */
@@ -32,8 +49,12 @@ function runnerDied(who: string, how: string): Fp8labError {
   });
 }
 
-/** Requests and answers over a transport. Once `dead`, it stays so: start another runner. */
+/**
+ * Requests and answers over a transport. Requests may be sent while earlier ones are at work: the runner answers them in order, and need not
+ * wait for the next. Once `dead`, it stays so: start another runner.
+ */
 export class RunnerLink {
+  /** In the order they were sent: the first is at work. */
   private readonly waiting = new Map<number, Waiting>();
   private readonly reader = new FrameReader();
   private nextId = 1;
@@ -53,20 +74,27 @@ export class RunnerLink {
   }
 
   /**
-   * Asks the runner to do `kind`. A runner that runs out of time or is interrupted is killed, for a GPU's loop without end cannot be
-   * stopped in any other way; so is one whose device failed. Throws Fp8labError.
+   * Asks the runner to do `kind`. `patience` counts from when the runner comes to it. A runner that runs out of time or is interrupted is killed, for
+   * a GPU's loop without end cannot be stopped in any other way; so is one whose device failed. Throws Fp8labError; NotBegunError where the runner
+   * ended for the sake of an earlier request.
    */
   async request<T>(kind: string, params: unknown, tensors: Tensors = {}, patience: Patience = {}): Promise<Answer<T>> {
     if (this.death !== undefined) throw this.death;
     if (patience.signal?.aborted) throw interruptedError(this.who);
     const id = this.nextId++;
-    const answered = new Promise<Message>((resolve, reject) => this.waiting.set(id, { resolve, reject }));
-    const stopWaiting = this.watch(patience);
+    const frame = encodeFrame({ header: { id, kind, params }, tensors });
+    let began = 0;
+    let stopWaiting = () => {};
+    const begin = () => {
+      began = performance.now();
+      stopWaiting = this.watch(patience);
+    };
+    const answered = new Promise<Message>((resolve, reject) => this.waiting.set(id, { begin, resolve, reject }));
+    if (this.waiting.size === 1) begin();
     try {
-      this.transport.send(encodeFrame({ header: { id, kind, params }, tensors }));
+      this.transport.send(frame);
       const { header, tensors: results } = await answered;
-      if (header.error !== undefined) throw await this.failed(receivedError(header.error as SentError));
-      return { value: header.value as T, tensors: results };
+      return { value: header.value as T, tensors: results, milliseconds: performance.now() - began };
     } finally {
       stopWaiting();
       this.waiting.delete(id);
@@ -75,16 +103,9 @@ export class RunnerLink {
 
   /** Ends the runner. */
   async close(): Promise<void> {
-    this.die(runnerDied(this.who, 'was closed'));
+    const closed = runnerDied(this.who, 'was closed');
+    this.die(closed, closed);
     await this.transport.kill();
-  }
-
-  /** A device that failed once answers no further spec: the runner goes with it. */
-  private async failed(error: Fp8labError): Promise<Fp8labError> {
-    if (error.kind !== 'device') return error;
-    this.die(error);
-    await this.transport.kill();
-    return error;
   }
 
   private watch({ timeout, signal }: Patience): () => void {
@@ -92,6 +113,7 @@ export class RunnerLink {
     const timer =
       timeout === undefined ? undefined : setTimeout(() => this.giveUp(timeLimitError(this.who, timeout)), timeout);
     signal?.addEventListener('abort', abort);
+    if (signal?.aborted) abort();
     return () => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
@@ -105,18 +127,37 @@ export class RunnerLink {
     this.die(error);
   }
 
-  private die(error: Fp8labError): void {
+  /** Fails what is at work with `error`, and what waits behind it with `behind`. */
+  private die(error: Fp8labError, behind: Fp8labError = new NotBegunError(this.who, error)): void {
     this.death ??= error;
-    for (const { reject } of this.waiting.values()) reject(this.death);
+    const [first, ...others] = this.waiting.values();
     this.waiting.clear();
+    first?.reject(this.death);
+    for (const { reject } of others) reject(behind);
   }
 
   private receive(chunk: Uint8Array): void {
     if (this.dead) return;
     try {
-      for (const message of this.reader.push(chunk)) this.waiting.get(message.header.id as number)?.resolve(message);
+      for (const message of this.reader.push(chunk)) this.settle(message);
     } catch (error) {
       void this.giveUp(error as Fp8labError);
     }
+  }
+
+  private settle(message: Message): void {
+    const { id, error: sent } = message.header;
+    const asked = this.waiting.get(id as number);
+    if (asked === undefined) return;
+    const error = sent === undefined ? undefined : receivedError(sent as SentError);
+    // A device that failed once answers no further spec: the runner goes with it.
+    if (error?.kind === 'device') {
+      void this.giveUp(error);
+      return;
+    }
+    this.waiting.delete(id as number);
+    if (error === undefined) asked.resolve(message);
+    else asked.reject(error);
+    this.waiting.values().next().value?.begin();
   }
 }

@@ -35,18 +35,20 @@ async function answer(session: Session, jobs: Jobs, request: Message): Promise<M
 }
 
 /**
- * Answers requests, one after the other, until the stream ends. It returns at once then, whatever the GPU is doing: the caller ends the
+ * Answers requests, one after the other, until the stream ends; the next one's work begins while an answer is on its way. It returns at once then, whatever the GPU is doing: the caller ends the
  * process, so that no runner outlives its parent.
  */
 export async function serve(host: Host, channel: Channel, jobs: Jobs): Promise<void> {
   const session = createSession(host);
   const reader = new FrameReader();
-  let last: Promise<void> = Promise.resolve();
+  let worked: Promise<unknown> = Promise.resolve();
+  let written: Promise<void> = Promise.resolve();
   for await (const chunk of channel.incoming) {
     for (const request of reader.push(chunk)) {
-      last = last.then(async () => channel.write(encodeFrame(await answer(session, jobs, request))));
+      const frame = worked.then(async () => encodeFrame(await answer(session, jobs, request)));
+      worked = frame;
       // A write fails when the reader is gone; the incoming stream then ends, and this loop with it.
-      last.catch(() => {});
+      written = written.then(async () => channel.write(await frame)).catch(() => {});
     }
   }
 }

@@ -78,6 +78,13 @@ describe.each<WebGpuName>(['webgpu:node', 'webgpu:deno', 'webgpu:chromium'])('%s
     expect(await increment()).toEqual(words(2, 42, 0));
   });
 
+  it('sends what waited behind a request that ended the runner to the next one', async () => {
+    const spinning = backend.request('spin', {}, {}, { timeout: 1500 });
+    const behind = [increment(), increment()];
+    await expect(spinning).rejects.toMatchObject({ code: 'time-limit' });
+    expect(await Promise.all(behind)).toEqual([words(2, 42, 0), words(2, 42, 0)]);
+  });
+
   it('stops at an abort signal, leaving no process', async () => {
     const { pid } = await backend.start();
     const controller = new AbortController();
