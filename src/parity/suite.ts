@@ -64,6 +64,9 @@ export interface SuiteOptions {
 /** Specs that a backend is told of ahead: enough for it to use the time that long ones give for the many short ones. */
 const toldAhead = 64;
 
+/** Runs that a backend which queues them is given at once. */
+const givenAtOnce = 8;
+
 /** Kernels that keep a device busy for long with few shaders: while theirs run, those of the others are compiled. */
 const longFirst: readonly string[] = ['gemm', 'grouped-gemm'];
 
@@ -136,11 +139,14 @@ class Suite {
 
   async runBackend(backend: Backend): Promise<void> {
     // A backend goes on with its next spec while the reference catches up, but keeps few results waiting.
+    const running: Promise<Outcome>[] = [];
     const waiting: Promise<void>[] = [];
     for (const [i, spec] of this.#specs.entries()) {
-      const outcome = await this.#run(backend, spec, i);
-      waiting.push(this.#hold(i, spec, backend.name, outcome));
-      if (waiting.length > 4) await waiting.shift();
+      const run = this.#run(backend, spec, i);
+      running.push(run);
+      waiting.push(run.then((outcome) => this.#hold(i, spec, backend.name, outcome)));
+      if (running.length >= (backend.queues ? givenAtOnce : 1)) await running.shift();
+      if (waiting.length > 4 + running.length) await waiting.shift();
     }
     await Promise.all(waiting);
   }

@@ -57,3 +57,27 @@ it('goes on after a spec that fails, which touches no other', async () => {
   expect(failed.map(({ spec, backend: name }) => `${spec} ${name}`)).toEqual(['quantize/b webgpu:node']);
   expect(run.entries.filter(({ comparison }) => comparison?.equal)).toHaveLength(3);
 });
+
+it.each([
+  ['eight runs at once, in order, where it queues them', true, 8],
+  ['one run after the other where it does not', false, 1],
+])('gives a backend %s', async (_, queues, most) => {
+  const { wrapped, asked } = backend('webgpu:node');
+  let on = 0;
+  let seen = 0;
+  const counting: Backend = {
+    ...wrapped,
+    queues,
+    async run(spec, options) {
+      on++;
+      seen = Math.max(seen, on);
+      await new Promise((done) => setTimeout(done, 5));
+      return wrapped.run(spec, options).finally(() => on--);
+    },
+  };
+  const many = Array.from({ length: 12 }, (_, i) => quantize(`q${i}`));
+  const run = await runSuite(many, [createInlineReference('test'), counting]);
+  expect(seen).toBe(most);
+  expect(asked.map(({ name }) => name)).toEqual(many.map(({ spec }) => spec.name));
+  expect(run.entries.filter(({ comparison }) => comparison?.equal)).toHaveLength(12);
+});
