@@ -34,10 +34,14 @@ describeGpu('WGSL computes the pinned functions as TypeScript does', () => {
     ['log1p', 0xbf],
     ['softplus', 0x3f],
     ['sqrt', 0x3f],
-  ] as const)('%s: to the recorded digest of the patterns that begin with %i', { timeout: 120_000 }, async (name, chunk) => {
-    const gpu = newGpu();
-    const results = await functionOfPatterns(gpu, name, chunk * patternChunk);
-    expect(createHash('sha256').update(results).digest('hex')).toBe(recordedDigests(name)[chunk]);
-    await gpu.destroyRun();
-  });
+  ] as const)(
+    '%s: to the recorded digest of the patterns that begin with %i',
+    { timeout: 120_000 },
+    async (name, chunk) => {
+      const gpu = newGpu();
+      const results = await functionOfPatterns(gpu, name, chunk * patternChunk);
+      expect(createHash('sha256').update(results).digest('hex')).toBe(recordedDigests(name)[chunk]);
+      await gpu.destroyRun();
+    },
+  );
 });
