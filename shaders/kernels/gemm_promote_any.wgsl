@@ -24,7 +24,7 @@ fn promote_any(sums: Piece, partials: Piece, row: u32, column: u32, k: u32) -> P
   var after = Piece();
   let sb = b_factors4(column, k);
   for (var i = 0u; i < ROWS; i++) {
-    after[i] = promote(before[i], partial[i], vec4(a_factor(row + i, k)), sb);
+    after[i] = promote(before[i], partial[i], vec4(a_factor(row ^ i, k)), sb);
   }
   return after;
 }

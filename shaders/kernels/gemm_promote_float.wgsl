@@ -8,13 +8,13 @@ const GUARD_BITS = 3u;
 const UNIT = 23u + GUARD_BITS;
 
 // Exponent fields between which no product and no sum leaves the normal range, in whatever order a block's sum meets its scales: of the scales, of the
-// block's sum, of what is added; and how far the two that are added may be apart.
-const LEAST_SCALE = 127 - 48;
-const LARGEST_SCALE = 127 + 48;
-const LEAST_PARTIAL = 84;
-const LARGEST_PARTIAL = 200;
-const LEAST_ADDEND = 32;
-const LARGEST_ADDEND = 250;
+// block's sum, of what it is added to; the scaled sum's then fits too. And how far the two that are added may be apart.
+const LEAST_SCALE = 127 - 32;
+const LARGEST_SCALE = 127 + 30;
+const LEAST_PARTIAL = 92;
+const LARGEST_PARTIAL = 192;
+const LEAST_ADDEND = 28;
+const LARGEST_ADDEND = 252;
 const MOST_APART = 80;
 
 struct Promoted {
@@ -23,29 +23,35 @@ struct Promoted {
   done: bool,
 }
 
+// Comparisons that include their bound take some adapters one instruction more.
 fn is_between(bits: vec4<u32>, least: i32, largest: i32) -> vec4<bool> {
   let field = vec4<i32>(bits & vec4(INFINITY_BITS));
-  return (field >= vec4(least << 23u)) & (field <= vec4(largest << 23u));
+  return (field > vec4((least - 1) << 23u)) & (field < vec4((largest + 1) << 23u));
 }
 
 fn is_nothing(bits: vec4<u32>) -> vec4<bool> {
   return (bits & vec4(MAGNITUDE)) == vec4(0u);
 }
 
+// Whether scales are powers of two within the range.
+fn are_powers(scales: vec4<u32>) -> vec4<bool> {
+  return ((scales & vec4(SIGN_BIT | 0x7fffffu)) == vec4(0u)) & is_between(scales, LEAST_SCALE, LARGEST_SCALE);
+}
+
+// For scales that are powers.
 fn promote_powers(sums: vec4<u32>, partials: vec4<u32>, sa: vec4<u32>, sb: vec4<u32>) -> Promoted {
-  let powers_of_two = ((sa | sb) & vec4(SIGN_BIT | 0x7fffffu)) == vec4(0u);
-  let scales = powers_of_two & is_between(sa, LEAST_SCALE, LARGEST_SCALE) & is_between(sb, LEAST_SCALE, LARGEST_SCALE);
-  let scaled = select(partials + sa + sb + vec4(0u - 2u * ONE_BITS), partials, is_nothing(partials));
-  let partials_fit = is_between(partials, LEAST_PARTIAL, LARGEST_PARTIAL) & is_between(scaled, LEAST_ADDEND, LARGEST_ADDEND);
-  let sums_fit = is_between(sums, LEAST_ADDEND, LARGEST_ADDEND);
+  let empty = is_nothing(partials);
+  let scaled = select(partials + sa + sb + vec4(0u - 2u * ONE_BITS), partials, empty);
+  let partials_fit = is_between(partials, LEAST_PARTIAL, LARGEST_PARTIAL) | empty;
+  let fresh = is_nothing(sums);
+  let sums_fit = is_between(sums, LEAST_ADDEND, LARGEST_ADDEND) | fresh;
   let x = vec4<i32>(sums & vec4(INFINITY_BITS));
   let y = vec4<i32>(scaled & vec4(INFINITY_BITS));
-  let empty = is_nothing(sums) | is_nothing(scaled);
-  let near = empty | (max(x, y) <= min(x, y) + vec4(MOST_APART << 23u));
+  let further = x - y;
+  let near = ((further < vec4((MOST_APART + 1) << 23u)) & (further > vec4(-(MOST_APART + 1) << 23u))) | empty | fresh;
   // Of two zeros with different signs the sum is +0.
-  let one = select(select(sums, scaled, is_nothing(sums)), sums & scaled, is_nothing(sums | scaled));
-  let total = select(sum_of_values(sums, scaled, vec4<u32>(max(x, y))), one, empty);
-  return Promoted(total, all(scales & (partials_fit | is_nothing(partials)) & (sums_fit | is_nothing(sums)) & near));
+  let total = select(sum_of_values(sums, scaled, vec4<u32>(max(x, y))), sums & scaled, empty & fresh);
+  return Promoted(total, all(partials_fit & sums_fit & near));
 }
 
 // x + y, nearest even, for numbers of the larger exponent `top`, as bits of its power of two.
@@ -64,10 +70,10 @@ fn sum_of_values(x: vec4<u32>, y: vec4<u32>, top: vec4<u32>) -> vec4<u32> {
   let sum = floored | select(vec4(0), vec4(1), cut_a | cut_b);
   let magnitude = abs(sum);
   // Half of the last place that 24 bits keep.
-  let half = select(vec4(0), vec4(1), magnitude >= vec4(1i << 24u))
-    + select(vec4(0), vec4(1), magnitude >= vec4(1i << 25u))
-    + select(vec4(0), vec4(2), magnitude >= vec4(1i << 26u))
-    + select(vec4(0), vec4(4), magnitude >= vec4(1i << 27u));
+  let half = select(vec4(0), vec4(1), magnitude > vec4((1i << 24u) - 1))
+    + select(vec4(0), vec4(1), magnitude > vec4((1i << 25u) - 1))
+    + select(vec4(0), vec4(2), magnitude > vec4((1i << 26u) - 1))
+    + select(vec4(0), vec4(4), magnitude > vec4((1i << 27u) - 1));
   let odd = select(vec4(0), vec4(1), (magnitude & (half + half)) != vec4(0));
   let rounded = (magnitude + max(half + odd + vec4(-1), vec4(0))) & select(-(half + half), vec4(-1), half == vec4(0));
   return bitcast<vec4<u32>>(vec4<f32>(select(rounded, -rounded, sum < vec4(0))) * unit);
@@ -75,13 +81,16 @@ fn sum_of_values(x: vec4<u32>, y: vec4<u32>, top: vec4<u32>) -> vec4<u32> {
 
 fn promote_piece(sums: Piece, partials: Piece, row: u32, column: u32, k: u32) -> Piece {
   let sb = b_factors4(column, k);
+  var before = sums;
+  var partial = partials;
   var after = Piece();
-  var done = true;
-#each r 4
-  let promoted$r = promote_powers(sums[$r], partials[$r], vec4(a_factor(row + $ru, k)), sb);
-  after[$r] = promoted$r.sums;
-  done &= promoted$r.done;
-#end
+  var done = all(are_powers(sb));
+  for (var i = 0u; i < ROWS; i++) {
+    let sa = a_factor(row ^ i, k);
+    let promoted = promote_powers(before[i], partial[i], vec4(sa), sb);
+    after[i] = promoted.sums;
+    done &= promoted.done & are_powers(vec4(sa)).x;
+  }
   while (!done) {
     after = promote_any(sums, partials, row, column, k);
     done = true;

@@ -36,10 +36,12 @@ fn promote_each(
 ) {
   let i = thread_index(workgroup, groups, local);
   if (i < parameters.count) {
-    let promoted = promote_powers(input[4u * i], input[4u * i + 1u], input[4u * i + 2u], input[4u * i + 3u]);
+    let sa = input[4u * i + 2u];
+    let sb = input[4u * i + 3u];
+    let promoted = promote_powers(input[4u * i], input[4u * i + 1u], sa, sb);
     for (var lane = 0u; lane < 4u; lane++) {
       output[5u * i + lane] = promoted.sums[lane];
     }
-    output[5u * i + 4u] = u32(promoted.done);
+    output[5u * i + 4u] = u32(promoted.done && all(are_powers(sa) & are_powers(sb)));
   }
 }
