@@ -12,7 +12,7 @@ it.each(names)('%s names the families whose variants it takes', async (name) => 
   const specs = shippedSpecs().filter(({ spec }) => spec.kernel === name && !spec.large && !/^edge/.test(spec.name));
   const taken = new Set<string>();
   for (const { spec } of specs.slice(0, 6)) {
-    for (const variant of (await shadersOf(spec, undefined, 'fast')).variants) taken.add(variant.split('=')[0]!);
+    for (const variant of (await shadersOf(spec, { tier: 'fast' })).variants) taken.add(variant.split('=')[0]!);
   }
   // A dry run reads zeros where experts were chosen: it may come to fewer kernels than a layer has, never to more.
   const named = (kernelOf(specs[0]!.spec).families ?? []).map((family) => family.name);

@@ -55,19 +55,25 @@ export async function dryRun(
   return gpu.taken;
 }
 
+/** For what the shaders are asked: shipped sources, the exact tier and an adapter without features where nothing is said. */
+export interface ShaderQuestion {
+  readonly sources?: ShaderSources;
+  readonly tier?: Tier;
+  readonly features?: readonly string[];
+}
+
 /**
  * The shaders that a spec runs, without a device: the kernel is gone through, dispatches are written down, and what it reads back is zero. In
- * the fast tier, those of an adapter without features or choices. Throws where an included shader is missing.
+ * the fast tier, those of an adapter without choices. Throws where an included shader is missing.
  */
 export async function shadersOf(
   spec: ResolvedSpec,
-  sources?: ShaderSources,
-  tier: Tier = 'exact',
+  { sources, tier = 'exact', features = [] }: ShaderQuestion = {},
 ): Promise<RunShaders> {
   const dispatched = new Set<string>();
   const linked = new Set<string>();
   const inputs = materializeInputs(kernelOf(spec).inputs(spec as never));
-  const taken = await dryRun(spec, inputs, tier, plainDevice, ({ shader, constants, substitutes }) => {
+  const taken = await dryRun(spec, inputs, tier, { ...plainDevice, features }, ({ shader, constants, substitutes }) => {
     dispatched.add(shader);
     const whole = { ...constants, WORKGROUP_SIZE: workgroupSize };
     for (const path of linkShader(shader, whole, sources, substitutes).files) linked.add(path);

@@ -24,7 +24,7 @@ describeGpu('a dry run', () => {
     const gpu = newGpu();
     try {
       await kernel.webgpu(gpu, spec as never, materializeInputs(kernel.inputs(spec as never)), 'exact');
-      const { dispatched, included } = await shadersOf(spec);
+      const { dispatched, included } = await shadersOf(spec, { features: [...gpu.device.features] });
       expect([...dispatched, ...included].sort()).toEqual([...gpu.shaders].sort());
     } finally {
       await gpu.destroyRun();

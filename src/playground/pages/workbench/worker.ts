@@ -33,7 +33,7 @@ export interface BenchResult {
 /** Jobs of the workbench worker. */
 export type BenchJobs = {
   readonly sources: { readonly input: undefined; readonly output: ShaderSources };
-  /** What a spec dispatches, found without a device. */
+  /** What a spec dispatches here, found without running it. */
   readonly shaders: { readonly input: ResolvedSpec; readonly output: RunShaders };
   readonly bench: { readonly input: BenchRequest; readonly output: BenchResult; readonly progress: number };
   /** Gives the device of the run under way up. */
@@ -44,6 +44,18 @@ export type BenchJobs = {
 
 const openDevice = async (): Promise<GPUDevice> => (await requestDevice(navigator.gpu)).device;
 
+/** What the adapter has that shaders are chosen by; nothing where there is none. */
+async function featuresHere(): Promise<readonly string[]> {
+  try {
+    const device = await openDevice();
+    const features = [...device.features];
+    device.destroy();
+    return features;
+  } catch {
+    return [];
+  }
+}
+
 /** Past this no further timed run is begun. */
 const enough = 2000;
 
@@ -52,7 +64,7 @@ let benched: GPUDevice | undefined;
 
 const handlers: Handlers<BenchJobs> = {
   sources: () => shaderSources,
-  shaders: (spec) => shadersOf(spec),
+  shaders: async (spec) => shadersOf(spec, { features: await featuresHere() }),
   lose() {
     benched?.destroy();
     return undefined;
