@@ -31,7 +31,7 @@ function readReport(file, read, name) {
 function runVitest(folder) {
   console.log('\n# vitest');
   const file = join(folder, 'vitest.json');
-  const projects = quick ? ['--project', 'pure', '--project', 'quick'] : [];
+  const projects = quick ? ['--project', 'quick'] : [];
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
   runNode(inProject('node_modules/vitest/vitest.mjs'), ['run', ...reporters, ...projects, ...vitestArguments]);
   return readReport(file, (text) => readVitestReport(JSON.parse(text)), 'vitest');

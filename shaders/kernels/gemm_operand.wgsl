@@ -50,8 +50,13 @@ fn code_at(element: u32) -> u32 {
 }
 
 // Bits of 2^exponent as f32, that of the least normal for subnormals; a zero has none. A special has marks in bits 16 (special) and 17 (NaN), which bf16 keeps.
+// Or, among the upper 16 bits, the bit of the exponent counted from the least, and the highest for a special.
 fn power_of(code: u32) -> u32 {
   let word = operand_word(code, INPUT);
+  if (POWERS_AS_BITS == 1) {
+    let bit = 0x10000u << (((word >> 16u) + u32(INPUT_BIAS) - u32(OPERAND_BIAS) - 1u) & 31u);
+    return select(select(bit, 0u, word == 0u), SIGN_BIT, (word & OPERAND_SPECIAL) != 0u);
+  }
   if ((word & OPERAND_SPECIAL) != 0u) {
     return (127u << 23u) | ((word & (OPERAND_NAN | OPERAND_SPECIAL)) << 3u);
   }

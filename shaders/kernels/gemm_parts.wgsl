@@ -39,6 +39,8 @@ struct Parameters {
   terms: u32,
   kept: u32,
   up: i32,
+  // Exponent of a product of the least exponents, as it stands in f32's field.
+  least_power: i32,
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;

@@ -99,7 +99,9 @@ export const mutantDiagnoses: Readonly<Record<string, MutantDiagnosis>> = {
   // On this spec's codes the same as zero products that take part: only that it is explained is told.
   'gemm: subnormal operands read as normal': axes({ model: 'aligned' }),
   'gemm: sign of B lost': axes({ 'b.decode': 'unsigned' }),
+  'gemm: NaN not looked for': outside('NaN as a number past the range of the format'),
   'gemm: NaN and Inf not looked for': outside('Inf and NaN as numbers past the range of the format'),
+  'gemm: rows of another thread': outside('rows of A in another order'),
   'gemm: sign of Inf lost': outside('the sign of Inf alone'),
   'gemm: 0 * Inf gives Inf': outside('a rule of Inf and NaN'),
   'gemm: Inf - Inf gives Inf': outside('a rule of Inf and NaN'),

@@ -61,7 +61,7 @@ export async function fusedSteps(
     shader: 'test/fused_steps',
     entryPoint: 'diagonal_steps',
     constants: { ...plan.constants, OPERAND_WORDS: plan.operandWords },
-    substitutes: asFloats ? { 'kernels/gemm_aligned': 'kernels/gemm_aligned_float' } : {},
+    substitutes: { ...plan.substitutes, ...(asFloats && { 'kernels/gemm_aligned': 'kernels/gemm_aligned_float' }) },
     uniforms: [
       groups,
       0,

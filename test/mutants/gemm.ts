@@ -29,28 +29,28 @@ export const gemm: readonly Mutant[] = [
     name: 'floor alignment',
     spec: 'gemm',
     file: 'kernels/gemm_aligned_float',
-    replace: [['sum2 += trunc((x$h.z * scale2) * y$h);', 'sum2 += floor((x$h.z * scale2) * y$h);']],
+    replace: [['sum$x$r += trunc(', 'sum$x$r += floor(']],
   },
   {
     kernel: 'gemm',
     name: 'alignment by rounding',
     spec: 'gemm',
     file: 'kernels/gemm_aligned_float',
-    replace: [['sum2 += trunc((x$h.z * scale2) * y$h);', 'sum2 += round((x$h.z * scale2) * y$h);']],
+    replace: [['sum$x$r += trunc(', 'sum$x$r += round(']],
   },
   {
     kernel: 'gemm',
     name: 'accumulator not aligned',
     spec: 'gemm',
     file: 'kernels/gemm_aligned_float',
-    replace: [['var sum1 = trunc(powers(c1) * scale1);', 'var sum1 = powers(c1) * scale1;']],
+    replace: [['var sum$x$r = trunc(powers(c$x$r) * scale$x$r);', 'var sum$x$r = powers(c$x$r) * scale$x$r;']],
   },
   {
     kernel: 'gemm',
     name: 'accumulator left out of the largest exponent',
     spec: 'gemm',
     file: 'kernels/gemm_aligned_float',
-    replace: [['max(vec4<i32>(c3 & vec4(INFINITY_BITS)), vec4(LEAST_POWER))', 'vec4(LEAST_POWER)']],
+    replace: [['max(vec4<i32>(c$x$r & vec4(INFINITY_BITS)), vec4(LEAST_POWER))', 'vec4(LEAST_POWER)']],
   },
   {
     kernel: 'gemm',
@@ -59,8 +59,17 @@ export const gemm: readonly Mutant[] = [
     file: 'kernels/gemm_aligned_float',
     replace: [
       [
-        'top0 = max(top0, bitcast<vec4<i32>>(xp$h.x * yp$h));',
-        'top0 = max(top0, bitcast<vec4<i32>>(powers(half$h(a_at(start.a, first + i - 1u))).x * powers(half$h(b_at(start.b, first + i - 1u)))) & vec4(0x7f800000));',
+        'with_product(top$x$r, x$h$x[$r], y$h);',
+        'renormalized(top$x$r, half$h(a_at(start.a ^ $xu, first + i - 1u))[$r], half$h(b_at(start.b, first + i - 1u)), x$h$x[$r], y$h);',
+      ],
+      [
+        'fn fused_sum(',
+        `fn renormalized(top: vec4<i32>, x: u32, y: vec4<u32>, x_power: u32, y_power: vec4<u32>) -> vec4<i32> {
+  let significands = powers(vec4((x & 0x7fffffu) | ONE_BITS)) * powers((y & vec4(0x7fffffu)) | vec4(ONE_BITS));
+  return with_product(top, x_power, select(y_power, y_power + y_power, significands >= vec4(2.0)));
+}
+
+fn fused_sum(`,
       ],
     ],
   },
@@ -87,7 +96,7 @@ fn fused_sum(`,
     name: 'zeros have the exponent of one',
     spec: 'gemm-sparse',
     file: 'kernels/gemm_operand',
-    replace: [['u32(OPERAND_BIAS)) << 23u, 0u, word == 0u)', 'u32(OPERAND_BIAS)) << 23u, 127u << 23u, word == 0u)']],
+    replace: [['select(bit, 0u, word == 0u)', 'bit']],
   },
   {
     kernel: 'gemm',
@@ -112,10 +121,24 @@ fn fused_sum(`,
   },
   {
     kernel: 'gemm',
+    name: 'NaN not looked for',
+    spec: 'gemm-bits-e4m3',
+    file: 'kernels/gemm_top_bit',
+    replace: [['((vec4(x_marks) | y_marks) & vec4(SPECIAL_MARKS)) != vec4(0u)', 'vec4(false)']],
+  },
+  {
+    kernel: 'gemm',
     name: 'NaN and Inf not looked for',
     spec: 'gemm-bits',
-    file: 'kernels/gemm_aligned_float',
-    replace: [['& SPECIAL_MARKS) != 0u || any_special(max_magnitudes(c))', '& SPECIAL_MARKS) == 2u']],
+    file: 'kernels/gemm_top_power',
+    replace: [['& SPECIAL_MARKS) != 0u || any_special(largest)', '& SPECIAL_MARKS) == 2u']],
+  },
+  {
+    kernel: 'gemm',
+    name: 'rows of another thread',
+    spec: 'gemm',
+    file: 'kernels/gemm_quad',
+    replace: [['return quadSwapX(own);', 'return quadSwapY(own);']],
   },
   {
     kernel: 'gemm',
@@ -162,14 +185,14 @@ fn fused_sum(`,
     name: 'scale of the first row for all',
     spec: 'gemm',
     file: 'kernels/gemm_promote_any',
-    replace: [['vec4(a_factor(row + i, k))', 'vec4(a_factor(row, k))']],
+    replace: [['vec4(a_factor(row ^ i, k))', 'vec4(a_factor(row, k))']],
   },
   {
     kernel: 'gemm',
     name: 'power-of-two scale of the first row for all',
     spec: 'gemm-powers',
     file: 'kernels/gemm_promote_float',
-    replace: [['vec4(a_factor(row + $ru, k))', 'vec4(a_factor(row, k))']],
+    replace: [['let sa = a_factor(row ^ i, k);', 'let sa = a_factor(row, k);']],
   },
   {
     kernel: 'gemm',
@@ -188,7 +211,7 @@ fn fused_sum(`,
   {
     kernel: 'gemm',
     name: 'other scales taken for powers of two',
-    spec: 'gemm-f32',
+    spec: 'gemm-odd-scales',
     file: 'kernels/gemm_promote_float',
     replace: [['vec4(SIGN_BIT | 0x7fffffu)) == vec4(0u)', 'vec4(SIGN_BIT)) == vec4(0u)']],
   },
@@ -271,7 +294,7 @@ fn fused_sum(`,
     name: 'kernel does not run',
     spec: 'gemm',
     file: 'kernels/gemm_common',
-    replace: [['if (group >= parameters.row_groups ||', 'if (group < 0xffffffffu ||']],
+    replace: [['if (least(column_group) >= parameters.column_groups ||', 'if (column_group < 0xffffffffu ||']],
   },
 ];
 

@@ -288,7 +288,15 @@ function build() {
         b_scales: map(sparse.inputs.b_scales!, (_, i) => (125 + (i % 3)) << 23),
       },
     },
+    'gemm-odd-scales': {
+      ...sparse,
+      inputs: {
+        ...sparse.inputs,
+        a_scales: map(sparse.inputs.a_scales!, (_, i) => ((120 + (i % 9)) << 23) | 0x300000),
+      },
+    },
     'gemm-bits': gemmOf({}, 'e5m2', 'bits', true),
+    'gemm-bits-e4m3': gemmOf({}, 'e4m3', 'bits', true),
     // Few and small values in A, so that B's large ones meet zeros.
     'gemm-sparse': {
       ...sparse,

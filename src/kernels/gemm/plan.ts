@@ -1,11 +1,12 @@
-import { maxTexels } from '../../backends/webgpu/gpu.ts';
+import { type Gpu, maxTexels } from '../../backends/webgpu/gpu.ts';
 import { inputError } from '../../errors.ts';
 import type { Arithmetic, Combine, StepOutput, TensorCoreModel } from '../../numerics/arithmetic.ts';
 import { type FormatName, formats } from '../../numerics/formats.ts';
 import type { Constants } from '../constants.ts';
 import type { Tier } from '../kernel.ts';
+import { lackedBy } from '../variants.ts';
 import type { ProductSpec } from './reference.ts';
-import { fitsBf16, type GemmVariant, type KPerWord, paired, plain, singleRows } from './variants.ts';
+import { fitsBf16, type GemmVariant, type KPerWord, paired, plain, quads, singleRows } from './variants.ts';
 
 /** How k is cut: blocks between promotions, each of whole fused sums, padded with zeros. */
 export interface BlockLayout {
@@ -24,6 +25,10 @@ export interface ProductPlan {
   readonly asValues: boolean;
   /** Words an operand takes for each place of k: 2 where powers of two stand beside the values. */
   readonly operandWords: 1 | 2;
+  /** Of those powers, each stands as the bit of its exponent, not as a value. */
+  readonly powersAsBits?: boolean;
+  /** Files included in place of others. */
+  readonly substitutes?: Readonly<Record<string, string>>;
   /** Rows of an operand that a line of its texture holds; absent where operands lie in buffers. */
   readonly texelRows?: 1 | 4;
   readonly variant: GemmVariant;
@@ -117,15 +122,18 @@ export function packConstants(model: TensorCoreModel, plan: ProductPlan): Consta
     AS_VALUES: plan.asValues ? 1 : 0,
     K_PER_WORD: plan.variant.kPerWord,
     WITH_POWERS: plan.operandWords === 2 ? 1 : 0,
+    POWERS_AS_BITS: plan.powersAsBits ? 1 : 0,
     PAIRED: paired ? 1 : 0,
     TERMS: paired ? model.terms : 1,
   };
 }
 
-/** How the exact tier's threads work at a spec's product. */
-export function exactVariant({ a, b, arithmetic: { model } }: ProductSpec): GemmVariant {
+/** How the exact tier's threads work at a spec's product, by what the device has. */
+export function exactVariant({ a, b, arithmetic: { model } }: ProductSpec, gpu: Pick<Gpu, 'has'>): GemmVariant {
   const formats = [a.scheme.format, b.scheme.format] as const;
-  return model.kind === 'aligned' && isExactInFloats(model, ...formats) ? inFloats(model, ...formats) : singleRows;
+  if (model.kind !== 'aligned' || !isExactInFloats(model, ...formats)) return singleRows;
+  const alone = inFloats(model, ...formats);
+  return alone === paired && lackedBy(gpu, quads).length === 0 ? quads : alone;
 }
 
 /** Two k a word where bf16 holds the formats and no sum ends within a word. */
@@ -138,8 +146,13 @@ export function productPlan(spec: ProductSpec, layout: BlockLayout, tier: Tier, 
   const plan = shaderPlan(spec, layout, tier, variant);
   const constants = { ...plan.constants, OPERAND_WORDS: plan.operandWords };
   const { texelRows } = variant;
-  const fits = plan.operandWords * layout.rowWords <= maxTexels;
-  return { ...plan, constants, ...(texelRows !== undefined && fits && { texelRows }) };
+  const inTexels = texelRows !== undefined && plan.operandWords * layout.rowWords <= maxTexels;
+  const substitutes = {
+    ...variant.substitutes,
+    ...plan.substitutes,
+    ...(inTexels && { 'kernels/gemm_operand_words': 'kernels/gemm_operand_texels' }),
+  };
+  return { ...plan, constants, substitutes, ...(inTexels && { texelRows }) };
 }
 
 function shaderPlan(spec: ProductSpec, layout: BlockLayout, tier: Tier, variant: GemmVariant): ProductPlan {
@@ -181,7 +194,8 @@ export function arithmeticUniforms(spec: ProductSpec): readonly number[] {
   const { combine, promote, model } = spec.arithmetic;
   const kept = model.output === 'e8m13' ? 0xfffffc00 : 0xffffffff;
   const rule = [combines.indexOf(combine), promote === 'fused' ? 1 : 0];
-  return [...rule, model.fractionBits, model.terms, kept, placesUp(spec) >>> 0];
+  const least = 2 - formats[spec.a.scheme.format].bias - formats[spec.b.scheme.format].bias;
+  return [...rule, model.fractionBits, model.terms, kept, placesUp(spec) >>> 0, (least << 23) >>> 0];
 }
 
 /** Places that a product's significand goes up to have the model's fraction bits. */
@@ -201,14 +215,20 @@ const mantissaConstants = ({ a, b }: ProductSpec): Constants => ({
 /** An aligned model in exact floating point, or in integers, a row at a time. */
 export function alignedPlan(spec: ProductSpec, variant: GemmVariant): ProductPlan {
   const inFloats = variant !== singleRows;
+  const powersAsBits = inFloats && variant.kPerWord === 2 && [spec.a, spec.b].every(hasFewExponents);
   return {
     shader: inFloats ? 'kernels/gemm_aligned_float' : 'kernels/gemm_aligned',
-    constants: inFloats ? { K_PER_WORD: variant.kPerWord } : modelConstants(spec),
+    constants: inFloats ? { K_PER_WORD: variant.kPerWord, NEIGHBOURS: variant.rowGroups } : modelConstants(spec),
     asValues: false,
     operandWords: inFloats ? 2 : 1,
+    powersAsBits,
+    ...(powersAsBits && { substitutes: { 'kernels/gemm_top_power': 'kernels/gemm_top_bit' } }),
     variant,
   };
 }
+
+/** Whether the bit of an exponent fits half a word, with room for a mark of what is NaN, and so that two exponents add up to a bit of one. */
+const hasFewExponents = ({ scheme: { format } }: ProductSpec['a']): boolean => formats[format].exponentBits <= 4;
 
 /**
  * Whether every step of an aligned sum is exact in f32, which WGSL then promises to compute exactly: products of 24 bits at most, exponents that

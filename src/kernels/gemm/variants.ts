@@ -49,6 +49,15 @@ export const singleRows: GemmVariant = {
 /** The exact tier's fused sums in floating point, two k a word: what a load costs, it costs once for both. */
 export const paired: GemmVariant = { ...plain, name: 'paired', kPerWord: 2 };
 
+/** The same by four threads together. */
+export const quads: GemmVariant = {
+  ...paired,
+  name: 'quads',
+  rowGroups: 4,
+  substitutes: { 'kernels/gemm_alone': 'kernels/gemm_quad' },
+  needs: ['subgroups'],
+};
+
 const registers = {
   shader: 'kernels/gemm_registers_fast',
   kPerWord: 2,

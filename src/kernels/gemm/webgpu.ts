@@ -46,7 +46,7 @@ export async function productWebGpu(
 ): Promise<Tensor> {
   const { m, n, k } = spec.shape;
   if (c !== undefined) requireShape('c', c, [m, n]);
-  const variant = tier === 'fast' ? chooseVariant(gpu, gemmFamily, fittingVariants(spec)) : exactVariant(spec);
+  const variant = tier === 'fast' ? chooseVariant(gpu, gemmFamily, fittingVariants(spec)) : exactVariant(spec, gpu);
   const layout = blockLayout(spec.arithmetic, k, tier, variant.kPerWord);
   const plan = productPlan(spec, layout, tier, variant);
   const dtype = dtypeOfFormat[spec.output];
@@ -165,11 +165,7 @@ async function multiplyPiece(run: Run, rows: Band, columns: Band, b: Packed): Pr
       shader: plan.shader,
       entryPoint: 'multiply',
       constants: plan.constants,
-      substitutes: {
-        ...tierSubstitutes(tier),
-        ...plan.variant.substitutes,
-        ...(plan.texelRows && { 'kernels/gemm_operand_words': 'kernels/gemm_operand_texels' }),
-      },
+      substitutes: { ...tierSubstitutes(tier), ...plan.substitutes },
       uniforms: [
         ...[rowGroups, columnGroups, layout.rowWords, layout.blockWords, layout.block, start, end],
         ...[rows.start, columns.start, run.spec.shape.m, run.spec.shape.n],
