@@ -7,8 +7,8 @@ export function specFolder(): string {
   return join(packageRoot(), 'specs');
 }
 
-/** The specs a user named; without names the shipped ones, full-size ones only when asked for. */
+/** The specs a user named; without names the shipped ones. Of those and of folders, full-size ones only when asked for. */
 export async function chooseSpecs(names: readonly string[], large: boolean): Promise<LoadedSpec[]> {
-  if (names.length > 0) return loadSpecs(names, specFolder());
+  if (names.length > 0) return loadSpecs(names, specFolder(), large);
   return (await shippedSpecs(specFolder())).filter(({ spec }) => large || !spec.large);
 }

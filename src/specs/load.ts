@@ -27,18 +27,22 @@ export async function shippedSpecs(folder: string): Promise<LoadedSpec[]> {
 /**
  * Specs by what the user named: a file, a folder of specs, or a shipped spec (`gemm/dsv3-q-a`, or `dsv3-q-a` where only one has the name).
  * @param folder where the shipped specs are
+ * @param large whether a folder stands for its full-size specs too
  */
-export async function loadSpecs(names: readonly string[], folder: string): Promise<LoadedSpec[]> {
-  const lists = await Promise.all(names.map((name) => loadNamed(name, folder)));
+export async function loadSpecs(names: readonly string[], folder: string, large = true): Promise<LoadedSpec[]> {
+  const lists = await Promise.all(names.map((name) => loadNamed(name, folder, large)));
   return lists.flat();
 }
 
-async function loadNamed(name: string, folder: string): Promise<LoadedSpec[]> {
+async function loadNamed(name: string, folder: string, large: boolean): Promise<LoadedSpec[]> {
   const found = await stat(name).catch(() => undefined);
   if (found?.isDirectory()) {
-    const specs = await specsIn(name);
+    const all = await specsIn(name);
+    const specs = all.filter(({ spec }) => large || !spec.large);
     if (specs.length > 0) return specs;
-    throw inputError(`there is no spec in ${name}`, 'no-specs', name, 'name a folder that holds .json specs');
+    if (all.length === 0)
+      throw inputError(`there is no spec in ${name}`, 'no-specs', name, 'name a folder that holds .json specs');
+    throw inputError(`the specs in ${name} are all full-size ones`, 'no-specs', name, 'add --large, or name the files');
   }
   if (found !== undefined) return [await loadFile(name)];
   return [await loadShipped(name, folder)];

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { roundings } from '../../src/numerics/formats.ts';
@@ -102,6 +103,17 @@ describe('naming a spec', () => {
     for (const name of [`${folder}/gemm/dsv3-q-a.json`, 'gemm/dsv3-q-a', 'dsv3-q-a']) {
       expect((await loadSpecs([name], folder)).map(({ label }) => label)).toEqual(['gemm/dsv3-q-a']);
     }
+  });
+
+  it('takes a folder, its full-size specs only where they are wanted', async () => {
+    const of = async (large: boolean) =>
+      (await loadSpecs([join(folder, 'gemm')], folder, large)).map(({ spec }) => spec);
+    const ordinary = await of(false);
+    expect(ordinary.length).toBeGreaterThan(20);
+    expect(ordinary.filter(({ large }) => large)).toEqual([]);
+    const all = await of(true);
+    expect(all.filter(({ large }) => !large)).toEqual(ordinary);
+    expect(all.length).toBeGreaterThan(ordinary.length);
   });
 
   it('a name that several have is refused with all of them', async () => {
