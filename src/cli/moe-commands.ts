@@ -53,9 +53,12 @@ export function addMoeCommands(
     .command('route')
     .description('where the tokens of a gate spec go: experts, GPUs, nodes, bytes of the links')
     .argument('<spec>', 'a gate spec: its name or file')
-    .addOption(number('--nodes <n>', 'nodes', 4))
-    .addOption(number('--gpus <n>', 'GPUs of all nodes together', 32))
-    .option('--from <plan>', 'where the experts are, as --out of moe plan; default: placed evenly')
+    .addOption(number('--nodes <n>', 'nodes', 4).conflicts('from'))
+    .addOption(number('--gpus <n>', 'GPUs of all nodes together', 32).conflicts('from'))
+    .option(
+      '--from <plan>',
+      'where the experts are, on what GPUs and nodes, as --out of moe plan; default: placed evenly',
+    )
     .option('--inputs <file>', 'logits and bias of your own, safetensors')
     .option('--out <file>', 'write the result as JSON')
     .option('--picture <file>', 'draw it, as SVG')

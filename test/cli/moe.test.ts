@@ -112,6 +112,12 @@ describe('fp8lab moe', () => {
     expect(JSON.parse(out)).toMatchObject({ cluster: { nodes: 4, gpus: 32 }, tokens: 512 });
   });
 
+  it('takes nodes and GPUs from the plan, and says so where others are asked for', async () => {
+    const { code, err } = await cli('moe', 'route', 'gate/dsv3', '--from', at('spread.json'), '--nodes', '8');
+    expect(code).toBe(2);
+    expect(err).toMatch(/--nodes <n>' cannot be used with option '--from <plan>'/);
+  });
+
   it('simulates four policies, draws them and says so in text', async () => {
     const series = ['--layers', '2', '--experts', '32', '--steps', '8', '--tokens', '4000', '--top-k', '4'];
     const given = [...series, '--nodes', '2', '--gpus', '8', '--redundant', '8', '--hosted', '8', '--active', '6'];
