@@ -1,5 +1,6 @@
 // Makes a fresh clone ready: npm packages, dist/, a browser, a Vulkan driver. Needs nothing but Node; safe to run again.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { installPackages, isNodeSupported, missingPackages, oldestNode } from './lib/dependencies.mjs';
@@ -31,12 +32,11 @@ async function requireDist() {
 }
 
 /** The native host path, where a compiler is there. Its absence is told by doctor and never stops the rest. */
-function buildNative() {
+async function buildNative() {
   const script = inProject('scripts/build-native.mjs');
   if (!existsSync(script)) return;
-  const { status } = spawnSync(process.execPath, [script, '--if-stale'], {
-    stdio: ['ignore', process.stderr, process.stderr],
-  });
+  const child = spawn(process.execPath, [script, '--if-stale'], { stdio: ['ignore', process.stderr, process.stderr] });
+  const [status] = await once(child, 'close');
   if (status !== 0) say('the native host path was not built; the other backends do without it');
 }
 
@@ -122,8 +122,13 @@ export async function setup() {
   requireNode();
   if (hasSources()) {
     requirePackages();
-    await requireDist();
-    buildNative();
+    // The types are compiled on one core: the native build has work for the others.
+    const native = buildNative();
+    try {
+      await requireDist();
+    } finally {
+      await native;
+    }
   }
   return requireRuntimes();
 }

@@ -64,7 +64,7 @@ async function measureProducts(backend: BackendName, size: number): Promise<void
 }
 
 async function measureAgainst(): Promise<void> {
-  const options = { against: 'ort,jax-js,tfjs', samples: 5 };
+  const options = { against: 'ort,jax-js,tfjs', samples: 3 };
   const { entries } = await bench<{ entries: { spec: string; times: AgainstTimes }[] }>(
     [product(384), 'gate/dsv3'],
     options,
