@@ -1,6 +1,7 @@
 import { Fp8labError } from '../../errors.ts';
 import { CANARY_WORDS, canaryIntact, canaryPattern, fillWords, POISON } from './canary.ts';
-import { asDeviceError, deviceError, lossOf, outOfMemory } from './device-errors.ts';
+import { asDeviceError, outOfMemory } from './device-errors.ts';
+import { Failures } from './failures.ts';
 import { type Dispatch, type Gpu, type GpuLimits, type GpuTexels, type GpuWords, workgroupSize } from './gpu.ts';
 import { linkShader, type ShaderSources, shaderSources } from './link.ts';
 import { compile, labelOf, type PipelineCache, pipelinesOf } from './pipelines.ts';
@@ -12,16 +13,15 @@ import {
   deviceBuffer,
   deviceResource,
   layoutOf,
-  resourceOf,
 } from './resources.ts';
 import { Stopwatch } from './stopwatch.ts';
+import { type CompiledDispatch, type Stamps, submit } from './submission.ts';
 
 /** The standard's flag values: Node has no global GPUBufferUsage, GPUShaderStage and GPUMapMode. */
 const usage = {
   MAP_READ: 0x01,
   COPY_SRC: 0x04,
   COPY_DST: 0x08,
-  UNIFORM: 0x40,
   STORAGE: 0x80,
   QUERY_RESOLVE: 0x200,
 } as const;
@@ -80,26 +80,13 @@ export function createGpu(device: GPUDevice, options: GpuOptions = {}): OwnedGpu
   return new DeviceGpu(device, options);
 }
 
-/** A dispatch with what it runs on. */
-interface CompiledDispatch {
-  readonly dispatch: Dispatch;
-  readonly pipeline: GPUComputePipeline;
-  readonly layout: GPUBindGroupLayout;
-}
-
-/** Two timestamps, around a pass, and where they are resolved to. */
-interface Stamps {
-  readonly querySet: GPUQuerySet;
-  readonly buffer: GPUBuffer;
-}
-
 class DeviceGpu implements OwnedGpu {
   readonly limits: GpuLimits;
   readonly variants: Readonly<Record<string, string>>;
   readonly taken = new Set<string>();
   readonly shaders = new Set<string>();
   readonly #sources: ShaderSources;
-  readonly #lost: Promise<Fp8labError>;
+  readonly #failures: Failures;
   readonly #owned = new Set<DeviceBuffer | DeviceTexels>();
   readonly #pipelines: PipelineCache;
   /** Work goes in the order it was asked for: pipelines are compiled side by side, but each dispatch waits for the one before. */
@@ -110,9 +97,6 @@ class DeviceGpu implements OwnedGpu {
   #pendingThreads = 0;
   #leaving: Destroyable[] = [];
   #leavingBytes = 0;
-  #failure: Fp8labError | undefined;
-  /** Resolves once all error scopes so far have said what they caught. */
-  #checked: Promise<unknown> = Promise.resolve();
 
   constructor(
     readonly device: GPUDevice,
@@ -127,8 +111,7 @@ class DeviceGpu implements OwnedGpu {
     this.#sources = options.shaders === undefined ? shaderSources : { ...shaderSources, ...options.shaders };
     this.variants = options.variants ?? {};
     this.#pipelines = pipelinesOf(device);
-    this.#lost = lossOf(device);
-    this.#lost.then((error) => this.#fail(error));
+    this.#failures = new Failures(device);
   }
 
   get stalled(): number {
@@ -150,7 +133,7 @@ class DeviceGpu implements OwnedGpu {
     const words = Math.max(Math.ceil(lanes.byteLength / 4), 1);
     const buffer = this.#createBuffer(4 * words, usage.STORAGE | usage.COPY_DST);
     const whole = lanes.byteLength - (lanes.byteLength % 4);
-    this.#guard(`upload of ${lanes.byteLength} bytes`, () => {
+    this.#failures.guard(`upload of ${lanes.byteLength} bytes`, () => {
       this.device.queue.writeBuffer(buffer, 0, lanes.buffer as ArrayBuffer, lanes.byteOffset, whole);
       if (whole < lanes.byteLength) {
         const tail = new Uint8Array(4);
@@ -164,7 +147,7 @@ class DeviceGpu implements OwnedGpu {
   allocate(words: number, fill: 'poison' | 'zero' = 'poison'): GpuWords {
     const length = Math.max(words, 1);
     const buffer = this.#createBuffer(4 * (length + CANARY_WORDS), usage.STORAGE | usage.COPY_SRC | usage.COPY_DST);
-    this.#guard(`fill of ${4 * length} bytes`, () => {
+    this.#failures.guard(`fill of ${4 * length} bytes`, () => {
       if (fill === 'poison') fillWords(this.device, buffer, length, POISON);
       this.device.queue.writeBuffer(buffer, 4 * length, canaryPattern);
     });
@@ -175,7 +158,9 @@ class DeviceGpu implements OwnedGpu {
     const usage = textureUsage.TEXTURE_BINDING | textureUsage.STORAGE_BINDING;
     const create = () => this.device.createTexture({ size: [width, height], format: 'rgba32uint', usage });
     const bytes = 16 * width * height;
-    return this.#own(new DeviceTexels(width, height, this.#guard(`a texture of ${bytes} bytes`, create, bytes)));
+    return this.#own(
+      new DeviceTexels(width, height, this.#failures.guard(`a texture of ${bytes} bytes`, create, bytes)),
+    );
   }
 
   dispatch(dispatch: Dispatch): void {
@@ -195,7 +180,7 @@ class DeviceGpu implements OwnedGpu {
   async read(words: GpuWords): Promise<Uint32Array> {
     const source = deviceBuffer(words);
     await this.#flush();
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#failures.first !== undefined) throw this.#failures.first;
     const result = new Uint32Array(source.words);
     const total = source.words + (source.hasCanary ? CANARY_WORDS : 0);
     const piece = Math.floor(readPiece / 4);
@@ -225,7 +210,7 @@ class DeviceGpu implements OwnedGpu {
 
   async finish(): Promise<void> {
     await this.#flush();
-    await this.#orLost(this.device.queue.onSubmittedWorkDone());
+    await this.#failures.orLost(this.device.queue.onSubmittedWorkDone());
     await this.#settle();
   }
 
@@ -235,8 +220,8 @@ class DeviceGpu implements OwnedGpu {
     const stamps = this.has('timestamp-query') ? this.#createStamps() : undefined;
     try {
       const began = performance.now();
-      this.#guard('timed dispatches', () => this.#encode(compiled, count, stamps));
-      await this.#orLost(this.device.queue.onSubmittedWorkDone());
+      this.#failures.guard('timed dispatches', () => submit(this.device, compiled, count, stamps));
+      await this.#failures.orLost(this.device.queue.onSubmittedWorkDone());
       const wall = performance.now() - began;
       await this.#settle();
       if (stamps === undefined) return { wall };
@@ -254,19 +239,18 @@ class DeviceGpu implements OwnedGpu {
     await this.#flush();
     for (const owned of this.#owned) destroyable(owned).destroy();
     this.#owned.clear();
-    await Promise.race([this.#checked, this.#lost]);
-    this.#failure = undefined;
+    await this.#failures.forget();
   }
 
   /** Puts a dispatch into the next submission once its pipeline is there. */
   async #add(dispatch: Dispatch, compiled: Promise<CompiledDispatch>): Promise<void> {
-    if (this.#failure !== undefined) return;
+    if (this.#failures.first !== undefined) return;
     try {
       this.#pending.push(await this.#stalls.until(compiled));
       this.#pendingThreads += dispatch.threads;
       if (this.#pending.length >= batchDispatches || this.#pendingThreads >= batchThreads) this.#submit();
     } catch (error) {
-      this.#fail(asDeviceError(error, labelOf(dispatch)));
+      this.#failures.add(asDeviceError(error, labelOf(dispatch)));
     }
   }
 
@@ -275,12 +259,12 @@ class DeviceGpu implements OwnedGpu {
     const [pending, leaving] = [this.#pending, this.#leaving];
     [this.#pending, this.#pendingThreads, this.#leaving, this.#leavingBytes] = [[], 0, [], 0];
     try {
-      if (pending.length > 0 && this.#failure === undefined) {
+      if (pending.length > 0 && this.#failures.first === undefined) {
         const what = [...new Set(pending.map(({ dispatch }) => labelOf(dispatch)))].join(', ');
-        this.#guard(what, () => this.#encode(pending));
+        this.#failures.guard(what, () => submit(this.device, pending));
       }
     } catch (error) {
-      this.#fail(asDeviceError(error, 'a submission'));
+      this.#failures.add(asDeviceError(error, 'a submission'));
     } finally {
       for (const buffer of leaving) buffer.destroy();
     }
@@ -293,50 +277,12 @@ class DeviceGpu implements OwnedGpu {
   }
 
   async #compiled(dispatch: Dispatch): Promise<CompiledDispatch> {
-    return { dispatch, ...(await this.#orLost(this.#pipeline(dispatch))) };
-  }
-
-  /** Submits dispatches as one pass, in their order, `count` times over. */
-  #encode(compiled: readonly CompiledDispatch[], count = 1, stamps?: Stamps): void {
-    const { device } = this;
-    const bound = compiled.map(({ dispatch, pipeline, layout }) => ({ pipeline, ...this.#bind(dispatch, layout) }));
-    const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass(
-      stamps && {
-        timestampWrites: { querySet: stamps.querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
-      },
-    );
-    for (let i = 0; i < count; i++) {
-      for (const { pipeline, group, workgroups } of bound) {
-        pass.setPipeline(pipeline);
-        pass.setBindGroup(0, group);
-        pass.dispatchWorkgroups(...workgroups);
-      }
-    }
-    pass.end();
-    if (stamps !== undefined) encoder.resolveQuerySet(stamps.querySet, 0, 2, stamps.buffer, 0);
-    device.queue.submit([encoder.finish()]);
-    for (const { uniforms } of bound) uniforms.destroy();
+    return { dispatch, ...(await this.#failures.orLost(this.#pipeline(dispatch))) };
   }
 
   #createStamps(): Stamps {
     const querySet = this.device.createQuerySet({ type: 'timestamp', count: 2 });
     return { querySet, buffer: this.#createBuffer(16, usage.QUERY_RESOLVE | usage.COPY_SRC) };
-  }
-
-  #bind(dispatch: Dispatch, layout: GPUBindGroupLayout) {
-    const { device } = this;
-    const size = Math.max(16 * Math.ceil(dispatch.uniforms.length / 4), 16);
-    const uniforms = device.createBuffer({ size, usage: usage.UNIFORM | usage.COPY_DST });
-    device.queue.writeBuffer(uniforms, 0, Uint32Array.from(dispatch.uniforms));
-    const resources = [{ buffer: uniforms }, ...dispatch.buffers.map(resourceOf)];
-    const entries = resources.map((resource, binding) => ({ binding, resource }));
-    const group = device.createBindGroup({ layout, entries });
-    return {
-      uniforms,
-      group,
-      workgroups: workgroups(dispatch.threads, device.limits.maxComputeWorkgroupsPerDimension),
-    };
   }
 
   async #pipeline(dispatch: Dispatch): Promise<{ pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }> {
@@ -366,7 +312,7 @@ class DeviceGpu implements OwnedGpu {
   #createBuffer(size: number, usage: number): GPUBuffer {
     const limit = this.device.limits.maxBufferSize;
     if (size > limit) throw outOfMemory(size, `the adapter's buffers hold at most ${limit} bytes`);
-    return this.#guard(`a buffer of ${size} bytes`, () => this.device.createBuffer({ size, usage }), size);
+    return this.#failures.guard(`a buffer of ${size} bytes`, () => this.device.createBuffer({ size, usage }), size);
   }
 
   #own<R extends DeviceBuffer | DeviceTexels>(resource: R): R {
@@ -378,13 +324,13 @@ class DeviceGpu implements OwnedGpu {
     const { device } = this;
     const staging = this.#createBuffer(4 * words, usage.MAP_READ | usage.COPY_DST);
     try {
-      this.#guard(`read of ${4 * words} bytes`, () => {
+      this.#failures.guard(`read of ${4 * words} bytes`, () => {
         const encoder = device.createCommandEncoder();
         encoder.copyBufferToBuffer(source, 4 * start, staging, 0, 4 * words);
         device.queue.submit([encoder.finish()]);
       });
       try {
-        await this.#orLost(staging.mapAsync(mapRead));
+        await this.#failures.orLost(staging.mapAsync(mapRead));
       } catch (error) {
         await this.#settle();
         throw asDeviceError(error, `read of ${4 * words} bytes`);
@@ -405,50 +351,9 @@ class DeviceGpu implements OwnedGpu {
     });
   }
 
-  /** Runs device calls inside the three error scopes; what they catch surfaces at the next settle. */
-  #guard<T>(what: string, calls: () => T, bytes?: number): T {
-    const filters = ['validation', 'internal', 'out-of-memory'] as const;
-    for (const filter of filters) this.device.pushErrorScope(filter);
-    try {
-      return calls();
-    } finally {
-      for (const filter of filters.toReversed()) {
-        const scope = this.device.popErrorScope().then(
-          (error) => {
-            if (error !== null)
-              this.#fail(filter === 'out-of-memory' ? outOfMemory(bytes, what) : deviceError(error, what));
-          },
-          () => undefined,
-        );
-        this.#checked = Promise.all([this.#checked, scope]);
-      }
-    }
-  }
-
-  #fail(error: Fp8labError): void {
-    this.#failure ??= error;
-  }
-
+  /** Waits for the queue and for what error scopes caught. Throws the first error there was. */
   async #settle(): Promise<void> {
     await this.#queue;
-    await Promise.race([this.#checked, this.#lost]);
-    if (this.#failure !== undefined) throw this.#failure;
+    await this.#failures.settle();
   }
-
-  async #orLost<T>(work: Promise<T>): Promise<T> {
-    // The loser of the race may still be rejected later, when nobody listens.
-    work.catch(() => undefined);
-    const lost = this.#lost.then((error) => {
-      throw error;
-    });
-    lost.catch(() => undefined);
-    return Promise.race([work, lost]);
-  }
-}
-
-/** Workgroups along x and y for a number of threads; rounded up, the shader guards the tail. */
-export function workgroups(threads: number, most: number): [number, number] {
-  const groups = Math.max(Math.ceil(threads / workgroupSize), 1);
-  const y = Math.ceil(groups / most);
-  return [Math.ceil(groups / y), y];
 }

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
-import { createGpu, workgroups } from '../../../src/backends/webgpu/device.ts';
+import { createGpu } from '../../../src/backends/webgpu/device.ts';
 import type { Gpu, GpuWords } from '../../../src/backends/webgpu/gpu.ts';
+import { workgroups } from '../../../src/backends/webgpu/submission.ts';
 import { Fp8labError } from '../../../src/errors.ts';
 import { describeGpu, newGpu, openDevice } from '../../helpers/gpu.ts';
 
