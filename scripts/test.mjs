@@ -39,7 +39,7 @@ function readReport(file, read, name) {
 async function runVitest(folder) {
   console.log('\n# vitest');
   const file = join(folder, 'vitest.json');
-  const projects = quick ? ['--project', 'quick'] : [];
+  const projects = quick ? ['--project', 'pure', '--project', 'quick'] : [];
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
   await runNode(inProject('node_modules/vitest/vitest.mjs'), ['run', ...reporters, ...projects, ...vitestArguments]);
   return readReport(file, (text) => readVitestReport(JSON.parse(text)), 'vitest');

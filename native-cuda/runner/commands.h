@@ -9,6 +9,8 @@ namespace fp8lab {
 
 /** f32 patterns of one digest of the exhaustive runs: 256 of them make all. */
 inline constexpr i64 pattern_chunk = 1 << 24;
+/** Those that are computed at a time. */
+inline constexpr i64 part_patterns = 1 << 14;
 
 int run_command(int count, char** words);
 int serve_command(int count, char** words);

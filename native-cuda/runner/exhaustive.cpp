@@ -18,7 +18,6 @@ namespace fp8lab {
 namespace {
 
 constexpr int all_chunks = 256;
-constexpr i64 part_patterns = 1 << 14;
 
 template <class T>
 T choose(const std::map<std::string, T>& choices, const std::string& option, const std::string& value) {

@@ -16,8 +16,6 @@ namespace fp8lab {
 
 namespace {
 
-constexpr i64 part_patterns = 1 << 14;
-
 struct Function {
   const char* name;
   u32 (*pinned)(u32);

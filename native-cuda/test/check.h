@@ -80,7 +80,10 @@ class Random {
 
 #define FP8LAB_JOIN_(a, b) a##b
 #define FP8LAB_JOIN(a, b) FP8LAB_JOIN_(a, b)
-#define FP8LAB_TEST(suite, property)                                                                                     \
-  static void FP8LAB_JOIN(body_, __LINE__)();                                                                            \
-  static const ::fp8lab::test::Registration FP8LAB_JOIN(test_, __LINE__)(suite, property, FP8LAB_JOIN(body_, __LINE__)); \
-  static void FP8LAB_JOIN(body_, __LINE__)()
+#define FP8LAB_TEST_(suite, property, body, registration)                         \
+  static void body();                                                              \
+  static const ::fp8lab::test::Registration registration(suite, property, body);   \
+  static void body()
+// Counted, not by line: several files may be one translation unit.
+#define FP8LAB_NUMBERED_TEST(suite, property, number) FP8LAB_TEST_(suite, property, FP8LAB_JOIN(body_, number), FP8LAB_JOIN(registration_, number))
+#define FP8LAB_TEST(suite, property) FP8LAB_NUMBERED_TEST(suite, property, __COUNTER__)

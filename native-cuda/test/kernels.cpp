@@ -7,6 +7,7 @@
 #include "../kernels/inputs.h"
 #include "../kernels/tiles.h"
 #include "check.h"
+#include "models.h"
 
 namespace fp8lab::test {
 
@@ -21,8 +22,6 @@ Input generated(Generator generator, u32 seed, FormatId dtype = FormatId::bf16) 
 }
 
 OperandSpec operand(const Scheme& scheme, Generator generator, u32 seed) { return {scheme, generated(generator, seed), {}, {}}; }
-
-constexpr Model hopper{ModelKind::aligned, 13, 32, StepOutput::e8m13, TermOrder::linear};
 
 GemmSpec gemm_spec(i64 m, i64 n, i64 k, const Model& model, FormatId format, Generator generator) {
   GemmSpec spec{

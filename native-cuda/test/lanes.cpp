@@ -9,6 +9,7 @@
 #include "../numerics/philox.h"
 #include "../numerics/tensor_core.h"
 #include "check.h"
+#include "models.h"
 
 namespace fp8lab::test {
 
@@ -216,7 +217,6 @@ FP8LAB_TEST("lanes", "vector sums of an aligned model are the model's, for every
 }
 
 FP8LAB_TEST("lanes", "a model with one fraction bit more or less, or another step, gives other sums") {
-  const Model hopper{ModelKind::aligned, 13, 32, StepOutput::e8m13, TermOrder::linear};
   const Block block = random_block(FormatId::e4m3, hopper, 16, 128, 99);
   const Format format = format_of(FormatId::e4m3);
   const auto differing = [&](const Model& other) {

@@ -7,6 +7,7 @@
 #include "../kernels/device.h"
 #include "../tensors/safetensors.h"
 #include "check.h"
+#include "models.h"
 
 namespace fp8lab::test {
 
@@ -39,9 +40,6 @@ void reproduce(const std::string& device, FormatId id, const Model& model) {
     check_equal(sum, d.lanes.get(i), device + " dot product " + std::to_string(i));
   }
 }
-
-constexpr Model hopper{ModelKind::aligned, 13, 32, StepOutput::e8m13, TermOrder::linear};
-constexpr Model ada{ModelKind::aligned, 13, 16, StepOutput::e8m13, TermOrder::linear};
 
 FP8LAB_TEST("tensor-core", "the Hopper model gives every recorded H100 output, e4m3") { reproduce("h100", FormatId::e4m3, hopper); }
 FP8LAB_TEST("tensor-core", "the Hopper model gives every recorded H100 output, e5m2") { reproduce("h100", FormatId::e5m2, hopper); }

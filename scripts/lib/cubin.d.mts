@@ -1,3 +1,4 @@
+export declare function embeddedCubin(object: Uint8Array): Uint8Array;
 export declare function countOpcodes(bytes: Uint8Array): Record<string, Record<string, number>>;
 export declare function readResources(
   log: string,

@@ -29,6 +29,26 @@ function sections(bytes) {
   });
 }
 
+/**
+ * The cubin that nvcc embedded in an object file: the first of its fat binary, which is a header (magic, version, bytes of itself, bytes of what follows)
+ * and entries (kind, 2 for a cubin; bytes of the entry's header; bytes of its content). Throws where there is none.
+ */
+export function embeddedCubin(object) {
+  const view = new DataView(object.buffer, object.byteOffset, object.byteLength);
+  const fatbin = sections(object).find(({ name }) => name === '.nv_fatbin');
+  const start = fatbin?.offset ?? 0;
+  if (fatbin === undefined || view.getUint32(start, true) !== 0xba55ed50)
+    throw new Error('no fat binary in the object');
+  const end = start + fatbin.size;
+  for (let at = start + view.getUint16(start + 6, true); at < end; ) {
+    const content = at + view.getUint32(at + 4, true);
+    const next = content + Number(view.getBigUint64(at + 8, true));
+    if (view.getUint16(at, true) === 2) return object.subarray(content, next);
+    at = next;
+  }
+  throw new Error('no cubin in the object');
+}
+
 /** Number of instructions of each kind in every kernel of a cubin: { mangled name: { QGMMA: 4, ... } }. */
 export function countOpcodes(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

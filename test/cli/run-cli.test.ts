@@ -258,7 +258,7 @@ describe('run, compare and parity', () => {
 
   it('parts cover the shipped specs without overlap', async () => {
     const rows = async (part: string): Promise<string[]> => {
-      const { out } = await cli(`parity specs/requantize --backends reference --part ${part} --json`);
+      const { out } = await cli(`parity specs/load-statistics --backends reference --part ${part} --json`);
       return (JSON.parse(out).results as { spec: string }[]).map(({ spec }) => spec);
     };
     const parts = [...(await rows('1/2')), ...(await rows('2/2'))];

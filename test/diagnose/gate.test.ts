@@ -11,11 +11,11 @@ import { resolveSpec } from '../../src/specs/resolve.ts';
 import type { GateSpec } from '../../src/specs/types.ts';
 import type { Tensor, Tensors } from '../../src/tensors/tensor.ts';
 
-const read = (name: string): GateSpec =>
-  resolveSpec(
-    JSON.parse(readFileSync(new URL(`../../specs/gate/${name}.json`, import.meta.url), 'utf8')),
-    name,
-  ) as GateSpec;
+/** A shipped spec, of fewer tokens: these tell its rules apart too. */
+function read(name: string): GateSpec {
+  const spec = JSON.parse(readFileSync(new URL(`../../specs/gate/${name}.json`, import.meta.url), 'utf8'));
+  return resolveSpec({ ...spec, shape: { ...spec.shape, tokens: 128 } }, name) as GateSpec;
+}
 
 const spec = read('dsv3');
 const inputs = materializeInputs(kernelOf(spec).inputs(spec as never));

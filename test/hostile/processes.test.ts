@@ -1,8 +1,18 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { indexName } from '../../src/checkpoint/checkpoint.ts';
 import { smallModel, writeCheckpoint, writeLargeShard } from '../helpers/checkpoint.ts';
 import { cliFile, fp8lab, start } from '../helpers/command.ts';
@@ -56,14 +66,25 @@ const quantizeArgs = (input: string, output: string): string[] => [
   'weight-128x128',
 ];
 
-beforeAll(() => ensureBuilt('node'));
+const shared = mkdtempSync(join(tmpdir(), 'fp8lab-processes-'));
+/** A large checkpoint. */
+let input: string;
+beforeAll(async () => {
+  await ensureBuilt('node');
+  input = await large(shared);
+});
+afterAll(() => rmSync(shared, { recursive: true, force: true }));
+
+/** What an undisturbed run makes of it. */
+async function undisturbed(): Promise<string> {
+  const calm = join(shared, 'calm');
+  if (!existsSync(calm)) expect(await fp8lab(...quantizeArgs(input, calm))).toMatchObject({ code: 0, signal: null });
+  return calm;
+}
 
 describe('quantize as a process', () => {
   it('killed again and again, it is completed by running it again, to the bytes of an undisturbed run', async () => {
-    const folder = temporaryFolder();
-    const input = await large(folder);
-    const [calm, rough] = [join(folder, 'calm'), join(folder, 'rough')];
-    expect(await fp8lab(...quantizeArgs(input, calm))).toMatchObject({ code: 0, signal: null });
+    const [calm, rough] = [await undisturbed(), join(temporaryFolder(), 'rough')];
     for (const shards of [0, 1, 3]) {
       const { child, outcome } = start(node, [cliFile, ...quantizeArgs(input, rough)]);
       await until(() => existsSync(rough) && partials(rough).length > 0 && visibleNames(rough).length >= shards);
@@ -88,9 +109,7 @@ describe('quantize as a process', () => {
 
   it('its memory stays far below the size of what it converts', async (context) => {
     if (!existsSync('/proc/self/status')) return context.skip('reads /proc');
-    const folder = temporaryFolder();
-    const input = await large(folder);
-    const { child, outcome } = start(node, [cliFile, ...quantizeArgs(input, join(folder, 'out'))]);
+    const { child, outcome } = start(node, [cliFile, ...quantizeArgs(input, join(temporaryFolder(), 'out'))]);
     let peak = 0;
     while (child.exitCode === null && child.signalCode === null) {
       const status = readStatus(child.pid!);
@@ -103,10 +122,7 @@ describe('quantize as a process', () => {
   });
 
   it('two runs at once on one output end in a whole checkpoint', async () => {
-    const folder = temporaryFolder();
-    const input = await large(folder);
-    const [both, calm] = [join(folder, 'both'), join(folder, 'calm')];
-    await fp8lab(...quantizeArgs(input, calm));
+    const [calm, both] = [await undisturbed(), join(temporaryFolder(), 'both')];
     const runs = [1, 2].map(() => fp8lab(...quantizeArgs(input, both)));
     const codes = (await Promise.all(runs)).map(({ code }) => code);
     expect(codes).toContain(0);
@@ -117,9 +133,7 @@ describe('quantize as a process', () => {
   });
 
   it('Ctrl-C removes the file in the making and exits with 130', async () => {
-    const folder = temporaryFolder();
-    const input = await large(folder);
-    const output = join(folder, 'out');
+    const output = join(temporaryFolder(), 'out');
     const { child, outcome } = start(node, [cliFile, ...quantizeArgs(input, output)]);
     await until(() => existsSync(output) && partials(output).length > 0);
     child.kill('SIGINT');
@@ -130,9 +144,7 @@ describe('quantize as a process', () => {
   });
 
   it('a file size limit gives one clear error and leaves no part', async () => {
-    const folder = temporaryFolder();
-    const input = await large(folder);
-    const output = join(folder, 'out');
+    const output = join(temporaryFolder(), 'out');
     // A shard's output has 34 MB; the limit is in KiB. The signal is ignored, as for a full disk there is none.
     const script = `trap '' XFSZ; ulimit -f 10000; exec "$@"`;
     const args = ['-c', script, 'bash', node, cliFile, ...quantizeArgs(input, output)];
@@ -167,8 +179,7 @@ describe('quantize as a process', () => {
   });
 
   it('a full disk gives one clear error, leaves no part, and what was complete is gone on from', async (context) => {
-    const folder = temporaryFolder();
-    const output = join(folder, 'disk');
+    const output = join(temporaryFolder(), 'disk');
     mkdirSync(output);
     try {
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=56m', 'tmpfs', output], { stdio: 'ignore' });
@@ -178,7 +189,6 @@ describe('quantize as a process', () => {
     onTestFinished(() => {
       execFileSync('umount', ['-l', output]);
     });
-    const input = await large(folder);
     const { code, err } = await fp8lab(...quantizeArgs(input, output));
     expect(code).toBe(3);
     expect(err).toContain('the disk is full');

@@ -1,18 +1,42 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { countOpcodes, kernelName, lostPerformance, readResources } from '../../scripts/lib/cubin.mjs';
+import { countOpcodes, embeddedCubin, kernelName, lostPerformance, readResources } from '../../scripts/lib/cubin.mjs';
+import { fingerprint } from '../../scripts/lib/fingerprint.mjs';
+import { packageRoot } from '../../src/backends/machine.ts';
 
 const version = spawnSync('nvcc', ['--version'], { encoding: 'utf8' });
 const hasCompiler = version.status === 0;
 const release = /release (\d+\.\d+)/.exec(version.stdout ?? '')?.[1];
-const sources = new URL('../../native-cuda/kernels/cuda/', import.meta.url).pathname;
+const project = packageRoot();
+const sources = join(project, 'native-cuda', 'kernels', 'cuda');
 
-/** Compiles one file for sm_90a: what ptxas said and the cubin. */
-async function compile(name: string, folder: string): Promise<{ log: string; cubin: Uint8Array }> {
+interface Compiled {
+  /** What ptxas said. */
+  readonly log: string;
+  readonly cubin: Uint8Array;
+}
+
+/** Whether the native build is of the sources as they are, by the compiler on PATH. */
+function isBuilt(): boolean {
+  const stamp = join(project, 'build', 'native', 'fp8lab-build.json');
+  if (!existsSync(stamp)) return false;
+  const { sources: built, nvcc } = JSON.parse(readFileSync(stamp, 'utf8'));
+  if (built !== fingerprint([join(project, 'native-cuda')]) || nvcc === '') return false;
+  return spawnSync(nvcc, ['--version'], { encoding: 'utf8' }).stdout === version.stdout;
+}
+
+/** What the native build made of one file. */
+function built(name: string): Compiled {
+  const object = join(project, 'build/native/kernels/cuda/CMakeFiles/fp8lab-cuda.dir', `${name}.cu.o`);
+  return { log: readFileSync(`${object}.log`, 'utf8'), cubin: embeddedCubin(readFileSync(object)) };
+}
+
+/** Compiles one file for sm_90a. */
+async function compile(name: string, folder: string): Promise<Compiled> {
   const target = join(folder, `${name}.cubin`);
   const options = ['-std=c++20', '-gencode=arch=compute_90a,code=sm_90a', '-fmad=false', '-Xptxas', '-v', '-cubin'];
   const { stdout, stderr } = await promisify(execFile)(
@@ -28,6 +52,8 @@ async function compile(name: string, folder: string): Promise<{ log: string; cub
 describe('reading cubins', () => {
   it('refuses a file that is no ELF', () => {
     expect(() => countOpcodes(new Uint8Array(100))).toThrow(/not a cubin/);
+    expect(() => embeddedCubin(new Uint8Array(100))).toThrow(/not a cubin/);
+    expect(() => embeddedCubin(readFileSync(process.execPath))).toThrow(/no fat binary/);
   });
 
   it('finds the messages of lost performance among others', () => {
@@ -44,9 +70,8 @@ describe.skipIf(!hasCompiler)(`CUDA kernels compiled for sm_90a${hasCompiler ? '
   let log = '';
 
   beforeAll(async () => {
-    const outputs = await Promise.all(
-      ['gemm', 'quantize', 'gate', 'moe', 'swiglu', 'dispatch'].map((name) => compile(name, folder)),
-    );
+    const names = ['gemm', 'quantize', 'gate', 'moe', 'swiglu', 'dispatch'];
+    const outputs = isBuilt() ? names.map(built) : await Promise.all(names.map((name) => compile(name, folder)));
     log = outputs.map((output) => output.log).join('\n');
     const resources = readResources(log);
     for (const { cubin } of outputs) {

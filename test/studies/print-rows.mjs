@@ -10,7 +10,7 @@ const small = {
   caching: { rows: 128, columns: 256 },
   formats: { rows: 64, columns: 128 },
   recipes: { tiles: 300 },
-  optimizer: { steps: 100, repeats: 1 },
+  optimizer: { steps: 20, repeats: 1 },
 };
 
 for (const study of studies.filter(({ name }) => name in small)) {

@@ -9,10 +9,6 @@ namespace fp8lab::cuda {
 
 namespace {
 
-constexpr unsigned threads = 256;
-
-unsigned blocks_of(i64 count) { return static_cast<unsigned>((count + threads - 1) / threads); }
-
 __device__ i64 thread_index() { return static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x; }
 
 /** A slot's rank, or -1. */

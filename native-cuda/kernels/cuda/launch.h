@@ -34,6 +34,12 @@ struct Grid {
   int cluster = 1;
 };
 
+/** Threads of a block where a kernel has no reason for another number. */
+inline constexpr unsigned threads = 256;
+
+/** Blocks of so many threads that do `count` things, one a thread. */
+inline unsigned blocks_of(i64 count) { return static_cast<unsigned>((count + threads - 1) / threads); }
+
 /** Starts a kernel; `name` and `where` are what an error names. */
 template <class... Parameters, class... Arguments>
 void launch(const char* name, void (*kernel)(Parameters...), const Grid& grid, cudaStream_t stream, const std::string& where, Arguments&&... arguments) {

@@ -11,9 +11,6 @@ namespace {
 
 /** Slots that a warp counts one group of 32 after the other. */
 constexpr i64 block_slots = 1024;
-constexpr int threads = 256;
-
-unsigned blocks_of(i64 count, i64 each) { return static_cast<unsigned>((count + each - 1) / each); }
 
 /** A warp a block: lanes with the same expert find their order by the mask of those below them. The block's counts are the warp's own. */
 __global__ void count_blocks(const u32* topk_idx, i64 slots, i64 experts, u32* bases, u32* ranks) {
@@ -126,11 +123,11 @@ i64 slot_blocks(i64 slots) { return (slots + block_slots - 1) / block_slots; }
 
 void launch_place(const PlaceLaunch& place, cudaStream_t stream, const std::string& where) {
   const i64 blocks = slot_blocks(place.slots);
-  launch("count_blocks", count_blocks, {blocks_of(32 * blocks, threads), threads}, stream, where, place.topk_idx, place.slots, place.experts, place.bases, place.ranks);
-  launch("sum_blocks", sum_blocks, {blocks_of(place.experts, threads), threads}, stream, where, blocks, place.experts, place.bases, place.counts);
+  launch("count_blocks", count_blocks, {blocks_of(32 * blocks), threads}, stream, where, place.topk_idx, place.slots, place.experts, place.bases, place.ranks);
+  launch("sum_blocks", sum_blocks, {blocks_of(place.experts), threads}, stream, where, blocks, place.experts, place.bases, place.counts);
   launch("sum_experts", sum_experts, {1, 32}, stream, where, place.experts, static_cast<u32>(place.alignment), static_cast<u32>(place.stride), place.counts, place.offsets);
-  launch("fill_rows", fill_rows, {blocks_of(place.rows, threads), threads}, stream, where, place.row_to_slot, place.rows);
-  launch("find_rows", find_rows, {blocks_of(place.slots, threads), threads}, stream, where, place.topk_idx, place.slots, place.experts, place.bases, place.ranks,
+  launch("fill_rows", fill_rows, {blocks_of(place.rows), threads}, stream, where, place.row_to_slot, place.rows);
+  launch("find_rows", find_rows, {blocks_of(place.slots), threads}, stream, where, place.topk_idx, place.slots, place.experts, place.bases, place.ranks,
          place.offsets, place.row_to_slot, place.slot_to_row);
 }
 
@@ -147,7 +144,7 @@ void launch_gather(const void* source, void* target, const u32* row_to_slot, i64
 }
 
 void launch_sum_slots(const SumLaunch& sum, cudaStream_t stream, const std::string& where) {
-  launch("sum_slots", sum_slots, {blocks_of(sum.tokens * sum.x.columns, threads), threads}, stream, where, sum);
+  launch("sum_slots", sum_slots, {blocks_of(sum.tokens * sum.x.columns), threads}, stream, where, sum);
 }
 
 }  // namespace fp8lab::cuda

@@ -2,14 +2,13 @@
 
 #include "../../numerics/swiglu.h"
 #include "lanes.cuh"
+#include "launch.h"
 #include "quantize.cuh"
 #include "swiglu.h"
 
 namespace fp8lab::cuda {
 
 namespace {
-
-constexpr unsigned threads = 256;
 
 __device__ __forceinline__ bool is_padding(const u32* row_to_slot, i64 row) { return row_to_slot != nullptr && row_to_slot[row] >= 0x80000000u; }
 
@@ -118,8 +117,6 @@ __global__ void weight_gradients(SwigluLaunch swiglu, u32* dweights) {
   }
   if (lane == 0) dweights[row] = canonical_bits(total);
 }
-
-unsigned blocks_of(i64 count) { return static_cast<unsigned>((count + threads - 1) / threads); }
 
 bool is_narrow(const MatrixView& x) { return x.format == FormatId::bf16; }
 

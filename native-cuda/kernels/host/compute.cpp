@@ -17,9 +17,6 @@ i64 lanes_of(i64 count, FormatId format) { return count * lane_bytes(dtype_of(fo
 /** Bytes of an operand's codes, where the kernel makes them. */
 i64 made_codes(const OperandSpec& operand, i64 count) { return operand.input ? lanes_of(count, operand.scheme.format) : 0; }
 
-/** Moves a made tensor out, or copies what it shares. */
-Tensor take(std::shared_ptr<const Tensor> tensor) { return std::move(const_cast<Tensor&>(*tensor)); }
-
 Tensors quantized_tensors(Quantized quantized) {
   Tensors tensors;
   tensors.emplace("codes", take(quantized.codes));

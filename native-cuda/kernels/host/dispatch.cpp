@@ -153,8 +153,6 @@ u32 sum_levels(const CombineSpec& spec, const std::vector<RankedSlot>& slots, co
   return canonical_bits(total);
 }
 
-Tensor take(std::shared_ptr<const Tensor> tensor) { return std::move(const_cast<Tensor&>(*tensor)); }
-
 }  // namespace
 
 void require_node_limit(const DispatchSpec& spec, const u32* topk_idx) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "../../specs/spec.h"
 #include "../../tensors/tensor.h"
@@ -15,6 +16,9 @@ struct Quantized {
   std::shared_ptr<const Tensor> scales;
   std::shared_ptr<const Tensor> tensor_scale;
 };
+
+/** Moves a made tensor out, or copies what it shares. */
+inline Tensor take(std::shared_ptr<const Tensor> tensor) { return std::move(const_cast<Tensor&>(*tensor)); }
 
 /** Writes f32 bits of the elements [column, column + count) of a row. Called from several threads. */
 using RowSource = std::function<void(i64 row, i64 column, i64 count, u32* bits)>;

@@ -13,9 +13,7 @@ namespace {
 /** Bytes that a task moves at least. */
 constexpr i64 task_bytes = 1 << 18;
 /** Columns that a sum works on at a time. */
-constexpr i64 span = 1024;
-
-Tensor take(std::shared_ptr<const Tensor> tensor) { return std::move(const_cast<Tensor&>(*tensor)); }
+constexpr i64 sum_span = 1024;
 
 i64 rows_of(const PermuteSpec& spec) { return permuted_rows(spec.tokens, spec.experts, spec.topk, spec.alignment); }
 
@@ -64,10 +62,10 @@ Tensor sum_slots(const Tensor& x, const u32* slot_to_row, const u32* weights, i6
   Tensor result = allocate_result(dtype_of(output), {tokens, hidden});
   const i64 some = std::max<i64>(1, task_bytes / (4 * hidden * topk));
   parallel_for(threads, (tokens + some - 1) / some, [&](i64 task) {
-    std::vector<u32> values(span), sums(span);
+    std::vector<u32> values(sum_span), sums(sum_span);
     for (i64 token = task * some; token < std::min((task + 1) * some, tokens); token++) {
-      for (i64 from = 0; from < hidden; from += span) {
-        const i64 count = std::min(span, hidden - from);
+      for (i64 from = 0; from < hidden; from += sum_span) {
+        const i64 count = std::min(sum_span, hidden - from);
         std::fill(sums.begin(), sums.end(), 0);
         for (i64 slot = token * topk; slot < (token + 1) * topk; slot++) {
           if (slot_to_row[slot] == nowhere) continue;

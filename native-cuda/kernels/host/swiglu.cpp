@@ -15,7 +15,7 @@ namespace {
 /** Columns whose products are summed one after the other before the sums are. */
 constexpr i64 sum_columns = 128;
 /** Columns that are written at a time where nothing is quantized. */
-constexpr i64 span = 1024;
+constexpr i64 act_span = 1024;
 
 /** Buffers of a thread: a source may be asked from several at once. */
 std::vector<u32>& scratch(int which, i64 count) {
@@ -37,9 +37,9 @@ Tensors finish(const RowSource& source, const SwigluFields& spec, const char* na
   }
   Tensor result = allocate_result(dtype_of(spec.output), {spec.rows, columns});
   parallel_for(threads, spec.rows, [&](i64 row) {
-    std::vector<u32> bits(span);
-    for (i64 from = 0; from < columns; from += span) {
-      const i64 count = std::min(span, columns - from);
+    std::vector<u32> bits(act_span);
+    for (i64 from = 0; from < columns; from += act_span) {
+      const i64 count = std::min(act_span, columns - from);
       source(row, from, count, bits.data());
       narrow(bits.data(), count, spec.output, result.lanes, row * columns + from);
     }
