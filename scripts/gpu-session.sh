@@ -44,7 +44,7 @@ if [ -z "$native" ]; then
   step build
   cuda=ON; [ "$device" = host ] && cuda=OFF
   mkdir -p "$build"
-  cmake -S "$root/native-cuda" -B "$build" -DFP8LAB_CUDA=$cuda -DFP8LAB_EMULATOR=OFF -DFP8LAB_JSON_INCLUDE="${FP8LAB_JSON_INCLUDE:-}" >"$build/build.log" 2>&1 &&
+  cmake -S "$root/native-cuda" -B "$build" -DFP8LAB_CUDA=$cuda -DFP8LAB_EMULATOR=OFF -DCMAKE_UNITY_BUILD=ON -DFP8LAB_JSON_INCLUDE="${FP8LAB_JSON_INCLUDE:-}" >"$build/build.log" 2>&1 &&
     cmake --build "$build" -j >>"$build/build.log" 2>&1 || { tail -20 "$build/build.log" >&2; exit 3; }
 else
   build=$(dirname "$native")
