@@ -42,19 +42,28 @@ export default defineConfig({
   test: {
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    // Browsers and software adapters take every core they get: more than two files at a time only makes them time out.
-    maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     projects: [
-      project('pure', 0, pure, [], false),
-      project('quick', 0, all, [...slow, ...pure, ratios]),
-      project('slow', 0, slow),
+      // Of two cores one is often idle with two files, for compilers of shaders have one thread.
+      project('pure', { groupOrder: 0, maxWorkers: 3, include: pure, isolate: false }),
+      project('quick', { groupOrder: 0, maxWorkers: 3, include: all, exclude: [...slow, ...pure, ratios] }),
+      // Browsers take every core they get: more than two files at a time only makes them time out.
+      project('slow', { groupOrder: 1, maxWorkers: 2, include: slow }),
       // What compares times runs when everything else is done: a neighbour that takes a core for a while is in one time and not in the other.
-      project('ratios', 1, [ratios]),
+      project('ratios', { groupOrder: 2, maxWorkers: 1, include: [ratios] }),
     ],
   },
 });
 
-function project(name: string, groupOrder: number, include: string[], exclude: string[] = [], isolate = true) {
-  return { extends: true as const, test: { name, include, exclude, isolate, sequence: { groupOrder } } };
+interface Files {
+  /** Projects of a lower order run before. */
+  readonly groupOrder: number;
+  readonly maxWorkers: number;
+  readonly include: string[];
+  readonly exclude?: string[];
+  readonly isolate?: boolean;
+}
+
+function project(name: string, { groupOrder, ...files }: Files) {
+  return { extends: true as const, test: { name, ...files, sequence: { groupOrder } } };
 }

@@ -80,7 +80,7 @@ export const groupedGemm: readonly Mutant[] = [
     name: 'scale of the first row for all',
     spec: 'grouped-contiguous',
     file: 'kernels/gemm_promote_any',
-    replace: [['vec4(a_factor(row ^ i, k))', 'vec4(a_factor(row, k))']],
+    replace: [['vec4(a_factor(row ^ i, k))', 'vec4(a_factor((row ^ i) & ~3u, k))']],
   },
   {
     kernel: 'grouped-gemm',
