@@ -11,13 +11,18 @@ export function napWhileWaiting(globals: object): void {
   const classes = globals as Record<string, { prototype: Record<string, Awaiting> } | undefined>;
   const cell = new Int32Array(new SharedArrayBuffer(4));
   let waiting = 0;
+  let turning = false;
   const turn = (): void => {
-    if (waiting === 0) return;
+    turning = waiting > 0;
+    if (!turning) return;
     Atomics.wait(cell, 0, 0, nap);
     setImmediate(turn);
   };
   const awaited = (promise: Promise<unknown>): Promise<unknown> => {
-    if (waiting++ === 0) setImmediate(turn);
+    waiting++;
+    // What was awaited may be done and something else be awaited before the next turn: it naps once all the same.
+    if (!turning) setImmediate(turn);
+    turning = true;
     return promise.finally(() => waiting--);
   };
   for (const [name, method] of [

@@ -38,6 +38,26 @@ describe('naps', () => {
     naps.mockRestore();
   });
 
+  it('come once a turn, however often something new is awaited within it', async () => {
+    const { GPUBuffer, settle } = classes();
+    napWhileWaiting({ GPUBuffer });
+    for (let i = 0; i < 100; i++) {
+      const mapped = new GPUBuffer().mapAsync(1);
+      settle[i]!.resolve(undefined);
+      await mapped;
+    }
+    const last = new GPUBuffer().mapAsync(1);
+    const naps = vi.spyOn(Atomics, 'wait');
+    let turns = 0;
+    for (const began = performance.now(); performance.now() - began < 50; turns++)
+      await new Promise((done) => setImmediate(done));
+    expect(naps.mock.calls.length).toBeGreaterThan(turns / 2);
+    expect(naps.mock.calls.length).toBeLessThanOrEqual(turns + 1);
+    naps.mockRestore();
+    settle[100]!.resolve(undefined);
+    await last;
+  });
+
   it('let failures through', async () => {
     const { GPUBuffer, settle } = classes();
     napWhileWaiting({ GPUBuffer });
