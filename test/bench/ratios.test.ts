@@ -76,6 +76,7 @@ async function measureAgainst(): Promise<void> {
 
 const runs: Partial<Record<BackendName, () => Promise<void>>> = {
   'webgpu:deno': () => measureProducts('webgpu:deno', 512),
+  'webgpu:node': () => measureProducts('webgpu:node', 384),
   'webgpu:chromium': measureAgainst,
 };
 
