@@ -1,6 +1,6 @@
 // The shape of the kernels that sum k by k: a thread makes a piece of the product, block after block of k, and promotes each block's
-// partial sums into single precision with the two operands' scales. The including file says how many ROWS a piece has, one or four: with four,
-// what is read of B serves four rows; with one, there is a fourth of the code to compile, for compilers copy every function into its callers.
+// partial sums into single precision with the two operands' scales. The including file says how many ROWS a piece has: with four, or with
+// sixteen that four threads share, what is read of B serves them all; with one, there is less code to compile, for compilers copy every function into its callers.
 #include "kernels/gemm_alone.wgsl"
 #include "kernels/gemm_parts.wgsl"
 
