@@ -2,7 +2,7 @@ import type { ResolvedSpec } from '../specs/types.ts';
 import type { Backend, RunOptions, RunResult, RunTimes } from './backend.ts';
 import { createNativeBackend, type NativeName, type NativeOptions, nativeBinary, whatNativeLacks } from './native.ts';
 import { spawnTransport } from './webgpu/process.ts';
-import { NotBegunError, RunnerLink } from './webgpu/runner-link.ts';
+import { RunnerLink, untilBegun } from './webgpu/runner-link.ts';
 
 /** How a native server is made. */
 export interface NativeServerOptions extends NativeOptions {
@@ -45,15 +45,10 @@ export function createNativeServer(name: NativeName, options: NativeServerOption
     identify,
     async run(spec: ResolvedSpec, { inputs, timeout, signal }: RunOptions = {}): Promise<RunResult> {
       const who = await identify();
-      for (;;) {
-        try {
-          const asked = running().request<Omit<RunTimes, 'total'>>('run', { spec }, inputs ?? {}, { timeout, signal });
-          const { value, tensors, milliseconds } = await asked;
-          return { spec: spec.name, identity: who, tensors, times: { total: milliseconds, ...value } };
-        } catch (error) {
-          if (!(error instanceof NotBegunError)) throw error;
-        }
-      }
+      const { value, tensors, milliseconds } = await untilBegun(name, signal, async () =>
+        running().request<Omit<RunTimes, 'total'>>('run', { spec }, inputs ?? {}, { timeout, signal }),
+      );
+      return { spec: spec.name, identity: who, tensors, times: { total: milliseconds, ...value } };
     },
     async close() {
       const closing = link;

@@ -5,12 +5,11 @@ import type { ResolvedSpec } from '../../specs/types.ts';
 import type { Tensors } from '../../tensors/tensor.ts';
 import type { Backend, BackendIdentity, RunOptions, RunResult } from '../backend.ts';
 import { distFile } from '../machine.ts';
-import { interruptedError } from '../sent-error.ts';
 import { adapterName, type RunnerIdentity } from './identify.ts';
 import type { RunAnswer, RunRequest, TrialRequest } from './jobs.ts';
 import { type PlanOptions, planLaunches, type WebGpuName } from './launches.ts';
 import type { ShaderSources } from './link.ts';
-import { type Answer, NotBegunError, type Patience, RunnerLink } from './runner-link.ts';
+import { type Answer, type Patience, RunnerLink, untilBegun } from './runner-link.ts';
 import type { Launch } from './transport.ts';
 import type { Trial } from './trial.ts';
 import { openVariantCache } from './variant-cache.ts';
@@ -166,22 +165,17 @@ export function createWebGpuBackend(name: WebGpuName, options: WebGpuOptions): W
   }
 
   /** Asks a runner that is `ready`; the next one, where it ended for an earlier request's sake before it came to this. */
-  async function ask<T>(
+  function ask<T>(
     ready: () => Promise<Running>,
     kind: string,
     params: unknown,
     tensors: Tensors,
     patience: Patience,
   ): Promise<Answer<T> & { readonly identity: BackendIdentity }> {
-    for (;;) {
-      try {
-        const { link, identity } = await inTurn(ready);
-        return { ...(await link.request<T>(kind, params, tensors, patience)), identity };
-      } catch (error) {
-        if (!(error instanceof NotBegunError)) throw error;
-        if (patience.signal?.aborted) throw interruptedError(name);
-      }
-    }
+    return untilBegun(name, patience.signal, async () => {
+      const { link, identity } = await inTurn(ready);
+      return { ...(await link.request<T>(kind, params, tensors, patience)), identity };
+    });
   }
 
   async function run(

@@ -39,6 +39,18 @@ export class NotBegunError extends Fp8labError {
   }
 }
 
+/** What `ask` gives; it is asked again, and so the next runner, where one ended before it came to it. Throws what else `ask` throws. */
+export async function untilBegun<T>(who: string, signal: AbortSignal | undefined, ask: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof NotBegunError)) throw error;
+      if (signal?.aborted) throw interruptedError(who);
+    }
+  }
+}
+
 /** The runner's process is gone. */
 function runnerDied(who: string, how: string): Fp8labError {
   return new Fp8labError(`the runner of ${who} ${how}`, {

@@ -22,15 +22,16 @@ export type Job = (session: Session, params: never, tensors: Tensors) => Promise
 /** Jobs by the name that a request says. */
 export type Jobs = Readonly<Record<string, Job>>;
 
-async function answer(session: Session, jobs: Jobs, request: Message): Promise<Message> {
+/** The answer as a frame; what cannot be put into one is told as an error, too. */
+async function answer(session: Session, jobs: Jobs, request: Message): Promise<Uint8Array<ArrayBuffer>> {
   const { id, kind, params } = request.header;
   try {
     const job = typeof kind === 'string' && Object.hasOwn(jobs, kind) ? jobs[kind] : undefined;
     if (job === undefined) throw new Error(`this runner knows no request "${String(kind)}"`);
     const { value, tensors } = await job(session, params as never, request.tensors);
-    return { header: { id, value }, tensors: tensors ?? {} };
+    return encodeFrame({ header: { id, value }, tensors: tensors ?? {} });
   } catch (error) {
-    return { header: { id, error: describeError(error) }, tensors: {} };
+    return encodeFrame({ header: { id, error: describeError(error) }, tensors: {} });
   }
 }
 
@@ -45,7 +46,7 @@ export async function serve(host: Host, channel: Channel, jobs: Jobs): Promise<v
   let written: Promise<void> = Promise.resolve();
   for await (const chunk of channel.incoming) {
     for (const request of reader.push(chunk)) {
-      const frame = worked.then(async () => encodeFrame(await answer(session, jobs, request)));
+      const frame = worked.then(() => answer(session, jobs, request));
       worked = frame;
       // A write fails when the reader is gone; the incoming stream then ends, and this loop with it.
       written = written.then(async () => channel.write(await frame)).catch(() => {});
