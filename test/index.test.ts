@@ -1,8 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
-import { decode, dequantize, encode, Fp8labError, gemm, generate, quantize, resolveSpec } from '../src/index.ts';
+import { describe, expect, it, vi } from 'vitest';
+import {
+  createInlineReference,
+  decode,
+  dequantize,
+  encode,
+  Fp8labError,
+  gemm,
+  generate,
+  quantize,
+  resolveSpec,
+} from '../src/index.ts';
 
 const source = fileURLToPath(new URL('../src', import.meta.url));
 
@@ -34,6 +44,19 @@ describe('the library', () => {
     expect(files.size).toBeGreaterThan(30);
     expect([...outside].filter((name) => name.startsWith('node:'))).toEqual([]);
     expect([...files].map((file) => relative(source, file)).filter((file) => file.startsWith('cli/'))).toEqual([]);
+  });
+
+  it('runs a spec where there is no navigator', async () => {
+    vi.stubGlobal('navigator', undefined);
+    const x = {
+      scheme: 'mxfp8',
+      codes: { generate: 'zero', dtype: 'e4m3' },
+      scales: { generate: 'bits', dtype: 'e8m0' },
+    };
+    const spec = resolveSpec({ fp8lab: 1, kernel: 'dequantize', name: 'zeros', shape: { rows: 2, columns: 40 }, x });
+    const { tensors } = await createInlineReference().run(spec);
+    expect(tensors.x!.codes).toEqual(new Uint16Array(80));
+    vi.unstubAllGlobals();
   });
 
   it('the example of the README: encode gives the codes it says, decode their values', () => {

@@ -28,9 +28,9 @@ export function referenceIdentity(runtime: string): BackendIdentity {
 
 /**
  * The reference in the calling thread: for browsers and for small specs. A run cannot be stopped once it has begun, so `timeout` is
- * not held and `signal` only looked at beforehand; the backend of reference-threads.ts holds both.
+ * not held and `signal` only looked at beforehand; the backend of reference-threads.ts holds both. Node 20 has no navigator to name the runtime.
  */
-export function createInlineReference(runtime = navigator.userAgent): Backend {
+export function createInlineReference(runtime = globalThis.navigator?.userAgent ?? 'JavaScript'): Backend {
   const identity = referenceIdentity(runtime);
   return {
     name: 'reference',

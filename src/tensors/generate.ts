@@ -23,7 +23,7 @@ export interface GeneratedInput {
   readonly generate: GeneratorName;
   /** Philox key, an unsigned 32-bit integer. */
   readonly seed: number;
-  /** Format of the values: bf16, f16 or f32; any code format for raw codes (`bits` only). */
+  /** Format of the values: bf16, f16 or f32; any code format for raw codes (`bits` and `zero`). */
   readonly dtype: FormatName;
   /** Values are multiplied by 2^exponent (exact unless it leaves the format's range). */
   readonly exponent: number;
@@ -79,12 +79,12 @@ function generateElements(input: GeneratedInput, shape: readonly number[], first
 
 function assertDType(input: GeneratedInput): void {
   const { generate, dtype } = input;
-  if (generate === 'bits' || dtype === 'bf16' || dtype === 'f16' || dtype === 'f32') return;
+  if (generate === 'bits' || generate === 'zero' || dtype === 'bf16' || dtype === 'f16' || dtype === 'f32') return;
   throw inputError(
     `the generator ${generate} does not give ${dtype}`,
     'unsupported-dtype',
     'dtype',
-    'use bf16, f16 or f32, or the generator bits',
+    'use bf16, f16 or f32, or the generator bits or zero',
   );
 }
 

@@ -6,6 +6,7 @@ import { type FormatName, formats } from '../../src/numerics/formats.ts';
 import { philoxWord } from '../../src/numerics/philox.ts';
 import type { GeneratedInput, GeneratorName } from '../../src/specs/types.ts';
 import { generate, generateRows } from '../../src/tensors/generate.ts';
+import { allocateCodes, dtypeOfFormat } from '../../src/tensors/tensor.ts';
 
 // Each sweeps many inputs: on a busy machine the default of five seconds is too short.
 vi.setConfig({ testTimeout: 120_000 });
@@ -144,8 +145,9 @@ test('outliers take about their share of channels', () => {
   expect(Math.abs(raised / channels - 0.25)).toBeLessThan(4 * Math.sqrt((0.25 * 0.75) / channels));
 });
 
-test('bits gives raw codes of every format; other generators refuse code formats', () => {
+test('bits and zero give raw codes of every format; other generators refuse code formats', () => {
   for (const name of Object.keys(formats) as FormatName[]) {
+    expect(generate(inputOf('zero', { dtype: name }), [3]).codes).toEqual(allocateCodes(dtypeOfFormat[name], 3));
     const { codes } = generate(inputOf('bits', { dtype: name }), [4096]);
     expect(codes.every((code) => code < 2 ** formats[name].bits)).toBe(true);
     expect(new Set(codes).size).toBeGreaterThan(Math.min(2 ** formats[name].bits, 256) / 2);
