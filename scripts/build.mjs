@@ -1,6 +1,15 @@
 // Builds dist/: library and command line, runner, page, types. Does nothing where the sources have not changed.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fingerprint } from './lib/fingerprint.mjs';
 import { inProject, isMain } from './lib/project.mjs';
@@ -48,6 +57,8 @@ async function buildWithVite(target) {
     await build(viteTargets[target].config(built));
     const into = join(dist, viteTargets[target].into);
     if (target === 'page') rmSync(into, { recursive: true, force: true });
+    // The command that package.json names: npx runs the file itself.
+    if (target === 'node') chmodSync(join(built, 'cli.js'), 0o755);
     install(built, into);
   } finally {
     rmSync(built, { recursive: true, force: true });
