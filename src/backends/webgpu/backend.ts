@@ -5,6 +5,7 @@ import type { ResolvedSpec } from '../../specs/types.ts';
 import type { Tensors } from '../../tensors/tensor.ts';
 import type { Backend, BackendIdentity, RunOptions, RunResult } from '../backend.ts';
 import { distFile } from '../machine.ts';
+import { interruptedError } from '../sent-error.ts';
 import { adapterName, type RunnerIdentity } from './identify.ts';
 import type { RunAnswer, RunRequest, TrialRequest } from './jobs.ts';
 import { type PlanOptions, planLaunches, type WebGpuName } from './launches.ts';
@@ -121,6 +122,7 @@ export function createWebGpuBackend(name: WebGpuName, options: WebGpuOptions): W
 
   async function ensureRunning(patience: Patience): Promise<Running> {
     if (running !== undefined && !running.link.dead) return running;
+    if (patience.signal?.aborted) throw interruptedError(name);
     const plan = planLaunches(name, options);
     if ('missing' in plan) throw plan.missing;
     const tried: string[] = [];

@@ -1,4 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createWebGpuBackend, type WebGpuBackend } from '../../../src/backends/webgpu/backend.ts';
 import type { WebGpuName } from '../../../src/backends/webgpu/launches.ts';
 import { kernelOf } from '../../../src/kernels/index.ts';
@@ -20,6 +23,25 @@ const isAlive = (pid: number): boolean => {
     return false;
   }
 };
+
+describe('runs that wait for a runner to start', () => {
+  it('start none any more once they are interrupted', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'fp8lab-starts-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const [runnerFile, log] = [join(folder, 'mute.mjs'), join(folder, 'starts')];
+    const mute = `import { appendFileSync } from 'node:fs'; appendFileSync(${JSON.stringify(log)}, 's'); setInterval(() => {}, 1000);`;
+    await writeFile(runnerFile, mute);
+    const backend = createWebGpuBackend('webgpu:node', { adapter: 'software', runnerFile });
+    onTestFinished(() => backend.close());
+    const interrupt = new AbortController();
+    const asked = [1, 2, 3].map(() => backend.request('any', {}, {}, { signal: interrupt.signal }));
+    await vi.waitFor(async () => expect(await readFile(log, 'utf8')).toBe('s'), { timeout: 10_000 });
+    interrupt.abort();
+    for (const each of await Promise.allSettled(asked))
+      expect(each).toMatchObject({ status: 'rejected', reason: { kind: 'interrupted' } });
+    expect(await readFile(log, 'utf8')).toBe('s');
+  });
+});
 
 let runner: TestRunner;
 beforeAll(async () => {
