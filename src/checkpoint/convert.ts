@@ -3,9 +3,9 @@ import { basename, dirname, join, resolve, sep } from 'node:path';
 import { Fp8labError, inputError } from '../errors.ts';
 import {
   createSafetensors,
+  makeFolder,
   openSafetensorsFile,
   removeStalePartials,
-  writeError,
   writeFileAtomically,
 } from '../tensors/files.ts';
 import { packedBytes } from '../tensors/packing.ts';
@@ -123,9 +123,7 @@ async function prepareTarget(
   await requireApart(checkpoint, output, single);
   const folder = single ? dirname(resolve(output)) : output;
   if (!single) {
-    await mkdir(folder, { recursive: true }).catch((cause) => {
-      throw writeError(cause, folder);
-    });
+    await makeFolder(folder);
   }
   await removeStalePartials(folder);
   await removeStalePartials(join(folder, manifestFolder));

@@ -5,6 +5,7 @@ import { whatNativeLacks } from '../backends/native.ts';
 import { createBackend } from '../backends/registry.ts';
 import { makeBundle } from '../bundle/bundle.ts';
 import { exitCodes, Fp8labError } from '../errors.ts';
+import { requireWritable } from '../tensors/files.ts';
 import type { Io } from './io.ts';
 import { startProgress } from './progress.ts';
 import { chooseSpecs } from './specs.ts';
@@ -47,6 +48,7 @@ export async function bundleCommand(
   io: Io,
 ): Promise<number> {
   refuseTarget(out, options.force ?? false);
+  await requireWritable(out);
   const specs = await chooseSpecs(names, options.large ?? false);
   const backend = options.reference ? digestBackend(io) : undefined;
   const progress = startProgress(io, 'bundle', specs.length);

@@ -11,7 +11,7 @@ import type { Io } from './io.ts';
 import { failureLines, parityTable, timesText, verdict } from './parity-text.ts';
 import { type Part, partOf } from './part.ts';
 import { startProgress } from './progress.ts';
-import { keepDigests, writeReport } from './report.ts';
+import { keepDigests, prepareReport, writeReport } from './report.ts';
 import { noShadersThere, readShaders } from './shaders.ts';
 import { chooseSpecs } from './specs.ts';
 import { variantsOf } from './variants.ts';
@@ -74,6 +74,8 @@ export async function parityCommand(names: readonly string[], options: ParityOpt
   const specs = partOf(all, options.part);
   const given = options.shader && (await readShaders(options.shader));
   if (given && options.record !== undefined) throw noRecord();
+  const report = options.report && resolve(options.report);
+  if (report) await prepareReport(report);
   const { backends, absent } = chooseBackends(options, given?.sources, io);
   const evidence = await openEvidence(options.against, options.record, tier, {
     recordReference: backends.length === 1,
@@ -100,10 +102,9 @@ export async function parityCommand(names: readonly string[], options: ParityOpt
     if (run.entries.every(({ error }) => error === undefined)) given?.requireUse();
     const seconds = (performance.now() - began) / 1000;
     print(run, absent, options, seconds, evidence.outcomes, io);
-    if (options.report !== undefined) {
-      const path = resolve(options.report);
-      await writeReport(path, { run, tier, absent, seconds, evidence: evidence.outcomes, digests: digests.digests });
-      if (!options.json) io.stdout(`report: ${path}\n`);
+    if (report) {
+      await writeReport(report, { run, tier, absent, seconds, evidence: evidence.outcomes, digests: digests.digests });
+      if (!options.json) io.stdout(`report: ${report}\n`);
     }
     const unmatched = options.against !== undefined && evidence.outcomes.length === 0;
     return unmatched ? exitCodes.mismatch : exitCode(run, tier, evidence.outcomes);

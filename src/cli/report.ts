@@ -1,11 +1,10 @@
-import { mkdir } from 'node:fs/promises';
 import { arch, cpus, type as osType, release, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import type { RunResult } from '../backends/backend.ts';
 import { digestTensors, type TensorDigest } from '../parity/evidence.ts';
 import { type ReportInput, renderReport } from '../parity/report.ts';
 import type { LoadedSpec } from '../specs/load.ts';
-import { writeFileAtomically } from '../tensors/files.ts';
+import { makeFolder, requireWritable, writeFileAtomically } from '../tensors/files.ts';
 import { packageVersion } from './version.ts';
 
 /** Digests of the reference's results, gathered as they come. */
@@ -30,6 +29,12 @@ function machineText(): string {
   return `${osType()} ${release()} ${arch()}, ${cpus().length} x ${cpu?.model.trim() ?? 'unknown processor'}, ${memory} GiB, Node ${process.versions.node}`;
 }
 
+/** Makes the folder of a page that will be written, and refuses a place for it that is none, before anything is computed. */
+export async function prepareReport(path: string): Promise<void> {
+  await makeFolder(dirname(path));
+  await requireWritable(path);
+}
+
 /** Writes the report page, whole or not at all. */
 export async function writeReport(
   path: string,
@@ -37,6 +42,5 @@ export async function writeReport(
 ): Promise<void> {
   const command = ['fp8lab', ...process.argv.slice(2)].join(' ');
   const page = renderReport({ ...input, date: new Date(), version: packageVersion(), machine: machineText(), command });
-  await mkdir(dirname(path), { recursive: true });
   await writeFileAtomically(path, page);
 }

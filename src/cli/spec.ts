@@ -1,11 +1,10 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exitCodes } from '../errors.ts';
 import { specIdentity } from '../specs/canonical.ts';
 import { arithmeticPresets, modelPresets, schemePresets } from '../specs/presets.ts';
 import { jsonSchema } from '../specs/schema.ts';
 import type { ResolvedSpec } from '../specs/types.ts';
-import { writeFileAtomically } from '../tensors/files.ts';
+import { makeFolder, writeFileAtomically } from '../tensors/files.ts';
 import type { Io } from './io.ts';
 import { loadOne } from './run.ts';
 import { chooseSpecs } from './specs.ts';
@@ -91,7 +90,7 @@ export async function specExportCommand(
   io: Io,
 ): Promise<number> {
   const specs = await chooseSpecs(names, options.large ?? false);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const files = specs.map(({ label }) => `${label.replace('/', '.')}.json`);
   for (const [i, { spec }] of specs.entries()) {
     await writeFileAtomically(join(folder, files[i]!), `${JSON.stringify(spec, null, 2)}\n`);

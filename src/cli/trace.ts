@@ -1,5 +1,3 @@
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { exitCodes, Fp8labError } from '../errors.ts';
 import { kernelOf } from '../kernels/index.ts';
 import { materializeInputs } from '../kernels/inputs.ts';
@@ -8,6 +6,7 @@ import { renderTracePage } from '../parity/report/trace-page.ts';
 import { writeFileAtomically } from '../tensors/files.ts';
 import { checkInputs, gatherInputs } from './inputs.ts';
 import type { Io } from './io.ts';
+import { prepareReport } from './report.ts';
 import { loadOne } from './run.ts';
 import { packageVersion } from './version.ts';
 
@@ -41,6 +40,7 @@ function parseCoordinates(text: string): number[] {
 export async function traceCommand(name: string, options: TraceCommandOptions, io: Io): Promise<number> {
   const coordinates = parseCoordinates(options.element);
   const { spec } = await loadOne(name);
+  if (options.report !== undefined) await prepareReport(options.report);
   const given = await gatherInputs(spec, options.inputs);
   if (options.inputs !== undefined) checkInputs(spec, given, options.inputs);
   const kernel = kernelOf(spec);
@@ -59,6 +59,5 @@ export async function traceCommand(name: string, options: TraceCommandOptions, i
 async function writeTracePage(path: string, trace: Trace): Promise<void> {
   const command = ['fp8lab', ...process.argv.slice(2)].join(' ');
   const page = renderTracePage({ trace, date: new Date(), version: packageVersion(), command });
-  await mkdir(dirname(path), { recursive: true });
   await writeFileAtomically(path, page);
 }

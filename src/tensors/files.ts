@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { Fp8labError, inputError } from '../errors.ts';
@@ -165,6 +165,21 @@ async function refuseSpecial(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined || found.isFile()) return;
   throw inputError(`${path} is there and is no file`, 'not-a-file', path, 'give another path');
+}
+
+/** Makes a folder and those above it that are missing. Gives the first one made; undefined where all were there. */
+export async function makeFolder(path: string): Promise<string | undefined> {
+  return mkdir(path, { recursive: true }).catch((cause) => {
+    throw writeError(cause, path);
+  });
+}
+
+/** Refuses, before anything is computed for it, a path where no file can be written. */
+export async function requireWritable(path: string): Promise<void> {
+  await refuseSpecial(path);
+  await access(`${dirname(path)}/.`, constants.W_OK).catch((cause) => {
+    throw writeError(cause, path);
+  });
 }
 
 /** Begins a safetensors file: the header is written, the data follows by `write` in any order. */

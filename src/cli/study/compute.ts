@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Backend, BackendName } from '../../backends/backend.ts';
@@ -10,7 +10,7 @@ import { canonicalJson } from '../../specs/canonical.ts';
 import type { AnyOptionValues } from '../../studies/options.ts';
 import { type CaseRows, runCases } from '../../studies/run.ts';
 import type { CaseStore, Row, Study } from '../../studies/study.ts';
-import { readError, writeFileAtomically } from '../../tensors/files.ts';
+import { makeFolder, readError, writeFileAtomically } from '../../tensors/files.ts';
 import type { Io } from '../io.ts';
 import type { Part } from '../part.ts';
 import { packageVersion } from '../version.ts';
@@ -66,7 +66,7 @@ export async function computeStudy(study: Study, work: StudyWork, io: Io): Promi
     return { rows: cases.flatMap(({ rows }) => rows), missing: [], notes: loader.notes() };
   }
   if (out === undefined) throw needsFolder();
-  await mkdir(out, { recursive: true });
+  await makeFolder(out);
   const identity = await identityOf(study, work);
   if ((await readPart(out, study, part, identity)) === undefined) {
     const cases = await runWith(study, work, identity, io);
@@ -197,7 +197,7 @@ function checkpointStore(folder: string, study: Study): CaseStore {
       );
     },
     async save(name, bytes) {
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       await writeFileAtomically(pathOf(name), bytes);
     },
   };
@@ -215,7 +215,7 @@ function folderStore(out: string, study: Study, identity: string): CaseStore {
       return new Uint8Array(await readFile(path));
     },
     async save(name, bytes) {
-      await mkdir(out, { recursive: true });
+      await makeFolder(out);
       await writeFileAtomically(pathOf(name), bytes);
     },
   };

@@ -1,4 +1,4 @@
-import { mkdir, rmdir, stat } from 'node:fs/promises';
+import { rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseHTML } from 'linkedom';
 import { Fp8labError, inputError } from '../../errors.ts';
@@ -7,7 +7,7 @@ import { csvOf, type RunRecord } from '../../studies/csv.ts';
 import { drawChart } from '../../studies/draw.ts';
 import { isDrawable } from '../../studies/panels.ts';
 import type { Row, Study } from '../../studies/study.ts';
-import { writeError, writeFileAtomically } from '../../tensors/files.ts';
+import { makeFolder, writeFileAtomically } from '../../tensors/files.ts';
 import type { Io } from '../io.ts';
 import { createRasterizer, type Rasterize } from '../rasterize.ts';
 
@@ -20,9 +20,7 @@ export async function checkFolder(path: string, flag: string): Promise<() => Pro
   if (found !== undefined && !found.isDirectory()) {
     throw inputError(`${path} is there and is no folder`, 'not-a-folder', flag, 'name a folder');
   }
-  const made = await mkdir(path, { recursive: true }).catch((cause) => {
-    throw writeError(cause, path);
-  });
+  const made = await makeFolder(path);
   return async () => {
     // rmdir refuses a folder that is not empty.
     if (made !== undefined) await rmdir(path).catch(() => {});
