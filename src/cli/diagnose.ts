@@ -4,7 +4,7 @@ import { kernelOf } from '../kernels/index.ts';
 import { materializeInputs } from '../kernels/inputs.ts';
 import { canonicalJson } from '../specs/canonical.ts';
 import type { ResolvedSpec } from '../specs/types.ts';
-import { readTensors, writeTensors } from '../tensors/files.ts';
+import { readTensors, requireWritable, writeTensors } from '../tensors/files.ts';
 import type { Tensors } from '../tensors/tensor.ts';
 import { diagnosisText, type WrittenSeparation } from './diagnosis-text.ts';
 import { checkInputs, gatherInputs } from './inputs.ts';
@@ -30,10 +30,10 @@ export async function diagnoseCommand(name: string, options: DiagnoseCommandOpti
   if (options.inputs !== undefined) checkInputs(spec, given, options.inputs);
   const inputs = given ?? materializeInputs(kernelOf(spec).inputs(spec as never));
   const actual = await readTensors(options.actual);
+  if (options.separate !== undefined) await requireWritable(options.separate);
   const progress = spinner(io);
   const answer = diagnose(spec, inputs, actual, {
     budget: 1000 * (options.budget ?? 15),
-    signal: io.signal,
     progress: progress.update,
   });
   progress.stop();

@@ -9,13 +9,23 @@ function onSignal(): void {
   if (interrupt.signal.aborted) process.exit(exitCodes.interrupted);
   interrupt.abort();
 }
-process.on('SIGINT', onSignal);
-process.on('SIGTERM', onSignal);
-// A reader that goes away (| head) is no error of ours.
+
+/** Signals are heard from when a command first asks for them: one that never does computes in one go, and ends at once as any program does. */
+let listening = false;
+function listen(): AbortSignal {
+  if (!listening) for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, onSignal);
+  listening = true;
+  return interrupt.signal;
+}
+
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // A reader that goes away (| head) is no error of ours.
   if (error.code === 'EPIPE') process.exit(exitCodes.ok);
-  throw error;
+  process.stderr.write(`error: ${error.message}\nwhere: standard output\nfix: give it a place with room\n`);
+  process.exit(exitCodes.environment);
 });
+// Who does not want to hear messages still gets the exit code.
+process.stderr.on('error', () => {});
 
 const io: Io = {
   stdout: (text) => void process.stdout.write(text),
@@ -23,7 +33,9 @@ const io: Io = {
   isTTY: process.stderr.isTTY === true,
   colour: wantsColour(process.env, process.stdout.isTTY === true),
   env: process.env,
-  signal: interrupt.signal,
+  get signal() {
+    return listen();
+  },
 };
 
 const { code } = await runCli(process.argv.slice(2), io);

@@ -16,6 +16,12 @@ export function positiveNumber(option: string): (text: string) => number {
   };
 }
 
+/** A parser of time limits in seconds. A timer of Node waits 2^31 - 1 ms at most, and ends at once where it is asked for more. */
+export function timeLimit(option: string): (text: string) => number {
+  const positive = positiveNumber(option);
+  return (text) => Math.min(positive(text), 2147483);
+}
+
 /** A parser of option values that must be finite numbers; what range they need is for the command to say. */
 export function numberOption(option: string): (text: string) => number {
   return (text) => {

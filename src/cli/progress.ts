@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import cliProgress from 'cli-progress';
 import type { Io } from './io.ts';
 
@@ -7,6 +8,12 @@ export interface Progress {
   update(done: number, note?: string): void;
   /** Removes the bar from the terminal. */
   stop(): void;
+}
+
+/** Between two steps of long work: the bar is drawn, and Ctrl-C is heard. Throws where it was pressed. */
+export async function breathe(io: Io): Promise<void> {
+  await setImmediate();
+  io.signal.throwIfAborted();
 }
 
 const silent: Progress = { update: () => {}, stop: () => {} };

@@ -3,7 +3,7 @@ import { exitCodes, Fp8labError } from '../errors.ts';
 import { addFileCommands } from './file-commands.ts';
 import type { Io } from './io.ts';
 import { addMoeCommands } from './moe-commands.ts';
-import { portNumber, positiveNumber } from './options.ts';
+import { portNumber, positiveNumber, timeLimit } from './options.ts';
 import { parsePart } from './part.ts';
 import { collectShader } from './shaders.ts';
 import { addSimulateCommands } from './simulate-commands.ts';
@@ -27,9 +27,7 @@ const shader = () =>
     'WGSL in place of the shipped shader of its name; [PATH=]FILE, may be given again; WebGPU backends alone take it',
   ).argParser(collectShader);
 const timeout = (seconds: number) =>
-  new Option('--timeout <seconds>', 'give a run up after this long')
-    .argParser(positiveNumber('--timeout'))
-    .default(seconds);
+  new Option('--timeout <seconds>', 'give a run up after this long').argParser(timeLimit('--timeout')).default(seconds);
 
 const variant = () =>
   new Option(

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exitCodes } from '../errors.ts';
 import { ganttPicture } from '../simulate/gantt.ts';
@@ -6,12 +5,13 @@ import { type SweepAxis, type WhyQuestion, whyQuestions } from '../simulate/name
 import { bubbleFormula, type Pipeline, pipelineMemory, simulatePipeline } from '../simulate/pipeline.ts';
 import * as published from '../simulate/published.ts';
 import { compareReplanning } from '../simulate/replanning.ts';
-import { type SweepRow, sweep } from '../simulate/sweep.ts';
+import { type SweepRow, sweepSteps } from '../simulate/sweep.ts';
 import { sweepPicture } from '../simulate/sweep-picture.ts';
 import { why } from '../simulate/why.ts';
+import { makeFolder } from '../tensors/files.ts';
 import type { Io } from './io.ts';
 import { requireEnding, writeOutput } from './moe.ts';
-import { startProgress } from './progress.ts';
+import { breathe, startProgress } from './progress.ts';
 import { scenarioJson } from './simulate.ts';
 import { type DeploymentOptions, measuredOrNot, scenarioOf } from './simulate-options.ts';
 import { table } from './table.ts';
@@ -49,10 +49,13 @@ export async function sweepCommand(axis: SweepAxis, options: SweepOptions, io: I
   requireEnding(options.csv, ['.csv'], '--csv');
   const scenario = await scenarioOf(options);
   const bar = startProgress(io, 'values', options.values.length);
-  let done = 0;
-  let rows: SweepRow[];
+  const rows: SweepRow[] = [];
   try {
-    rows = sweep(scenario, axis, options.values, ({ value }) => bar.update(++done, String(value)));
+    for (const [at, step] of sweepSteps(scenario, axis, options.values).entries()) {
+      bar.update(at, String(options.values[at]));
+      await breathe(io);
+      rows.push(step());
+    }
   } finally {
     bar.stop();
   }
@@ -104,18 +107,19 @@ export async function whyCommand(
   io: Io,
 ): Promise<number> {
   const questions = question === 'all' ? whyQuestions : [question];
+  if (options.folder !== undefined) await makeFolder(options.folder);
   const bar = startProgress(io, 'questions', questions.length);
   const answers = [];
   try {
     for (const [at, name] of questions.entries()) {
       bar.update(at, name);
+      await breathe(io);
       answers.push(why(name));
     }
   } finally {
     bar.stop();
   }
   if (options.folder !== undefined) {
-    await mkdir(options.folder, { recursive: true });
     for (const { question: name, svg } of answers) await writeOutput(join(options.folder, `why-${name}.svg`), svg, io);
   }
   const json = { schemaVersion: 1, answers: answers.map(({ svg: _, points: __, ...answer }) => answer) };

@@ -140,6 +140,25 @@ describe('errors', () => {
     expect(err).toContain('broken.json:3:13');
   });
 
+  it('a place where nothing can be written is told before anything runs', async () => {
+    const file = join(folder, 'in-the-way');
+    await writeFile(file, '');
+    for (const args of [
+      `parity gemm/edge-k1 --backends reference --report ${file}/x.html`,
+      `trace gemm/edge-k1 --element 0,0 --report ${file}/x.html`,
+      `run gemm/edge-k1 --backend native:cuda --out ${file}/x.safetensors`,
+      `spec export ${file}/x gemm/edge-k1`,
+      `simulate why 20-sms --folder ${file}`,
+    ]) {
+      const { code, out, err } = await cli(args);
+      expect({ args, code, out, err }).toMatchObject({ code: 3, out: '', err: expect.stringContaining(file) });
+    }
+  });
+
+  it('a limit longer than any timer is no limit', async () => {
+    expect(await cli('run gemm/edge-k1 --timeout 1e9')).toMatchObject({ code: 0 });
+  });
+
   it('an interrupted command ends with 130', async () => {
     const { code, err } = await cli('parity gemm/edge-k1 --backends reference', AbortSignal.abort());
     expect(code).toBe(130);
