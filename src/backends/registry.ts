@@ -41,19 +41,19 @@ export interface Availability {
 export const isWebGpu = (name: BackendName): name is WebGpuName => name.startsWith('webgpu:');
 const isNative = (name: BackendName): name is NativeName => name.startsWith('native:');
 
-function unknownBackend(name: string): Fp8labError {
+function unknownBackend(name: string, where: string): Fp8labError {
   return new Fp8labError(`there is no backend ${name}`, {
     kind: 'usage',
     code: 'unknown-backend',
-    where: '--backends',
+    where,
     fix: `choose among ${backendNames.join(', ')}`,
   });
 }
 
-/** Takes a name from outside. Throws `unknown-backend` (kind `usage`). */
-export function parseBackendName(name: string): BackendName {
+/** Takes a name from outside; `where` it stood is for the error. Throws `unknown-backend` (kind `usage`). */
+export function parseBackendName(name: string, where = '--backends'): BackendName {
   const known = backendNames.find((candidate) => candidate === name);
-  if (known === undefined) throw unknownBackend(name);
+  if (known === undefined) throw unknownBackend(name, where);
   return known;
 }
 
@@ -64,14 +64,14 @@ export function createBackend(name: BackendName, options: BackendOptions = {}): 
     return createWebGpuBackend(name, { ...options, adapter: options.adapter ?? 'auto' });
   }
   if (isNative(name)) return createNativeBackend(name, { env: options.env });
-  throw unknownBackend(name);
+  throw unknownBackend(name, 'createBackend');
 }
 
 /** What this machine lacks for a backend, or undefined. Looks at files only, so a driver that does not work shows at the first run. */
 function whatIsMissing(name: BackendName, options: BackendOptions): Fp8labError | undefined {
   if (name === 'reference') return undefined;
   if (isNative(name)) return whatNativeLacks(name, { env: options.env });
-  if (!isWebGpu(name)) return unknownBackend(name);
+  if (!isWebGpu(name)) return unknownBackend(name, 'availableBackends');
   const plan = planLaunches(name, { adapter: options.adapter ?? 'auto', env: options.env });
   return 'missing' in plan ? plan.missing : undefined;
 }

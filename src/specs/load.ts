@@ -63,10 +63,10 @@ async function loadShipped(name: string, folder: string): Promise<LoadedSpec> {
     });
   }
   const known = [...labels, ...labels.map((label) => basename(label))];
-  throw new Fp8labError(`there is no file and no shipped spec ${wanted}${didYouMean(wanted, known)}`, {
+  throw new Fp8labError(`there is no file and no shipped spec ${name}${didYouMean(wanted, known)}`, {
     kind: 'input',
     code: 'no-such-spec',
-    where: wanted,
+    where: name,
     fix: 'give a path, or a name that `fp8lab spec list` prints',
   });
 }

@@ -78,7 +78,7 @@ function wrongField(schema: z.ZodType, path: Path, issue: Issue, value: unknown,
   const wrong =
     choices.length > 0
       ? `there is no ${show(given)}`
-      : `${issue.message.replace(/^Invalid input: /, '')}, not ${show(given)}`;
+      : `${issue.message.replace(/^Invalid input: |, received \w+$/g, '')}, not ${show(given)}`;
   return inputError(
     `${full || 'the spec'}: ${missing ? 'is missing' : wrong}${hint}`,
     missing ? 'missing-field' : 'invalid-field',
