@@ -60,14 +60,17 @@ function headline(answer: Answer, { label, actual, io }: DiagnosisContext): stri
       ? `${count(answer.elements)} elements`
       : `${count(answer.compared)} of ${count(answer.elements)} elements, a sample`;
   const best = answer.candidates[0]!;
+  const nothing = answer.cut ? 'Nothing tried so far' : 'Nothing I know';
   const verdicts = {
     'as-specified': paint(io, 'green', 'The kernel did what the spec says: every bit is equal.'),
     explained: `${paint(io, 'yellow', 'The kernel did something else than the spec says')}, and every bit of it is explained.`,
-    partly: `${paint(io, 'red', 'Nothing I know explains all of this.')} The nearest leaves ${elementsOf(best.differing)} over.`,
-    unexplained: `${paint(io, 'red', 'Nothing I know explains this.')} The nearest leaves ${elementsOf(best.differing)} over.`,
+    partly: `${paint(io, 'red', `${nothing} explains all of this.`)} The nearest leaves ${elementsOf(best.differing)} over.`,
+    unexplained: `${paint(io, 'red', `${nothing} explains this.`)} The nearest leaves ${elementsOf(best.differing)} over.`,
   };
   const cut =
-    answer.cut && best.differing > 0 ? 'The search was ended by its budget; --budget gives it more time.\n' : '';
+    answer.cut && best.differing > 0
+      ? 'The search was ended by its budget, with rules left to try: --budget gives it more time.\n'
+      : '';
   return `${paint(io, 'bold', label)} against ${actual}: ${scope}\n${verdicts[answer.verdict]}\n${cut}`;
 }
 
@@ -119,10 +122,15 @@ function leftoverText({ tensor, count: over, pattern, first }: Leftover): string
   return `What it leaves over: ${elementsOf(over)} of ${tensor}\n${what}${indent(table([['element', 'rule', 'kernel', ''], ...rows]))}`;
 }
 
-function untold(answer: Answer, { name, actual, separation, separateFile, io }: DiagnosisContext): string {
+function untold(answer: Answer, { name, actual, inputs, separation, separateFile, io }: DiagnosisContext): string {
   if (answer.verdict === 'partly' || answer.verdict === 'unexplained') return '';
+  const cut = answer.cut
+    ? 'The search was ended by its budget: more rules may do the same; --budget gives it more time.\n'
+    : '';
   if (answer.untold.length === 0)
-    return answer.verdict === 'as-specified' ? '' : 'No other rule known here does it on these inputs.\n';
+    return answer.cut || answer.verdict === 'as-specified'
+      ? cut
+      : 'No other rule known here does it on these inputs.\n';
   const lines = answer.untold
     .slice(0, mostEquals)
     .map(
@@ -133,10 +141,12 @@ function untold(answer: Answer, { name, actual, separation, separateFile, io }: 
   const more = rest > 0 ? `  and ${rest} more: --json\n` : '';
   const offer =
     separation === undefined
-      ? `To part them: fp8lab diagnose ${name} --actual ${actual} --separate probe.safetensors\n`
+      ? `To part them: fp8lab diagnose ${name}${inputsOption(inputs)} --actual ${actual} --separate probe.safetensors\n`
       : separationText(separation, name, separateFile);
-  return `${paint(io, 'bold', 'Cannot be told apart on these inputs')}\n${lines.join('')}${more}${offer}`;
+  return `${paint(io, 'bold', 'Cannot be told apart on these inputs')}\n${lines.join('')}${more}${cut}${offer}`;
 }
+
+const inputsOption = (inputs: string | undefined): string => (inputs === undefined ? '' : ` --inputs ${inputs}`);
 
 function separationText(
   { file, words, conventions, outcomes }: WrittenSeparation,
@@ -157,8 +167,7 @@ function derivation(answer: Answer, element: DerivedElement, context: DiagnosisC
     ['kernel', element.actual.code, element.actual.value],
   ];
   const title = over ? `Left over, worked out: ${at}` : `Where spec and kernel part: ${at}`;
-  const from = inputs === undefined ? '' : ` --inputs ${inputs}`;
-  const hint = `The spec's rule in full: fp8lab trace ${name}${from} --element ${element.coordinates.join(',')}${element.tensor === 'd' ? '' : ` --tensor ${element.tensor}`} --terms\n`;
+  const hint = `The spec's rule in full: fp8lab trace ${name}${inputsOption(inputs)} --element ${element.coordinates.join(',')}${element.tensor === 'd' ? '' : ` --tensor ${element.tensor}`} --terms\n`;
   return `${paint(io, 'bold', title)}\n${indent(table(values))}${blocksText(element)}${over || element.blocks === undefined ? traceText(element) : ''}${paint(io, 'dim', hint)}`;
 }
 

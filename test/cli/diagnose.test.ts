@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runCli } from '../../src/cli/run-cli.ts';
 import { kernelOf } from '../../src/kernels/index.ts';
+import { materializeInputs } from '../../src/kernels/inputs.ts';
 import { resolveSpec } from '../../src/specs/resolve.ts';
 import type { ResolvedSpec } from '../../src/specs/types.ts';
 import { readTensors, writeTensors } from '../../src/tensors/files.ts';
@@ -109,11 +110,36 @@ describe('fp8lab diagnose', () => {
     await writeTensors(path('odd.safetensors'), { codes: made, scales: scales! }, {});
     const text = await fp8lab('diagnose', spec, '--actual', path('odd.safetensors'), '--budget', '4');
     expect(text.code).toBe(1);
-    expect(text.out).toContain('Nothing I know explains');
+    expect(text.out).toMatch(/Nothing (I know|tried so far) explains/);
     expect(text.out).toContain('What it leaves over');
     const json = await fp8lab('diagnose', spec, '--actual', path('odd.safetensors'), '--budget', '4', '--json');
     expect(JSON.parse(json.out)).toMatchObject({ schemaVersion: 1, kernel: 'quantize' });
     expect(['unexplained', 'partly']).toContain(JSON.parse(json.out).verdict);
+  });
+
+  it('does not say that no rule is known where the time was up before all were tried', async () => {
+    const { spec, path } = await given(gemm);
+    const cut = { preset: 'activation-1x128', rounding: 'to-odd', format: 'e5m2' };
+    writeFileSync(path('other.json'), JSON.stringify({ ...gemm, a: { ...gemm.a, scheme: cut } }));
+    const [theirs, inputs] = [path('theirs.safetensors'), path('inputs.safetensors')];
+    await fp8lab('run', path('other.json'), '--out', theirs);
+    await writeTensors(inputs, materializeInputs(kernelOf(resolveSpec(gemm)).inputs(resolveSpec(gemm) as never)), {});
+    const { code, out } = await fp8lab('diagnose', spec, '--actual', theirs, '--budget', '0.001');
+    expect(code).toBe(1);
+    expect(out).toMatch(/Nothing tried so far explains.*\n.*--budget gives it more time/);
+    await fp8lab('run', spec, '--out', theirs);
+    const equal = await fp8lab('diagnose', spec, '--actual', theirs, '--inputs', inputs, '--budget', '0.001');
+    expect(equal.code).toBe(0);
+    expect(equal.out).toContain('more rules may do the same');
+  });
+
+  it('says how to part tied rules with the inputs that were given', async () => {
+    const { spec, result, path } = await given(quantize);
+    const inputs = path('inputs.safetensors');
+    const own = resolveSpec(quantize);
+    await writeTensors(inputs, materializeInputs(kernelOf(own).inputs(own as never)), {});
+    const { out } = await fp8lab('diagnose', spec, '--actual', result, '--inputs', inputs);
+    expect(out).toContain(`diagnose ${spec} --inputs ${inputs} --actual ${result} --separate`);
   });
 
   it('offers inputs on which rules part that the given ones cannot tell apart', async () => {

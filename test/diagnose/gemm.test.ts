@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { diagnose } from '../../src/diagnose/index.ts';
 import { gemmReference } from '../../src/kernels/gemm/reference.ts';
 import type { Arithmetic } from '../../src/numerics/arithmetic.ts';
+import { bitsOf, fromBits } from '../../src/numerics/f32.ts';
 import type { GemmSpec } from '../../src/specs/types.ts';
 import type { Tensors } from '../../src/tensors/tensor.ts';
 import { gemmSpec, matrix, models, schemeOf } from '../helpers/specs.ts';
@@ -65,6 +66,16 @@ describe('diagnose gemm', { timeout: 300_000 }, () => {
     };
     const answer = found(specOf(), gemmReference(other, inputs));
     expect(answer.candidates[0]!.convention).toMatchObject({ 'a.recipe': 'te', 'b.recipe': 'deepep' });
+  });
+
+  it('names a C that is added twice', () => {
+    const spec = { ...specOf(), c: {} } as GemmSpec;
+    const given = { ...inputs, c: matrix(shape.m, shape.n, 'f32', 'normal', 3) };
+    const { d } = { d: gemmReference(spec, given) };
+    const c = given.c.codes;
+    const twice = { ...d, codes: d.codes.map((code, i) => bitsOf(Math.fround(fromBits(code) + fromBits(c[i]!)))) };
+    const answer = diagnose(spec, given, { d: twice as Tensors['d'] & object }, { budget, ties: false });
+    expect(answer.candidates[0]!.deviations.map(({ title, words }) => [title, words])).toEqual([['C', 'added twice']]);
   });
 
   it('works out the first element at which spec and kernel part, block by block', () => {

@@ -266,7 +266,12 @@ const words: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'last-edges': 'last row and last column zero',
   },
   'd.transposed': { no: 'as it is', yes: 'written transposed' },
-  c: { added: 'added before the rounding', 'left-out': 'left out', 'after-rounding': 'added to the rounded product' },
+  c: {
+    added: 'added before the rounding',
+    'left-out': 'left out',
+    'after-rounding': 'added to the rounded product',
+    twice: 'added twice',
+  },
   output: {
     'nearest-even': 'nearest-even',
     'toward-zero': 'truncated (toward zero)',

@@ -294,7 +294,8 @@ export class GemmEvaluator {
           'nearest-even',
           'ieee',
         );
-      return encode(addF32(addend, sum));
+      const once = addF32(addend, sum);
+      return encode(convention.c === 'twice' ? addF32(addend, once) : once);
     };
   }
 }

@@ -230,7 +230,7 @@ function tiersOf(spec: GemmSpec, evaluator: GemmEvaluator, base: Convention): Mo
       ...along('clear', ['each', 'never']),
       ...along('walk', ['ascending', 'descending']),
       ...(spec.shape.m === spec.shape.n ? along('d.transposed', ['no', 'yes']) : []),
-      ...(evaluator.hasC ? along('c', ['added', 'left-out', 'after-rounding']) : []),
+      ...(evaluator.hasC ? along('c', ['added', 'left-out', 'after-rounding', 'twice']) : []),
     ],
     jointly ? pairs(each(forms, 'a'), each(forms, 'b')) : pairs(each(given, 'a'), each(given, 'b')),
     [
