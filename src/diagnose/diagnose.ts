@@ -13,12 +13,14 @@ import type { Problem } from './convention.ts';
 import { dequantizeProblem } from './dequantize/problem.ts';
 import { gateProblem } from './gate/problem.ts';
 import { gemmProblem } from './gemm/problem.ts';
+import { Groups } from './grouped-gemm/groups.ts';
+import { groupedGemmProblem } from './grouped-gemm/problem.ts';
 import { quantizeProblem } from './quantize/problem.ts';
 import { Search, type SearchOptions } from './search.ts';
 import { AmaxGrids } from './tile-quantizer.ts';
 
 /** Kernels whose results can be diagnosed. */
-export const diagnosedKernels = ['quantize', 'dequantize', 'requantize', 'gemm', 'gate'] as const;
+export const diagnosedKernels = ['quantize', 'dequantize', 'requantize', 'gemm', 'grouped-gemm', 'gate'] as const;
 
 /**
  * Finds out what a kernel computed: the convention that reproduces its results from the spec's inputs, the nearest ones where none does, and those
@@ -36,6 +38,12 @@ export function problemOf(spec: ResolvedSpec, inputs: Tensors, actual: Tensors):
   switch (spec.kernel) {
     case 'gemm':
       return gemmProblem(spec, inputs, checkActual(spec, actual, 'd'));
+    case 'grouped-gemm': {
+      const groups = new Groups(spec, inputs);
+      if (groups.live.length > 0) return groupedGemmProblem(spec, groups, inputs, checkActual(spec, actual, 'd'));
+      const fix = 'give a group_layout with rows';
+      throw inputError('no group has rows: there is nothing to diagnose', 'empty', 'group_layout', fix);
+    }
     case 'dequantize':
       return dequantizeProblem(spec, inputs, checkActual(spec, actual, 'x'));
     case 'quantize': {

@@ -1,7 +1,7 @@
 import type { StepOutput, TensorCoreModel } from '../numerics/arithmetic.ts';
 import type { FormatName, Overflow, Rounding } from '../numerics/formats.ts';
 import { type ScaleLayout, type ScaleRecipe, type Scheme, scaleRecipes } from '../numerics/scheme.ts';
-import type { GemmSpec, QuantizeSpec, RequantizeSpec, ResolvedSpec } from '../specs/types.ts';
+import type { GemmSpec, GroupedGemmSpec, QuantizeSpec, RequantizeSpec, ResolvedSpec } from '../specs/types.ts';
 import type { Convention } from './convention.ts';
 import { parseTile } from './tile-quantizer.ts';
 
@@ -12,6 +12,7 @@ import { parseTile } from './tile-quantizer.ts';
 export function specOf(spec: ResolvedSpec, convention: Convention): ResolvedSpec | undefined {
   switch (spec.kernel) {
     case 'gemm':
+    case 'grouped-gemm':
       return gemmSpecOf(spec, convention);
     case 'quantize':
       return withScheme(spec, spec.scheme, convention, (scheme) => ({ ...(spec as QuantizeSpec), scheme }));
@@ -95,11 +96,15 @@ const plainGemm: Convention = {
   'd.transposed': 'no',
   c: 'added',
   output: 'nearest-even',
+  'group.b': 'own',
+  'group.scales': 'own',
+  'group.rows': 'whole',
+  padding: 'zero',
   ...plainOperand('a'),
   ...plainOperand('b'),
 };
 
-function gemmSpecOf(spec: GemmSpec, convention: Convention): GemmSpec | undefined {
+function gemmSpecOf<S extends GemmSpec | GroupedGemmSpec>(spec: S, convention: Convention): S | undefined {
   const { combine, promote, interval } = convention;
   const model = modelFrom(convention);
   const a = schemeFrom(spec.a.scheme, 'a.', convention);

@@ -58,6 +58,15 @@ export function separate(spec: ResolvedSpec, answer: Answer, problemOf: ProblemO
 }
 
 function requireHighPrecision(spec: ResolvedSpec, declarations: readonly InputDeclaration[]): void {
+  const integers = declarations.find(({ dtype, input }) => dtype === 'I32' && !isGenerated(input));
+  if (integers !== undefined) {
+    throw inputError(
+      `${spec.name} reads ${integers.name} from a file: inputs that separate conventions are made from the spec alone`,
+      'integers-in-file',
+      integers.name,
+      'let the spec say them (sizes of groups, a generator)',
+    );
+  }
   const fixed = declarations.find(({ name }) => name.endsWith('scales') || name.endsWith('codes'));
   if (fixed === undefined) return;
   throw inputError(
@@ -89,7 +98,7 @@ function inputsOf(
       };
       const tensor = generate(generated, shape);
       const made = { ...tensor, codes: tensor.codes.map((code) => finite(code, dtype)) as Tensor['codes'] };
-      return [name, mirrored && shape.length === 2 ? mirror(made, name === 'b', dtype) : made];
+      return [name, mirrored && shape.length >= 2 ? mirror(made, name === 'b', dtype) : made];
     }),
   );
 }
@@ -104,7 +113,8 @@ function finite(code: number, dtype: string): number {
 
 /** The second half of k repeats the first; with the sign turned in `b`, and a few values kept so that something is left. */
 function mirror(tensor: Tensor, turned: boolean, dtype: string): Tensor {
-  const [rows, k] = tensor.shape as [number, number];
+  const k = tensor.shape.at(-1)!;
+  const rows = tensor.codes.length / k;
   const half = k >> 1;
   const sign = dtype === 'f32' ? 0x80000000 : 0x8000;
   const codes = tensor.codes.slice() as Tensor['codes'];

@@ -10,12 +10,12 @@ const diagnosed = mutants.filter(({ kernel }) => (diagnosedKernels as readonly s
 const told = (kind: string): [string, Mutant][] =>
   diagnosed.flatMap((mutant) => (kind in (mutantDiagnoses[nameOf(mutant)] ?? {}) ? [[nameOf(mutant), mutant]] : []));
 
-/** What a mutant of a shader computed, diagnosed; of a gemm the first rule that gives it is enough, for its ties take long. */
+/** What a mutant of a shader computed, diagnosed; of a product the first rule that gives it is enough, for its ties take long. */
 async function answerOf(mutant: Mutant, budget: number) {
   const { spec, inputs } = specOf(mutant.spec);
   return diagnose(spec, inputs, await resultOf(mutant.spec, mutant), {
     budget,
-    ties: mutant.kernel !== 'gemm',
+    ties: !mutant.kernel.endsWith('gemm'),
   });
 }
 

@@ -114,7 +114,7 @@ function operandConvention(name: 'a' | 'b', { scheme }: Operand): Convention {
 }
 
 /** What a gemm spec says, on every axis. */
-export function gemmConvention(spec: GemmSpec): Convention {
+export function gemmConvention(spec: Pick<GemmSpec, 'a' | 'b' | 'arithmetic'>): Convention {
   const { model, promoteEvery, combine, promote } = spec.arithmetic;
   return {
     ...operandConvention('a', spec.a),
@@ -148,6 +148,10 @@ export function gemmConvention(spec: GemmSpec): Convention {
 export const titles: Readonly<Record<string, string>> = {
   blank: 'result',
   'd.transposed': 'result',
+  'group.b': 'B of a group',
+  'group.scales': 'B scales of a group',
+  'group.rows': 'rows of a group',
+  padding: 'rows of no group',
   form: 'operand',
   memory: 'memory',
   format: 'format',
@@ -213,7 +217,36 @@ const scaleWords: Readonly<Record<string, string>> = {
   'pow2-nearest': 'rounded to the nearest power of two after its use',
 };
 
+/** Which group's B, or B scales. */
+const groupWords: Readonly<Record<string, string>> = {
+  own: "the group's own",
+  next: 'that of the next group, the last its own',
+  'next-wrapped': 'that of the next group, around the end',
+  previous: 'that of the group before, the first its own',
+  first: 'that of the first group for all',
+  last: 'that of the last group for all',
+  counted: 'counted among the groups that have rows',
+};
+
 const words: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'group.b': groupWords,
+  'group.scales': { ...groupWords, own: 'those of its B' },
+  'group.rows': {
+    whole: 'all',
+    'last-missing': 'without the last',
+    'first-missing': 'without the first',
+    'tiles-64': 'whole tiles of 64 alone',
+    'tiles-128': 'whole tiles of 128 alone',
+    'first-64': 'the first 64 alone',
+    'first-128': 'the first 128 alone',
+    unaligned: 'of A read right behind the former group, without the alignment',
+  },
+  padding: {
+    zero: 'zeros',
+    unwritten: 'left as they were (not looked at)',
+    before: 'multiplied too, as far as the last tile of a group goes',
+    first: 'multiplied by B of the first group',
+  },
   form: formWords,
   scale: scaleWords,
   memory: {

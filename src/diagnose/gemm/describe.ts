@@ -16,6 +16,7 @@ const costs: Readonly<Record<string, number>> = {
   format: 1,
   scale: 2,
   'd.transposed': 2,
+  padding: 1,
   c: 2,
   // A sum that lives in the output.
   carry: 1.2,

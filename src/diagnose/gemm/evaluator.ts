@@ -29,7 +29,7 @@ const stretch = 128;
 /** Products kept for the next convention; where there are more, they are made element by element. */
 const keptProducts = 2 ** 18;
 const mostAsked = 2 ** 14;
-const keptBytes = 64 * 2 ** 20;
+export const keptBytes = 64 * 2 ** 20;
 
 /** A block of one element as it was summed. Numbers are f32. */
 export interface Working {
@@ -47,28 +47,42 @@ const modelAxes = ['model', 'fraction', 'terms', 'step', 'order', 'align', 'prod
 /** Axes that decide how k is cut. */
 const cutAxes = ['interval', 'first', 'walk', 'split', 'split.cut', 'drop'] as const;
 
+/** Operands that several products share, and whose scales B takes where they are not its own. */
+export interface SharedOperands {
+  readonly a: OperandReader;
+  readonly b: OperandReader;
+  readonly scalesOfB: OperandReader;
+  /** Bytes that may be kept. */
+  readonly bytes: number;
+}
+
 /** Computes elements of D under any convention: operands, products, partial sums and promotions, each kept for the next convention that shares it. */
 export class GemmEvaluator {
   readonly spec: GemmSpec;
   readonly a: OperandReader;
   readonly b: OperandReader;
+  private readonly scalesOfB: OperandReader;
   private readonly c: Uint32Array | undefined;
   private readonly views = new Map<string, WeakMap<Int32Array, View>>();
   private viewCount = 0;
   private readonly cuts = new Map<string, Cut>();
   private readonly kept = new Map<string, { readonly bytes: number; readonly content: unknown }>();
   private bytes = 0;
+  private readonly mostBytes: number;
   /** Products that were asked for before. */
   private readonly asked = new Set<string>();
   /** Products of the element at hand. */
   private readonly scratch: { readonly value: Float64Array; readonly exponent: Int16Array };
 
-  constructor(spec: GemmSpec, inputs: Tensors) {
+  /** @param shared operands in place of those among the inputs */
+  constructor(spec: GemmSpec, inputs: Tensors, shared?: SharedOperands) {
     const { m, n, k } = spec.shape;
     this.spec = spec;
     this.scratch = { value: new Float64Array(k), exponent: new Int16Array(k) };
-    this.a = new OperandReader('a', spec.a, inputs, m, k);
-    this.b = new OperandReader('b', spec.b, inputs, n, k);
+    this.a = shared?.a ?? new OperandReader('a', spec.a, inputs, m, k);
+    this.b = shared?.b ?? new OperandReader('b', spec.b, inputs, n, k);
+    this.scalesOfB = shared?.scalesOfB ?? this.b;
+    this.mostBytes = shared?.bytes ?? keptBytes;
     if (inputs.c !== undefined) {
       requireShape('c', inputs.c, [m, n]);
       this.c = widen(inputs.c);
@@ -218,12 +232,14 @@ export class GemmEvaluator {
       ({ value }) => 10 * value.length,
       () => reader.read(convention, wanted),
     );
+    const exchanged = convention[`${name}.scale`] === 'exchanged';
     const other = this[name === 'a' ? 'b' : 'a'];
-    const exchanged = convention[`${name}.scale`] === 'exchanged' ? other.codesKey(convention) : '';
+    const lender = exchanged ? other : name === 'a' ? reader : this.scalesOfB;
+    const lent = exchanged ? other.codesKey(convention) : '';
     return this.keep(
-      `rows ${view.id} ${name} ${reader.key(convention)} ${exchanged}`,
+      `rows ${view.id} ${name} ${reader.key(convention)} ${lent}`,
       ({ factor }) => 8 * factor.length,
-      () => reader.scaled(convention, wanted, codes, other),
+      () => reader.scaled(convention, wanted, codes, lender),
     );
   }
 
@@ -240,7 +256,7 @@ export class GemmEvaluator {
     this.kept.set(key, { bytes, content });
     this.bytes += bytes;
     for (const [oldest, { bytes: freed }] of this.kept) {
-      if (this.bytes <= keptBytes || oldest === key) break;
+      if (this.bytes <= this.mostBytes || oldest === key) break;
       this.kept.delete(oldest);
       this.bytes -= freed;
     }

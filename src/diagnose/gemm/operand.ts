@@ -155,11 +155,11 @@ export class OperandReader {
     return form === 'quantized' ? rows : dequantized(rows, form);
   }
 
-  /** Rows as {@link read} gave them, with the scales that the convention takes: this operand's, or the `other`'s where the two are exchanged. */
-  scaled(convention: Convention, wanted: Int32Array, rows: OperandRows, other: OperandReader): OperandRows {
+  /** Rows as {@link read} gave them, with the scales of a lender: this operand, or the one whose scales it takes. */
+  scaled(convention: Convention, wanted: Int32Array, rows: OperandRows, lender: OperandReader): OperandRows {
     const of = (axis: string): string => convention[`${this.name}.${axis}`] as string;
     if (of('form') !== 'quantized') return rows;
-    return { ...rows, ...(of('scale') === 'exchanged' ? other : this).scalesOf(convention, wanted, of('scale')) };
+    return { ...rows, ...lender.scalesOf(convention, wanted, of('scale')) };
   }
 
   private scalesOf(

@@ -21,6 +21,8 @@ const confirmWork = 2 ** 25;
 const firstWork = 2 ** 16;
 /** As many elements at least, however long k is. */
 const leastElements = 24;
+/** Columns of D that a sample for confirmation lies in. */
+const confirmAcross = 64;
 /** Columns of D that they lie in: as few rows of both operands as can be must be quantized for them. */
 const firstAcross = 8;
 
@@ -49,16 +51,38 @@ export function gemmProblem(spec: GemmSpec, inputs: Tensors, d: Tensor): Problem
   const base = gemmConvention(spec);
   const canon = new GemmCanon(evaluator, base);
   const { m, n, k } = spec.shape;
-  const count = m * n;
-  const dtype = dtypeOfFormat[spec.output];
-  const first = Math.max(Math.floor(firstWork / k), leastElements);
   return {
     spec: base,
     noisy: true,
     starts: startMoves(evaluator),
     tiers: tiersOf(spec, evaluator, base),
-    parts: [{ name: 'd', start: 0, shape: [m, n], actual: d.codes, distance: distanceOf(dtype), bits: widthOf(dtype) }],
-    count,
+    ...elementsOf(spec, [m, n], d),
+    ...samplesOf(m, n, k),
+    canonical: (convention) => canon.of(convention),
+    predict: (convention, elements) => evaluator.predict(convention, elements),
+    describe: (convention) => describeGemm(base, convention, (of) => splitWords(evaluator, of)),
+    workings: (convention, element) => workingsOf(evaluator, convention, element),
+  };
+}
+
+/** D as the one part of a problem. */
+export function elementsOf(
+  { output }: Pick<GemmSpec, 'output'>,
+  shape: readonly number[],
+  d: Tensor,
+): Pick<Problem, 'parts' | 'count'> {
+  const dtype = dtypeOfFormat[output];
+  return {
+    parts: [{ name: 'd', start: 0, shape, actual: d.codes, distance: distanceOf(dtype), bits: widthOf(dtype) }],
+    count: d.codes.length,
+  };
+}
+
+/** Elements of D [m, n] that are looked at, and those that candidates are confirmed on. */
+export function samplesOf(m: number, n: number, k: number): Pick<Problem, 'sets' | 'confirmed'> {
+  const count = m * n;
+  const first = Math.max(Math.floor(firstWork / k), leastElements);
+  return {
     sets: [
       sample(m, n, 2, 1),
       sample(m, n, Math.min(9, first / 4), 3),
@@ -68,19 +92,18 @@ export function gemmProblem(spec: GemmSpec, inputs: Tensors, d: Tensor): Problem
     confirmed:
       count * k <= confirmWork
         ? Int32Array.from({ length: count }, (_, i) => i)
-        : sample(m, n, Math.max(Math.floor(confirmWork / k), 256), 64),
-    canonical: (convention) => canon.of(convention),
-    predict: (convention, elements) => evaluator.predict(convention, elements),
-    describe: (convention) => describeGemm(base, convention, (of) => splitWords(evaluator, of)),
-    workings: (convention, element) => {
-      const { blocks, code } = evaluator.workings(convention, element);
-      return { blocks: blocks.map(tellWorking), code };
-    },
+        : sample(m, n, Math.max(Math.floor(confirmWork / k), 256), confirmAcross),
   };
 }
 
+/** One element block by block, in decimals. */
+export function workingsOf(evaluator: GemmEvaluator, convention: Convention, element: number): Workings {
+  const { blocks, code } = evaluator.workings(convention, element);
+  return { blocks: blocks.map(tellWorking), code };
+}
+
 /** The parts that a split comes to, and the counts that ask for the same parts. */
-function splitWords(evaluator: GemmEvaluator, convention: Convention): SplitWords {
+export function splitWords(evaluator: GemmEvaluator, convention: Convention): SplitWords {
   const own = evaluator.cut(convention);
   const same = splitCounts.filter(
     (split) => split === convention.split || evaluator.cut({ ...convention, split }).whole === own.whole,
@@ -125,7 +148,7 @@ const each = (moves: readonly Move[], name: 'a' | 'b'): Move[] =>
   moves.map((move) => Object.fromEntries(Object.entries(move).map(([axis, value]) => [`${name}.${axis}`, value])));
 
 /** Rules that leave a spec on several axes at once: the presets of arithmetic, products of wider operands, MX tiles. */
-function startMoves(evaluator: GemmEvaluator): Move[] {
+export function startMoves(evaluator: GemmEvaluator): Move[] {
   const quantizes = evaluator.a.grids !== undefined && evaluator.b.grids !== undefined;
   const wide = [...both(along('form', ['bf16', 'f32', 'tf32'])), ...(quantizes ? both([{ form: 'unquantized' }]) : [])];
   const cores = ['sequential', 'exact', 'hopper-bf16', 'ampere-bf16', 'ampere-tf32'].map((name) => ({
@@ -170,7 +193,7 @@ function recipeMoves(reader: OperandReader, format: FormatName): Move[] {
     .map(({ name, floor }) => ({ recipe: name, floor: String(floor) }));
 }
 
-function tiersOf(spec: GemmSpec, evaluator: GemmEvaluator, base: Convention): Move[][][] {
+export function tiersOf(spec: GemmSpec, evaluator: GemmEvaluator, base: Convention): Move[][][] {
   const quantizes = (name: 'a' | 'b'): boolean => evaluator[name].grids !== undefined;
   const either = (moves: readonly Move[], needed = true): Move[] =>
     (['a', 'b'] as const).flatMap((name) => (!needed || quantizes(name) ? each(moves, name) : []));

@@ -104,7 +104,7 @@ export function sliceColumns(quantized: Quantized, scheme: Scheme, { start, coun
 }
 
 /** Columns [start, start + count) of a matrix. */
-function cutColumns({ dtype, shape, codes }: Tensor, start: number, count: number): Tensor {
+export function cutColumns({ dtype, shape, codes }: Tensor, start: number, count: number): Tensor {
   const [rows, columns] = shape as [number, number];
   const cut = allocateCodes(dtype, rows * count);
   for (let row = 0; row < rows; row++) {
