@@ -39,8 +39,8 @@ fn block_sum(before: Piece, start: Start, words: u32) -> Piece {
 fn add_products(digits: ptr<function, Digits>, x: u32, y: vec4<u32>) {
   let magnitude = vec4(x & OPERAND_SIGNIFICAND) * (y & vec4(OPERAND_SIGNIFICAND));
   let exponent = vec4<i32>((vec4(x) + y) >> vec4(16u)) - vec4(i32(2 * OPERAND_BIAS + A_MANTISSA_BITS + B_MANTISSA_BITS + LAST_WEIGHT));
-  // Of a zero the exponent means nothing, and of a special neither: its sum is replaced.
-  let place = select(clamp(exponent, vec4(0), vec4(i32(16 * DIGITS - 32))), vec4(0), magnitude == vec4(0u));
+  // Of a zero the exponent means nothing, and of a special neither: its sum is replaced. Of others the first digit is the last but one at most.
+  let place = select(clamp(exponent, vec4(0), vec4(i32(16 * DIGITS - 17))), vec4(0), magnitude == vec4(0u));
   let offset = vec4<u32>(place & vec4(15));
   let first = place >> vec4(4u);
   let mask = vec4(0) - vec4<i32>(((vec4(x) ^ y) >> vec4(12u)) & vec4(1u));
