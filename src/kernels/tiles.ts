@@ -97,6 +97,17 @@ export function requireShape(name: string, tensor: Tensor, shape: readonly numbe
   );
 }
 
+/** Refuses a tensor whose elements are not what its kernel reads: the same bits would be other numbers. */
+export function requireDType(name: string, tensor: Tensor, dtype: DType): void {
+  if (tensor.dtype === dtype) return;
+  throw inputError(
+    `tensor ${name} has dtype ${tensor.dtype}, expected ${dtype}`,
+    'wrong-dtype',
+    name,
+    "give the tensor in the dtype of the spec's scheme, or change the spec",
+  );
+}
+
 /** The tensor of a name, or a clear refusal. */
 export function requireTensor(tensors: Readonly<Record<string, Tensor>>, name: string): Tensor {
   const tensor = tensors[name];

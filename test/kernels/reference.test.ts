@@ -10,7 +10,7 @@ import { decode, encode } from '../../src/numerics/codec.ts';
 import { bitsOf, fmaF32, fromBits } from '../../src/numerics/f32.ts';
 import type { Scheme } from '../../src/numerics/scheme.ts';
 import type { GemmSpec } from '../../src/specs/types.ts';
-import type { Tensor } from '../../src/tensors/tensor.ts';
+import type { Tensor, Tensors } from '../../src/tensors/tensor.ts';
 
 const pow2: Scheme = {
   format: 'e4m3',
@@ -231,6 +231,15 @@ describe('gemm', () => {
     const qb = quantizeReference(b, spec.b.scheme);
     const inputs = { a: qa.codes, a_scales: qa.scales, b: qb.codes, b_scales: qb.scales };
     expect(gemmReference(spec, inputs).codes).toEqual(gemmReference(spec, { a, b }).codes);
+    // The same bits of another dtype would be other numbers.
+    const halves = { ...qa.scales, dtype: 'BF16' } as const;
+    const e5m2 = { ...qb.codes, dtype: 'F8_E5M2' } as const;
+    const wrongs: Tensors[] = [{ a_scales: halves }, { b: e5m2 }, { a_tensor_scale: halves }];
+    for (const wrong of wrongs) {
+      expect(() => gemmReference(spec, { ...inputs, ...wrong })).toThrow(
+        expect.objectContaining({ code: 'wrong-dtype', where: Object.keys(wrong)[0] }),
+      );
+    }
   });
 
   it('a NaN in a row of A marks that row of D and no other', () => {

@@ -7,11 +7,11 @@ import type { Operand } from '../../specs/types.ts';
 import { allocateCodes, dtypeOfFormat, type Tensor, type Tensors } from '../../tensors/tensor.ts';
 import { operandNames } from '../inputs.ts';
 import { type Quantized, quantizeReference } from '../quantize/reference.ts';
-import { loadScales, requireShape, requireTensor, tileGrid } from '../tiles.ts';
+import { loadScales, requireDType, requireShape, requireTensor, scaleDType, tileGrid } from '../tiles.ts';
 
 /**
  * What the inputs hold of an operand (`a`, `b`, `x`) [rows, columns]: codes with scales, or a high-precision tensor that is to be quantized first.
- * Refuses missing tensors and wrong shapes.
+ * Refuses missing tensors, wrong shapes and wrong dtypes.
  */
 export function operandInputs(
   name: string,
@@ -28,9 +28,14 @@ export function operandInputs(
   }
   const codes = requireTensor(inputs, names.codes);
   requireShape(names.codes, codes, [rows, columns]);
+  requireDType(names.codes, codes, dtypeOfFormat[operand.scheme.format]);
+  const scales = requireTensor(inputs, names.scales);
+  requireDType(names.scales, scales, scaleDType(operand.scheme));
   const tensorScale = inputs[names.tensorScale];
-  const quantized = { codes, scales: requireTensor(inputs, names.scales) };
-  return { quantized: tensorScale === undefined ? quantized : { ...quantized, tensorScale } };
+  if (tensorScale === undefined) return { quantized: { codes, scales } };
+  requireDType(names.tensorScale, tensorScale, 'F32');
+  requireShape(names.tensorScale, tensorScale, [1]);
+  return { quantized: { codes, scales, tensorScale } };
 }
 
 /** An operand's codes and scales: those given, or its high-precision tensor quantized by the scheme. */
