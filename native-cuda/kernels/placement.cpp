@@ -60,6 +60,13 @@ const u32* require_indices(const std::string& name, const Tensors& tensors, cons
   return lanes;
 }
 
+std::vector<u32> require_rows(const std::string& name, const Tensors& tensors, const std::vector<i64>& shape, i64 below) {
+  const u32* lanes = require_indices(name, tensors, shape, below);
+  std::vector<u32> rows(lanes, lanes + require_tensor(tensors, name).lanes.count());
+  std::replace_if(rows.begin(), rows.end(), [](u32 row) { return row >= 0x80000000u; }, nowhere);
+  return rows;
+}
+
 const u32* require_f32(const std::string& name, const Tensors& tensors, const std::vector<i64>& shape) {
   const Tensor& tensor = require_tensor(tensors, name);
   require_shape(name, tensor, shape);

@@ -33,6 +33,9 @@ void add_placement(const Placement& placement, i64 tokens, i64 topk, Tensors& te
 /** Lanes of an I32 tensor of this shape whose elements are below `below`, or negative for none; refuses others. */
 const u32* require_indices(const std::string& name, const Tensors& tensors, const std::vector<i64>& shape, i64 below);
 
+/** The same as a copy, in which all that are negative are `nowhere`. */
+std::vector<u32> require_rows(const std::string& name, const Tensors& tensors, const std::vector<i64>& shape, i64 below);
+
 /** f32 bits of a tensor of this shape; refuses another dtype. */
 const u32* require_f32(const std::string& name, const Tensors& tensors, const std::vector<i64>& shape);
 

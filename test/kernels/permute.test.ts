@@ -202,6 +202,11 @@ describe('the way back', () => {
     const spec = unpermuteSpec({ tokens: 2, hidden: 1, topk: 1, rows: 1 }, 'f32');
     expect(sum(spec, { x: f32([-0], [1, 1]), slot_to_row: i32([-1, 0], [2, 1]) })).toEqual([0, 0]);
   });
+
+  test('every negative row is none', () => {
+    const spec = unpermuteSpec({ tokens: 1, hidden: 1, topk: 3, rows: 1 }, 'f32');
+    expect(sum(spec, { x: f32([5], [1, 1]), slot_to_row: i32([-2, 0, -(2 ** 31)], [1, 3]) })).toEqual([5]);
+  });
 });
 
 describe('bad input is refused', () => {

@@ -54,6 +54,19 @@ describe.runIf(requireNative())('native server: one process for many specs', () 
     expect(bytesOf((await server.run(spec)).tensors)).toEqual(bytesOf(runReference(spec).tensors));
   });
 
+  it.each(['unpermute/edge-ragged', 'combine/reduce-node', 'combine/edge-bits'])(
+    '%s: every negative row is none',
+    async (name) => {
+      const spec = await shipped(name);
+      const inputs = materializeInputs(kernelOf(spec).inputs(spec));
+      const codes = inputs.slot_to_row!.codes.map((row, i) => (i % 3 === 0 ? 0x80000000 + i : row));
+      const given = { ...inputs, slot_to_row: { ...inputs.slot_to_row!, codes } };
+      expect(bytesOf((await server.run(spec, { inputs: given })).tensors)).toEqual(
+        bytesOf(runReference(spec, given).tensors),
+      );
+    },
+  );
+
   it('ends with the stream of its requests', async () => {
     const child = spawn(nativeBinary(), ['serve'], { stdio: ['pipe', 'pipe', 'ignore'] });
     const reader = new FrameReader();

@@ -106,10 +106,9 @@ Tensors compute(const CombineSpec& spec, const Tensors& inputs, const std::strin
   const i64 slots = spec.all_tokens() * spec.topk;
   const Tensor& x = require_tensor(inputs, "x");
   require_shape("x", x, {spec.rows, spec.hidden});
-  std::vector<u32> rows(static_cast<std::size_t>(slots));
-  const u32* given = require_indices("slot_to_row", inputs, shape, spec.rows);
+  std::vector<u32> rows = require_rows("slot_to_row", inputs, shape, spec.rows);
   const u32* chosen = require_indices("topk_idx", inputs, shape, spec.experts);
-  for (std::size_t slot = 0; slot < rows.size(); slot++) rows[slot] = chosen[slot] == nowhere ? nowhere : given[slot];
+  for (std::size_t slot = 0; slot < rows.size(); slot++) rows[slot] = chosen[slot] < spec.experts ? rows[slot] : nowhere;
   const Matrix matrix = upload_matrix(x, where);
   const Buffer slot_to_row = upload_words(rows.data(), slots, where), topk_idx = upload_words(chosen, slots, where);
   Buffer weights;

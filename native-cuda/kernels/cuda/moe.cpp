@@ -61,7 +61,7 @@ Tensors compute(const UnpermuteSpec& spec, const Tensors& inputs, const std::str
   const Tensor& x = require_tensor(inputs, "x");
   require_shape("x", x, {spec.rows, spec.hidden});
   const Matrix rows = upload_matrix(x, where);
-  const Buffer map = upload_words(require_indices("slot_to_row", inputs, {spec.tokens, spec.topk}, spec.rows), slots, where);
+  const Buffer map = upload_words(require_rows("slot_to_row", inputs, {spec.tokens, spec.topk}, spec.rows).data(), slots, where);
   const bool weighted = spec.topk_weights.has_value() || inputs.count("topk_weights") != 0;
   Buffer weights;
   if (weighted) weights = upload_words(require_f32("topk_weights", inputs, {spec.tokens, spec.topk}), slots, where);

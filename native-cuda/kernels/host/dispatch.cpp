@@ -217,7 +217,7 @@ Tensors compute(const CombineSpec& spec, const Tensors& inputs, int threads) {
   const std::vector<i64> slots{spec.all_tokens(), spec.topk};
   const Tensor& x = require_tensor(inputs, "x");
   require_shape("x", x, {spec.rows, spec.hidden});
-  const u32* rows = require_indices("slot_to_row", inputs, slots, spec.rows);
+  const std::vector<u32> rows = require_rows("slot_to_row", inputs, slots, spec.rows);
   const u32* topk_idx = require_indices("topk_idx", inputs, slots, spec.experts);
   const bool weighted = spec.topk_weights.has_value() || inputs.count("topk_weights") != 0;
   const u32* weights = weighted ? require_f32("topk_weights", inputs, slots) : nullptr;
@@ -227,7 +227,7 @@ Tensors compute(const CombineSpec& spec, const Tensors& inputs, int threads) {
       spec, way, true, 2 * spec.hidden,
       [&](i64 slot) { return rows[slot] != nowhere && is_expert(spec, topk_idx[slot]) ? spec.rank_of(topk_idx[slot]) : -1; }, tensors);
   if (spec.reduce == CombineSpec::Reduce::none) {
-    std::vector<u32> used(rows, rows + spec.all_tokens() * spec.topk);
+    std::vector<u32> used = rows;
     for (std::size_t slot = 0; slot < used.size(); slot++) {
       if (!is_expert(spec, topk_idx[slot])) used[slot] = nowhere;
     }
@@ -237,7 +237,7 @@ Tensors compute(const CombineSpec& spec, const Tensors& inputs, int threads) {
   const RowSource source = widened(x);
   Tensor result = allocate_result(DType::BF16, {spec.all_tokens(), spec.hidden});
   parallel_for(threads, spec.all_tokens(), [&](i64 token) {
-    const std::vector<RankedSlot> own = ranked_slots(spec, rows, topk_idx, token);
+    const std::vector<RankedSlot> own = ranked_slots(spec, rows.data(), topk_idx, token);
     std::vector<std::vector<u32>> values(static_cast<std::size_t>(spec.topk), std::vector<u32>(static_cast<std::size_t>(spec.hidden)));
     for (const RankedSlot& it : own) source(rows[it.slot], 0, spec.hidden, values[static_cast<std::size_t>(it.slot % spec.topk)].data());
     std::vector<u32> sums(static_cast<std::size_t>(spec.hidden));

@@ -104,11 +104,11 @@ Tensors compute(const PermuteSpec& spec, const Tensors& inputs, int threads) {
 Tensors compute(const UnpermuteSpec& spec, const Tensors& inputs, int threads) {
   const Tensor& x = require_tensor(inputs, "x");
   require_shape("x", x, {spec.rows, spec.hidden});
-  const u32* slot_to_row = require_indices("slot_to_row", inputs, {spec.tokens, spec.topk}, spec.rows);
+  const std::vector<u32> slot_to_row = require_rows("slot_to_row", inputs, {spec.tokens, spec.topk}, spec.rows);
   const bool weighted = spec.topk_weights.has_value() || inputs.count("topk_weights") != 0;
   const u32* weights = weighted ? require_f32("topk_weights", inputs, {spec.tokens, spec.topk}) : nullptr;
   Tensors tensors;
-  tensors.emplace("x", sum_slots(x, slot_to_row, weights, spec.tokens, spec.topk, spec.output, threads));
+  tensors.emplace("x", sum_slots(x, slot_to_row.data(), weights, spec.tokens, spec.topk, spec.output, threads));
   return tensors;
 }
 
