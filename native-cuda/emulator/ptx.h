@@ -25,7 +25,6 @@ void barrier_expect(u32 barrier, u32 bytes);
 inline void barrier_arrive(u32 barrier) { current().block->barrier_at(barrier).arrive(); }
 void barrier_arrive_at(u32 barrier, u32 rank);
 void barrier_wait(u32 barrier, u32 parity);
-inline void barrier_wait_cluster(u32 barrier, u32 parity) { barrier_wait(barrier, parity); }
 
 inline void prefetch_map(const CUtensorMap* map) { emulator::read_map(*map); }
 inline void load_box(u32 target, const CUtensorMap* map, u32 barrier, int x, int y, int z) { emulator::load_box(target, *map, barrier, {x, y, z}, 1u << cluster_rank()); }

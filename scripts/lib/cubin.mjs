@@ -10,6 +10,7 @@ const opcodes = {
   FFMA: 0x023,
   LDL: 0x183,
   STL: 0x187,
+  MEMBAR: 0x192,
 };
 
 /** Sections of an ELF64 little-endian file: name, offset, size. Throws on anything else. */

@@ -99,6 +99,8 @@ describe.skipIf(!hasCompiler)(`CUDA kernels compiled for sm_90a${hasCompiler ? '
       expect(counts.QGMMA, name).toBeGreaterThanOrEqual(4);
       expect(counts.UTMALDG, name).toBe(4);
       expect(counts.UTMASTG, name).toBeGreaterThan(0);
+      // The store's proxy fence. One of release or acquire at cluster scope would be a fence over the GPU in every step of k.
+      expect(counts.MEMBAR, name).toBe(1);
       expect(counts.USETMAXREG, name).toBe(name.startsWith('gemm 64x') ? 0 : 2);
       // (register file) / (384 threads), down to a multiple of 8.
       if (!name.startsWith('gemm 64x')) expect(counts.registers, name).toBeLessThanOrEqual(168);

@@ -94,11 +94,7 @@ struct Gemm {
       for (int i = 0; i < t.steps; i++) {
         const int step = t.step + i;
         // A fresh barrier's former phase counts as complete: the first lap does not wait. Both thread blocks' warps must have left a stage that both fill.
-        if constexpr (cluster == 2) {
-          barrier_wait_cluster(empty(ring.stage), ring.parity ^ 1);
-        } else {
-          barrier_wait(empty(ring.stage), ring.parity ^ 1);
-        }
+        barrier_wait(empty(ring.stage), ring.parity ^ 1);
         const u32 barrier = full(ring.stage);
         barrier_expect(barrier, load_bytes(tile));
         load_operand<share == Share::a, tile_m>(&maps.a, shared + a_offset + ring.stage * a_bytes, barrier, step * block_k, t.row, t.group_a);
@@ -231,14 +227,17 @@ struct Gemm {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
       const int r = row + thread_row() + half * 8;
+      // All loads first: each would wait for the one before it otherwise.
+      float added[tile_n / 4];
 #pragma unroll
-      for (int i = 0; i < tile_n / 8; i++) {
+      for (int i = 0; i < tile_n / 4; i++) {
+        const int col = column + i / 2 * 8 + i % 2;
+        added[i] = r < problem.m && col < problem.n ? c[static_cast<i64>(r) * problem.n + col] : 0.0f;
+      }
 #pragma unroll
-        for (int j = 0; j < 2; j++) {
-          const int col = column + i * 8 + j;
-          float& value = sum[4 * i + 2 * half + j];
-          if (r < problem.m && col < problem.n) value = __fadd_rn(c[static_cast<i64>(r) * problem.n + col], value);
-        }
+      for (int i = 0; i < tile_n / 4; i++) {
+        float& value = sum[i / 2 * 4 + 2 * half + i % 2];
+        value = __fadd_rn(added[i], value);
       }
     }
   }

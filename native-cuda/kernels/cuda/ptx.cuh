@@ -19,9 +19,12 @@ __device__ __forceinline__ u32 cluster_rank() {
   return rank;
 }
 
-/** All threads of the cluster meet; what they wrote before is visible after. */
+/**
+ * All threads of the cluster meet. Of what they wrote before only initialized barriers are visible after, by their own fence: a release here would wait for
+ * all memory of the GPU.
+ */
 __device__ __forceinline__ void cluster_barrier() {
-  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+  asm volatile("barrier.cluster.arrive.relaxed.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
 }
 
 /** `count` threads meet at named barrier `id` (0 is __syncthreads). */
@@ -42,11 +45,14 @@ __device__ __forceinline__ void barrier_arrive(u32 barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
 
-/** Arrives at the barrier that lies at the same place in thread block `rank` of the cluster. */
+/**
+ * Arrives at the barrier that lies at the same place in thread block `rank` of the cluster. It tells that reads of shared memory are over and hands no writes
+ * on: `.release.cluster` would put a fence over the whole GPU (MEMBAR.ALL.GPU) into every step of k.
+ */
 __device__ __forceinline__ void barrier_arrive_at(u32 barrier, u32 rank) {
   asm volatile(
       "{\n.reg .b32 remote;\nmapa.shared::cluster.u32 remote, %0, %1;\n"
-      "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [remote];\n}" ::"r"(barrier),
+      "mbarrier.arrive.shared::cluster.b64 _, [remote];\n}" ::"r"(barrier),
       "r"(rank)
       : "memory");
 }
@@ -55,15 +61,6 @@ __device__ __forceinline__ void barrier_arrive_at(u32 barrier, u32 rank) {
 __device__ __forceinline__ void barrier_wait(u32 barrier, u32 parity) {
   asm volatile(
       "{\n.reg .pred done;\nwait:\nmbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n@done bra.uni ready;\nbra.uni wait;\nready:\n}" ::"r"(barrier),
-      "r"(parity)
-      : "memory");
-}
-
-/** The same where the arrivals may come from the other thread block of the cluster. */
-__device__ __forceinline__ void barrier_wait_cluster(u32 barrier, u32 parity) {
-  asm volatile(
-      "{\n.reg .pred done;\nwait:\nmbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 done, [%0], %1;\n@done bra.uni ready;\nbra.uni wait;\nready:\n}" ::"r"(
-          barrier),
       "r"(parity)
       : "memory");
 }
