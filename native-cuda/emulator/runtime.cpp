@@ -15,6 +15,8 @@ namespace {
 /** Few, so that each of the gemm's thread blocks has several tiles; even, for clusters. */
 constexpr int multiprocessors = 4;
 
+cudaError_t last_error = cudaSuccess;
+
 }  // namespace
 
 }  // namespace fp8lab::emulator
@@ -71,8 +73,11 @@ cudaError_t cudaGetDriverEntryPointByVersion(const char* name, void** entry, uns
 
 cudaError_t cudaMalloc(void** data, std::size_t bytes) {
   *data = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  if (*data == nullptr) fp8lab::emulator::last_error = cudaErrorMemoryAllocation;
   return *data == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
 }
+
+cudaError_t cudaGetLastError() { return std::exchange(fp8lab::emulator::last_error, cudaSuccess); }
 
 cudaError_t cudaFree(void* data) {
   std::free(data);

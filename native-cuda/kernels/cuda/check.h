@@ -13,6 +13,8 @@ namespace fp8lab::cuda {
 /** Throws where a CUDA call failed; `where` names the kernel and what it worked on. */
 inline void check(cudaError_t status, const char* call, const std::string& where) {
   if (status == cudaSuccess) return;
+  // The runtime keeps it as the last error: the next spec's launch would be taken for the one that failed.
+  cudaGetLastError();
   const std::string message = std::string(call) + ": " + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")";
   if (status == cudaErrorMemoryAllocation) {
     throw Error(ErrorKind::environment, "out-of-device-memory", message, where, "use a smaller shape, or a device with more free memory");
