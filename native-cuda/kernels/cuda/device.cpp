@@ -24,6 +24,21 @@ namespace {
 using cuda::check;
 using host::Quantized;
 
+/** `12.9` of 12090. */
+std::string version_text(int version) { return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10); }
+
+/** What to do where the runtime gives no device; a machine without a driver looks to it like one with an old driver. */
+std::string device_fix(cudaError_t status) {
+  int driver = 0, runtime = 0;
+  if (status == cudaErrorInsufficientDriver && cudaDriverGetVersion(&driver) == cudaSuccess && driver > 0 && cudaRuntimeGetVersion(&runtime) == cudaSuccess) {
+    return "update the driver, which is for CUDA " + version_text(driver) + ", or build with a toolkit that it takes; this runner has CUDA " + version_text(runtime);
+  }
+  if (status == cudaSuccess || status == cudaErrorNoDevice || status == cudaErrorInsufficientDriver) {
+    return "run on a machine with a Hopper GPU (H100, H200, H800) and its driver, or use --device host";
+  }
+  return "see what nvidia-smi says of the GPU and its driver, or use --device host";
+}
+
 double now_ms() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 }  // namespace
@@ -111,7 +126,7 @@ std::unique_ptr<Device> make_cuda_device() {
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status != cudaSuccess || count == 0) {
     throw Error(ErrorKind::environment, "no-cuda-device", std::string("no CUDA device: ") + (status == cudaSuccess ? "none found" : cudaGetErrorString(status)),
-                "native:cuda", "run on a machine with a Hopper GPU (H100, H200, H800) and its driver, or use --device host");
+                "native:cuda", device_fix(status));
   }
   cudaDeviceProp properties{};
   check(cudaGetDeviceProperties(&properties, 0), "cudaGetDeviceProperties", "native:cuda");
