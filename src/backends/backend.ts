@@ -69,6 +69,8 @@ export interface Backend {
   readonly name: BackendName;
   /** Takes a run while earlier ones are on and does them in order, each timed from when it comes to it: its device need not wait for the next. */
   readonly queues?: boolean;
+  /** Whether it has a kernel for a spec; where this is left out it has one for every spec. */
+  has?(spec: ResolvedSpec): boolean;
   identify(): Promise<BackendIdentity>;
   run(spec: ResolvedSpec, options?: RunOptions): Promise<RunResult>;
   close(): Promise<void>;

@@ -42,6 +42,7 @@ export function createNativeServer(name: NativeName, options: NativeServerOption
   return {
     name,
     queues: true,
+    has: oneShot.has,
     identify,
     async run(spec: ResolvedSpec, { inputs, timeout, signal }: RunOptions = {}): Promise<RunResult> {
       const who = await identify();

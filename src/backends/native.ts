@@ -15,6 +15,15 @@ import { onProcessExit } from './webgpu/transport.ts';
 /** The backends of the C++ and CUDA runner. */
 export type NativeName = 'native:host' | 'native:cuda';
 
+/** Kernels that the CUDA wing does not have; its runner refuses them with `no-cuda-kernel`. */
+export const withoutCuda: readonly string[] = [
+  'balance-loss',
+  'bias-update',
+  'load-statistics',
+  'moe-layer',
+  'moe-layer-backward',
+];
+
 /** How a native backend is made. */
 export interface NativeOptions {
   readonly env?: Environment;
@@ -73,6 +82,7 @@ export function createNativeBackend(name: NativeName, options: NativeOptions = {
   };
   return {
     name,
+    has: ({ kernel }) => name !== 'native:cuda' || !withoutCuda.includes(kernel),
     identify,
     run: async (spec, runOptions = {}) => {
       const started = performance.now();

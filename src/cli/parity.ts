@@ -46,7 +46,7 @@ interface Chosen {
 }
 
 /** The reference, then those asked for; without a list, all that this machine can run: of given shaders, those that run them. */
-function chooseBackends(options: ParityOptions, shaders: ShaderSources | undefined, io: Io): Chosen {
+async function chooseBackends(options: ParityOptions, shaders: ShaderSources | undefined, io: Io): Promise<Chosen> {
   const availability = availableBackends({ adapter: options.adapter, env: io.env });
   const wanted = options.backends?.split(',').map((name) => parseBackendName(name.trim()));
   const names =
@@ -64,7 +64,18 @@ function chooseBackends(options: ParityOptions, shaders: ShaderSources | undefin
   const backends = present.map((name) =>
     createBackend(name, { adapter: options.adapter, env: io.env, shaders, variants }),
   );
-  return { backends, absent };
+  return wanted === undefined ? leaveOutCuda({ backends, absent }) : { backends, absent };
+}
+
+/** Leaves native:cuda out where its runner says that it cannot work here: the files of a device do not tell whether it is a Hopper GPU. */
+export async function leaveOutCuda({ backends, absent }: Chosen): Promise<Chosen> {
+  const cuda = backends.find(({ name }) => name === 'native:cuda');
+  const error = await cuda?.identify().then(
+    () => undefined,
+    (cause) => cause,
+  );
+  if (!(error instanceof Fp8labError)) return { backends, absent };
+  return { backends: backends.filter((backend) => backend !== cuda), absent: [...absent, { name: cuda!.name, error }] };
 }
 
 /** Runs specs on backends and holds the results against the reference's. */
@@ -76,7 +87,7 @@ export async function parityCommand(names: readonly string[], options: ParityOpt
   if (given && options.record !== undefined) throw noRecord();
   const report = options.report && resolve(options.report);
   if (report) await prepareReport(report);
-  const { backends, absent } = chooseBackends(options, given?.sources, io);
+  const { backends, absent } = await chooseBackends(options, given?.sources, io);
   const evidence = await openEvidence(options.against, options.record, tier, {
     recordReference: backends.length === 1,
   });
@@ -155,6 +166,8 @@ function print(
       identity.adapter &&
       `, ${identity.adapter}${identity.software && identity.backend.startsWith('webgpu:') ? ' (software: a CPU, not a GPU)' : ''}`;
     io.stdout(`${identity.backend}: ${identity.runtime}${adapter}; ${timesText(run, identity.backend)}\n`);
+    const left = run.specs.length - run.entries.filter(({ backend }) => backend === identity.backend).length;
+    if (left > 0) io.stdout(`${identity.backend}: ${left} specs left out, whose kernels it does not have\n`);
   }
   for (const { name, error } of absent) io.stdout(`${name}: not here: ${error.message}\n`);
   if (options.against !== undefined && evidence.length === 0) {

@@ -85,7 +85,8 @@ export function errorData(error: unknown): ErrorData {
 
 /**
  * Runs specs on backends, all backends at once, each through the list in the same order (products first), and holds every result against the reference's.
- * The first backend is the reference. A failure on one spec is an entry; the run goes on with the next. Throws only when interrupted.
+ * The first backend is the reference. A spec whose kernel a backend lacks has no entry. A failure on one spec is an entry; the run goes on with the next.
+ * Throws only when interrupted.
  */
 export async function runSuite(
   specs: readonly LoadedSpec[],
@@ -141,7 +142,11 @@ class Suite {
     // A backend goes on with its next spec while the reference catches up, but keeps few results waiting.
     const running: Promise<Outcome>[] = [];
     const waiting: Promise<void>[] = [];
+    const has = ({ spec }: LoadedSpec): boolean => backend.has?.(spec) ?? true;
+    // Who asks for nothing but kernels that a backend lacks is told so by its errors.
+    const hasSome = this.#specs.some(has);
     for (const [i, spec] of this.#specs.entries()) {
+      if (hasSome && !has(spec)) continue;
       const run = this.#run(backend, spec, i);
       running.push(run);
       waiting.push(run.then((outcome) => this.#hold(i, spec, backend.name, outcome)));

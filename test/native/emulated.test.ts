@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { isExecutable, packageRoot } from '../../src/backends/machine.ts';
-import { nativeBinary } from '../../src/backends/native.ts';
+import { nativeBinary, withoutCuda } from '../../src/backends/native.ts';
 import { createNativeServer } from '../../src/backends/native-server.ts';
 import { spawnTransport } from '../../src/backends/webgpu/process.ts';
 import { RunnerLink } from '../../src/backends/webgpu/runner-link.ts';
@@ -32,8 +32,6 @@ function startEmulator(seed: number, env: Readonly<Record<string, string>> = {})
   };
 }
 
-/** Kernels of the host alone. */
-const withoutCuda = new Set(['balance-loss', 'bias-update', 'load-statistics', 'moe-layer', 'moe-layer-backward']);
 const seeds = process.env.FP8LAB_EMULATE === 'all' ? [1, 2, 3, 4] : [1];
 /** Tens of thousands of tokens, a fiber each. */
 const slow = process.env.FP8LAB_EMULATE === 'all' ? /^$/ : /many-tokens|^long-k|nvfp4-f32|^dsv3-2$/;
@@ -121,7 +119,7 @@ describe.runIf(requireEmulator())('CUDA kernels, emulated', () => {
     await Promise.all([host, ...emulators].map((runner) => runner.close()));
   });
 
-  const specs = shippedSpecs(false).filter(({ kernel, name }) => !withoutCuda.has(kernel) && !slow.test(name));
+  const specs = shippedSpecs(false).filter(({ kernel, name }) => !withoutCuda.includes(kernel) && !slow.test(name));
   it.each(specs.map((spec) => [`${spec.kernel} ${spec.name}`, spec] as const))(
     '%s: the bits of the host',
     { timeout: 900_000 },
@@ -130,6 +128,11 @@ describe.runIf(requireEmulator())('CUDA kernels, emulated', () => {
       for (const { seed, run } of emulators) expect(await run(spec), `order of threads ${seed}`).toEqual(wanted);
     },
   );
+
+  it.each(withoutCuda)('%s: refused, as there is no CUDA kernel', async (kernel) => {
+    const spec = shippedSpecs(false).find((each) => each.kernel === kernel)!;
+    await expect(emulators[0]!.run(spec)).rejects.toMatchObject({ kind: 'environment', code: 'no-cuda-kernel' });
+  });
 
   it.each(quantizers.map((spec, i) => [`${spec.kernel} ${spec.name} ${i % 5}`, spec] as const))(
     'ragged %s: the bits of the host',

@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
 import type { Backend, BackendName, RunOptions } from '../../src/backends/backend.ts';
 import { createInlineReference, referenceIdentity } from '../../src/backends/reference.ts';
+import { leaveOutCuda } from '../../src/cli/parity.ts';
+import { Fp8labError } from '../../src/errors.ts';
 import { runSuite } from '../../src/parity/suite.ts';
 import type { LoadedSpec } from '../../src/specs/load.ts';
 import { resolveSpec } from '../../src/specs/resolve.ts';
@@ -80,4 +82,33 @@ it.each([
   expect(seen).toBe(most);
   expect(asked.map(({ name }) => name)).toEqual(many.map(({ spec }) => spec.name));
   expect(run.entries.filter(({ comparison }) => comparison?.equal)).toHaveLength(12);
+});
+
+it('leaves out specs whose kernel a backend lacks, unless it has none of those asked for', async () => {
+  const { wrapped, asked } = backend('native:cuda');
+  const lacking: Backend = { ...wrapped, has: ({ kernel }) => kernel !== 'gemm' };
+  const run = await runSuite(specs, [createInlineReference('test'), lacking]);
+  expect(asked.map(({ name }) => name)).toEqual(['a', 'b', 'c']);
+  expect(run.entries.filter(({ spec }) => spec === 'gemm/product').map(({ backend: name }) => name)).toEqual([
+    'reference',
+  ]);
+  await runSuite([product], [createInlineReference('test'), lacking]);
+  expect(asked.at(-1)?.name).toBe('product');
+});
+
+it('goes on without a CUDA device that was not asked for and cannot be used, and says why', async () => {
+  const error = new Fp8labError('it has compute capability 8.9', {
+    kind: 'environment',
+    code: 'wrong-cuda-device',
+    where: 'native:cuda',
+    fix: 'choose a Hopper GPU',
+  });
+  const { wrapped: host } = backend('native:host');
+  const { wrapped: cuda } = backend('native:cuda');
+  const refusing: Backend = { ...cuda, identify: () => Promise.reject(error) };
+  expect(await leaveOutCuda({ backends: [host, refusing], absent: [] })).toEqual({
+    backends: [host],
+    absent: [{ name: 'native:cuda', error }],
+  });
+  expect((await leaveOutCuda({ backends: [host, cuda], absent: [] })).backends).toEqual([host, cuda]);
 });
