@@ -81,6 +81,7 @@ describe('bundle', () => {
       expect(JSON.parse(readFileSync(join(out, 'summary.json'), 'utf8'))).toEqual({
         device: 'host',
         specs: 2,
+        withoutKernel: 0,
         differing: 0,
         compared: true,
       });
