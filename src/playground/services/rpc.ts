@@ -29,6 +29,8 @@ export interface CallOptions<J extends Jobs, K extends keyof J> {
 }
 
 interface Pending {
+  readonly call: Call;
+  readonly signal: AbortSignal | undefined;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
   readonly onProgress: ((value: unknown) => void) | undefined;
@@ -56,7 +58,7 @@ export class WorkerClient<J extends Jobs> {
     this.#start = start;
   }
 
-  /** Asks for a job. Other calls under way end too where this one has to be stopped: they share the worker. */
+  /** Asks for a job. Where it is called off, the worker it shares with others ends: theirs are asked of the next one, from the start. */
   call<K extends keyof J & string>(
     job: K,
     input: J[K]['input'],
@@ -65,14 +67,17 @@ export class WorkerClient<J extends Jobs> {
     if (signal?.aborted) return Promise.reject(interruptedError(this.#name));
     const id = ++this.#ids;
     const worker = this.#open();
+    const call: Call = { id, job, input };
     const answer = new Promise<unknown>((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject, onProgress: onProgress as Pending['onProgress'] });
+      const tell = onProgress as Pending['onProgress'];
+      this.#pending.set(id, { call, signal, resolve, reject, onProgress: tell });
     });
-    const onAbort = () => this.end(interruptedError(this.#name));
+    const onAbort = () => {
+      if (this.#pending.has(id)) this.#leave();
+    };
     signal?.addEventListener('abort', onAbort, { once: true });
     const timer =
       timeout === undefined ? undefined : setTimeout(() => this.end(timeLimitError(this.#name, timeout)), timeout);
-    const call: Call = { id, job, input };
     worker.postMessage(call);
     return answer.finally(() => {
       clearTimeout(timer);
@@ -87,6 +92,17 @@ export class WorkerClient<J extends Jobs> {
     const pending = this.#pending;
     this.#pending = new Map();
     for (const { reject } of pending.values()) reject(error);
+  }
+
+  /** Ends the worker and the calls that were called off, and asks the others again. */
+  #leave(): void {
+    const others = [...this.#pending].filter(([, { signal }]) => !signal?.aborted);
+    for (const [id] of others) this.#pending.delete(id);
+    this.end();
+    this.#pending = new Map(others);
+    if (others.length === 0) return;
+    const worker = this.#open();
+    for (const [, { call }] of others) worker.postMessage(call);
   }
 
   #open(): Worker {
