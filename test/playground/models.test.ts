@@ -109,6 +109,17 @@ describe('quantize', () => {
     expect(counted).toBe(tile!.values.filter((x) => x !== 0).length);
   });
 
+  it('what came out as NaN is told, and is no success', () => {
+    const values = Float32Array.from({ length: 512 }, (_, i) => (i === 7 ? Number.POSITIVE_INFINITY : i + 0.3));
+    const codes = new Uint32Array(values.buffer);
+    const given = { kind: 'tensor', tensor: { dtype: 'F32', shape: [2, 256], codes } } as const;
+    const [whole, tiles] = quantizeViews({ source: given, schemes: ['per-tensor', 'activation-1x128'] });
+    // The Inf takes all that share its scale with it.
+    expect([whole!.sqnr, whole!.medianSqnr, whole!.notFinite]).toEqual([Number.NaN, Number.NaN, 1]);
+    expect([tiles!.sqnr > 20, tiles!.sqnr < 60, tiles!.notFinite]).toEqual([true, true, 0.25]);
+    expect(Number.isFinite(tiles!.medianSqnr)).toBe(true);
+  });
+
   it('every preset can be shown', () => {
     const plain = { ...input, generate: 'normal' } as const;
     const views = quantizeViews({

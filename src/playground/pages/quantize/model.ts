@@ -42,12 +42,13 @@ function viewOf(tensor: Tensor, values: Float32Array, preset: string): Omit<Quan
 
 type Base = Pick<QuantizeView, 'scheme' | 'rows' | 'columns' | 'values' | 'codes' | 'grid' | 'factors' | 'back'>;
 
-function measure(base: Base): Pick<QuantizeView, 'sqnr' | 'medianSqnr' | 'saturated' | 'underflowed'> {
+function measure(base: Base): Pick<QuantizeView, 'sqnr' | 'medianSqnr' | 'saturated' | 'underflowed' | 'notFinite'> {
   const { scheme, values, codes, factors, back } = base;
   const { max } = formats[scheme.format];
   const { value } = laneReader(dtypeOfFormat[scheme.format]);
   const signal = new Float64Array(base.columns);
   const noise = new Float64Array(base.columns);
+  const compared = new Uint32Array(base.columns);
   let saturated = 0;
   let underflowed = 0;
   for (let i = 0; i < values.length; i++) {
@@ -56,19 +57,31 @@ function measure(base: Base): Pick<QuantizeView, 'sqnr' | 'medianSqnr' | 'satura
     if (code === 0 && x !== 0) underflowed++;
     if (Math.abs(code) === max && Math.abs(x) > max * factors[tileOf(base, i)]!) saturated++;
     if (!Number.isFinite(x) || !Number.isFinite(back[i]!)) continue;
+    compared[i % base.columns]! += 1;
     signal[i % base.columns]! += x * x;
     noise[i % base.columns]! += (back[i]! - x) ** 2;
   }
-  const sum = (energies: Float64Array) => energies.reduce((total, energy) => total + energy, 0);
-  const sqnr = decibels(sum(signal), sum(noise));
-  const medianSqnr = median(Array.from(signal, (energy, column) => decibels(energy, noise[column]!)));
-  return { sqnr, medianSqnr, saturated: saturated / values.length, underflowed: underflowed / values.length };
+  const sum = (numbers: ArrayLike<number>) => Array.from(numbers).reduce((total, each) => total + each, 0);
+  const all = sum(compared);
+  const columns = Array.from(signal, (energy, column) => decibels(energy, noise[column]!, compared[column]!));
+  const share = (count: number) => count / values.length;
+  return {
+    sqnr: decibels(sum(signal), sum(noise), all),
+    medianSqnr: median(columns.filter((each) => !Number.isNaN(each))),
+    saturated: share(saturated),
+    underflowed: share(underflowed),
+    notFinite: share(values.length - all),
+  };
 }
 
-const decibels = (signal: number, noise: number): number =>
-  noise === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(signal / noise);
+/** NaN where nothing was compared. */
+function decibels(signal: number, noise: number, compared: number): number {
+  if (compared === 0) return Number.NaN;
+  return noise === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(signal / noise);
+}
 
 function median(values: readonly number[]): number {
+  if (values.length === 0) return Number.NaN;
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   if (sorted.length % 2 === 1 || sorted[middle - 1] === sorted[middle]) return sorted[middle]!;

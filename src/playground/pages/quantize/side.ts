@@ -17,7 +17,8 @@ export interface Side {
   readonly gpu: CheckLine;
 }
 
-const decibels = (value: number) => (Number.isFinite(value) ? `${value.toFixed(1)} dB` : 'no error');
+const decibels = (value: number) =>
+  Number.isFinite(value) ? `${value.toFixed(1)} dB` : Number.isNaN(value) ? 'nothing finite' : 'no error';
 const percent = (share: number) => (share === 0 ? '0 %' : `${(100 * share).toPrecision(2)} %`);
 
 /** Builds a column; `names` are the presets to choose from. */
@@ -51,7 +52,19 @@ export function schemeSide(
     errors,
     gpu,
     show(view) {
-      const { rows, columns, grid, factors, sqnr, medianSqnr, saturated, underflowed, bitsPerValue, pictures } = view;
+      const {
+        rows,
+        columns,
+        grid,
+        factors,
+        sqnr,
+        medianSqnr,
+        saturated,
+        underflowed,
+        notFinite,
+        bitsPerValue,
+        pictures,
+      } = view;
       fill(
         numbers,
         facts([
@@ -60,6 +73,7 @@ export function schemeSide(
           ['Underflowed to zero', percent(underflowed)],
           ['Saturated', percent(saturated)],
           ['Bits a value', bitsPerValue.toFixed(2)],
+          ...(notFinite > 0 ? [['NaN or Inf', h('span', { class: 'bad-text' }, percent(notFinite))] as const] : []),
         ]),
       );
       errors.show({
@@ -84,7 +98,7 @@ function zoneKey(): HTMLElement {
   return h(
     'span',
     { class: 'keys' },
-    zone('sign', 'lost'),
+    zone('sign', 'below the least code'),
     zone('mantissa', 'few bits'),
     zone('accent', 'full precision'),
   );

@@ -80,6 +80,7 @@ export function exportOf(
     medianChannelSqnr: view.medianSqnr,
     saturated: view.saturated,
     underflowed: view.underflowed,
+    notFinite: view.notFinite,
     bitsPerValue: view.bitsPerValue,
   }));
   const source: CommandSource =

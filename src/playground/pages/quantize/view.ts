@@ -64,13 +64,15 @@ export interface QuantizeView {
   readonly factors: Float32Array;
   /** Dequantized values. */
   readonly back: Float32Array;
-  /** 10 log10 of signal over noise energy; Infinity where nothing was lost. */
+  /** 10 log10 of signal over noise energy, of what is finite before and after; Infinity where nothing was lost, NaN where nothing is left. */
   readonly sqnr: number;
   /** The same of each column alone, and of these the median: large columns cannot hide what became of the rest. */
   readonly medianSqnr: number;
   /** Shares of elements at the largest code though they lie beyond it, and of nonzero elements whose code is zero. */
   readonly saturated: number;
   readonly underflowed: number;
+  /** Share of elements that are no finite number before or after: no error can be told of them. */
+  readonly notFinite: number;
   readonly bitsPerValue: number;
   readonly histogram: ScaledHistogram;
   readonly pictures: Pictures;
