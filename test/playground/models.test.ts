@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import schema from '../../specs/fp8lab.schema.json' with { type: 'json' };
 import { decode, encode, encodeFormats, type FormatName, formats, schemePresets } from '../../src/index.ts';
 import { describeCode, neighbour, roundingView, stochasticCounts } from '../../src/playground/pages/formats/model.ts';
+import { type CardContent, figuresOf, verdictOf } from '../../src/playground/pages/parity/card.ts';
 import { quantizeViews } from '../../src/playground/pages/quantize/model.ts';
 import { surfaceOf } from '../../src/playground/pages/quantize/pictures.ts';
 import { cornersOf, trianglesOf } from '../../src/playground/pages/quantize/surface.ts';
@@ -149,6 +150,33 @@ describe('quantize', () => {
     expect(levels[levels.length >> 1]).toBeLessThan(127);
     const middle = (errors: Uint8Array) => Array.from(errors).sort((a, b) => a - b)[errors.length >> 1]!;
     expect(middle(left!.error)).toBeGreaterThan(middle(right!.error) + 20);
+  });
+});
+
+describe('the card of the check', () => {
+  const content: CardContent = {
+    extent: 'quick',
+    adapter: 'any',
+    software: false,
+    products: 1000,
+    productsRecorded: 5000,
+    productsDiffering: 0,
+    specs: 15,
+    specsShipped: 224,
+    specsFailed: 0,
+    elements: 4096,
+    elementsDiffering: 0,
+    probe: '146 of 210 operations as IEEE 754 says',
+    date: '2026-01-01',
+  };
+
+  it('says of the reference alone neither that this GPU gives Hopper’s bits nor that elements were compared', () => {
+    const alone = { ...content, elementsDiffering: undefined, probe: undefined };
+    const said = (card: CardContent) => [verdictOf(card).text, ...figuresOf(card).flat()].join(' ');
+    expect(said(content)).toMatch(/^Yes: Hopper’s bits .* 0 of 4,096 elements of 15 specs differ .* 146 of 210/);
+    expect(said(alone)).toMatch(/^The reference has Hopper’s bits 1,000 of 1,000 .* no GPU to compare with$/);
+    expect(said(alone)).not.toMatch(/differ|elements|IEEE/);
+    expect(verdictOf({ ...alone, productsDiffering: 1 }).good).toBe(false);
   });
 });
 

@@ -14,9 +14,10 @@ export interface CardContent {
   readonly specsShipped: number;
   readonly specsFailed: number;
   readonly elements: number;
-  readonly elementsDiffering: number;
-  /** The numerics probe in a few words. */
-  readonly probe: string;
+  /** Undefined where the reference was alone: it was held against nothing. */
+  readonly elementsDiffering: number | undefined;
+  /** The numerics probe in a few words; undefined where there is no adapter. */
+  readonly probe: string | undefined;
   readonly date: string;
 }
 
@@ -27,13 +28,16 @@ const layouts = {
 } as const;
 
 /** Yes, no, or not all could be run; in a few words. */
-export function verdictOf({ productsDiffering, elementsDiffering, specsFailed }: CardContent): {
+export function verdictOf({ productsDiffering, elementsDiffering, specs, specsFailed }: CardContent): {
   good: boolean;
   text: string;
 } {
-  if (productsDiffering > 0 || elementsDiffering > 0) return { good: false, text: 'Not bit for bit' };
-  if (specsFailed > 0) return { good: false, text: `No bit differs, but ${specsFailed} specs did not run` };
-  return { good: true, text: 'Yes: Hopper’s bits' };
+  if (productsDiffering > 0 || (elementsDiffering ?? 0) > 0) return { good: false, text: 'Not bit for bit' };
+  if (specsFailed > 0) return { good: false, text: `No bit differs, but ${specsFailed} of ${specs} specs did not run` };
+  return {
+    good: true,
+    text: elementsDiffering === undefined ? 'The reference has Hopper’s bits' : 'Yes: Hopper’s bits',
+  };
 }
 
 const number = (value: number) => value.toLocaleString('en');
@@ -44,32 +48,32 @@ export function extentOf({ extent, products, productsRecorded, specs, specsShipp
   return `quick check: ${number(products)} of ${number(productsRecorded)} recorded, ${specs} of ${specsShipped} specs`;
 }
 
+/** The card's figures, and what each means. */
+export function figuresOf(content: CardContent, narrow = false): readonly (readonly [string, string])[] {
+  const { products, productsDiffering, specs, elements, elementsDiffering, probe } = content;
+  const recorded = [
+    `${number(products - productsDiffering)} of ${number(products)}`,
+    narrow
+      ? 'dot products of an H100 have the same bits'
+      : 'dot products recorded on an H100 come out with the same bits',
+  ] as const;
+  if (elementsDiffering === undefined || probe === undefined)
+    return [recorded, [`${specs} specs`, 'were computed; there is no GPU to compare with']];
+  const of = `of ${number(elements)} elements of ${specs} specs differ`;
+  const own = 'of its own operations are as IEEE 754 says';
+  return [
+    recorded,
+    [number(elementsDiffering), narrow ? of : `${of} from the reference`],
+    [probe.split(' ').slice(0, 3).join(' '), narrow ? own : `${own}; the kernels need none`],
+  ];
+}
+
 /** The result as a picture to keep or to show. */
 export function resultCard(content: CardContent, layout: keyof typeof layouts = 'wide'): SVGSVGElement {
   const { width, height, title, pitch, text: textAt } = layouts[layout];
   const narrow = layout === 'narrow';
   const { good, text } = verdictOf(content);
-  const same = content.products - content.productsDiffering;
-  const lines: readonly (readonly [string, string])[] = [
-    [
-      `${number(same)} of ${number(content.products)}`,
-      narrow
-        ? 'dot products of an H100 have the same bits'
-        : 'dot products recorded on an H100 come out with the same bits',
-    ],
-    [
-      number(content.elementsDiffering),
-      narrow
-        ? `of ${number(content.elements)} elements of ${content.specs} specs differ`
-        : `of ${number(content.elements)} elements of ${content.specs} specs differ from the reference`,
-    ],
-    [
-      content.probe.split(' ').slice(0, 3).join(' '),
-      narrow
-        ? 'of its own operations are as IEEE 754 says'
-        : 'of its own operations are as IEEE 754 says; the kernels need none',
-    ],
-  ];
+  const lines = figuresOf(content, narrow);
   return s(
     'svg',
     {

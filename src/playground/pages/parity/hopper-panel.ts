@@ -23,7 +23,8 @@ import { checkedSpecs, type Extent, recordedStride } from './selection.ts';
 interface Line {
   readonly label: string;
   readonly elements: number;
-  readonly differing: number;
+  /** Undefined where nothing was compared. */
+  readonly differing: number | undefined;
   readonly webgpu: number | undefined;
   readonly reference: number;
   readonly problem?: string;
@@ -151,8 +152,9 @@ async function measure(services: Services, extent: Extent, signal: AbortSignal, 
     specsShipped: checkedSpecs(shipped, 'all').length,
     specsFailed: lines.filter(({ problem }) => problem !== undefined).length,
     elements: lines.reduce((sum, { elements }) => sum + elements, 0),
-    elementsDiffering: lines.reduce((sum, { differing }) => sum + differing, 0),
-    probe: probe === undefined ? '0 of 0' : probeWords(probe),
+    elementsDiffering:
+      adapter.kind === 'found' ? lines.reduce((sum, { differing }) => sum + (differing ?? 0), 0) : undefined,
+    probe: probe && probeWords(probe),
     date: new Date().toISOString().slice(0, 10),
   };
   return { content, lines, differences: recorded.differences, probe };
@@ -187,10 +189,17 @@ async function runLine(
   try {
     const { comparison, webgpu, reference, expected } = await services.run(spec, { signal });
     const elements = comparison?.elements ?? Object.values(expected).reduce((sum, { codes }) => sum + codes.length, 0);
-    return { label, elements, differing: comparison?.mismatches ?? 0, webgpu, reference };
+    return { label, elements, differing: comparison?.mismatches, webgpu, reference };
   } catch (error) {
     if (isInterrupted(error)) throw error;
-    return { label, elements: 0, differing: 0, webgpu: undefined, reference: 0, problem: (error as Error).message };
+    return {
+      label,
+      elements: 0,
+      differing: undefined,
+      webgpu: undefined,
+      reference: 0,
+      problem: (error as Error).message,
+    };
   }
 }
 
@@ -211,7 +220,7 @@ function lineTable(lines: readonly Line[]): HTMLElement {
         ? [
             label,
             elements.toLocaleString('en'),
-            differing === 0 ? '0' : h('span', { class: 'bad-text' }, differing),
+            differing ? h('span', { class: 'bad-text' }, differing) : (differing ?? '–'),
             milliseconds(webgpu),
             milliseconds(reference),
           ]
@@ -232,7 +241,7 @@ function exportOf({ content, lines, differences, probe }: Outcome) {
       ...lines.map((line) => [
         line.label,
         line.elements,
-        line.differing,
+        line.differing ?? '',
         line.webgpu ?? '',
         line.reference,
         line.problem ?? '',
