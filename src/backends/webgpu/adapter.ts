@@ -44,7 +44,7 @@ export function identifyAdapter(adapter: GPUAdapter): AdapterIdentity {
 
 /**
  * A device of the adapter chosen: `auto` the first the system offers, `hardware` refuses software renderers, `software` asks for one.
- * Throws `no-adapter` (kind `environment`) where there is none.
+ * Throws `no-adapter` (kind `environment`) where there is none, `no-device` where it gives no device.
  */
 export async function requestDevice(gpu: GPU, choice: AdapterChoice = 'auto'): Promise<RequestedDevice> {
   const adapter = await requestAdapter(gpu, choice);
@@ -52,7 +52,15 @@ export async function requestDevice(gpu: GPU, choice: AdapterChoice = 'auto'): P
   const requiredLimits: Record<string, number> = {};
   for (const limit of raisedLimits) requiredLimits[limit] = adapter.limits[limit];
   const requiredFeatures = usefulFeatures.filter((feature) => adapter.features.has(feature));
-  const device = await adapter.requestDevice({ requiredFeatures, requiredLimits });
+  const device = await adapter.requestDevice({ requiredFeatures, requiredLimits }).catch((cause: unknown) => {
+    throw new Fp8labError(`the adapter gives no device: ${(cause as Error).message}`, {
+      kind: 'environment',
+      code: 'no-device',
+      where: 'GPUAdapter.requestDevice',
+      fix: 'restart the browser or runtime; if it stays so, update the GPU driver',
+      cause,
+    });
+  });
   return { device, adapter: identity };
 }
 

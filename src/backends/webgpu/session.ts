@@ -39,11 +39,13 @@ export interface Session {
 }
 
 function noWebGpu(runtime: string): Fp8labError {
-  return new Fp8labError(`${runtime} has no WebGPU`, {
+  // Browsers hide navigator.gpu from pages that came by http from another machine.
+  const insecure = globalThis.isSecureContext === false;
+  return new Fp8labError(insecure ? 'pages by plain http have no WebGPU' : 'there is no WebGPU here', {
     kind: 'environment',
     code: 'no-webgpu',
-    where: 'navigator.gpu',
-    fix: 'use Chromium or Chrome 121 or later',
+    where: `navigator.gpu of ${runtime}`,
+    fix: insecure ? 'open the page by https, or by http from localhost' : 'use Chromium or Chrome 121 or later',
   });
 }
 
