@@ -145,13 +145,20 @@ export interface RoundingView {
   readonly event: 'exact' | 'rounded' | 'saturated' | 'underflowed' | 'special';
 }
 
+/** The word that stochastic rounding draws first: what the library gives a single value. */
+const firstWord = philoxWord(0, 0, streams.rounding);
+
+/** How a format may treat what is past its largest code: one that has finite codes alone saturates. */
+export const overflowOf = (format: FormatName, wanted: Overflow): Overflow =>
+  formats[format].specials === 'finite' ? 'saturate' : wanted;
+
 /** The rounding of x, derived by the definition; `random` are the bits that stochastic rounding draws. */
 export function roundingView(
   x: number,
   format: FormatName,
   rounding: Rounding,
   overflow: Overflow,
-  random = 0,
+  random = firstWord,
 ): RoundingView {
   const bits = bitsOf(Math.fround(x));
   const recorder = new Recorder();

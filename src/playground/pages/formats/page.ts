@@ -18,6 +18,7 @@ import {
   codeValueOf,
   describeCode,
   examplesOf,
+  overflowOf,
   type RoundingView,
   roundingView,
   stochasticCounts,
@@ -58,8 +59,7 @@ const events: Readonly<Record<RoundingView['event'], string>> = {
 
 /** What a state shows: the code and, where x decides, how it was rounded. */
 function viewOf({ format, x, code, rounding, overflow }: State): { code: CodeView; rounded: RoundingView } {
-  const legal = formats[format].specials === 'finite' ? 'saturate' : overflow;
-  const rounded = roundingView(x, format, rounding, legal, 0x80000000);
+  const rounded = roundingView(x, format, rounding, overflowOf(format, overflow));
   const chosen = code >= 0 && code < 2 ** formats[format].bits ? code : rounded.code;
   return { code: describeCode(chosen, format), rounded };
 }
@@ -84,7 +84,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     onChange: (value) => context.set({ overflow: value, code: -1 }),
   });
   const x = numberField({
-    label: 'Value x',
+    label: 'Value x, as f32',
     format: formatValue,
     onChange: (value) => context.set({ x: value, code: -1 }),
   });
@@ -135,7 +135,8 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     const { code, rounded } = viewOf(state);
     format.show(state.format);
     rounding.show(state.rounding);
-    overflow.show(state.overflow);
+    overflow.show(overflowOf(state.format, state.overflow));
+    overflow.element.querySelector('select')!.disabled = overflowOf(state.format, 'ieee') === 'saturate';
     x.show(state.x);
     strip.show(code);
     codes.show(state.format, code.code);
@@ -173,10 +174,10 @@ function factsOf(code: CodeView): HTMLElement {
 }
 
 function exportOf(state: State, code: CodeView, rounded: RoundingView, picture: () => SVGSVGElement | undefined) {
-  const { format, rounding, overflow, x } = state;
+  const { format, rounding, x } = state;
+  const overflow = overflowOf(format, state.overflow);
   const plain = (value: number) => (Number.isFinite(value) ? value : String(value));
   const options = JSON.stringify({ rounding, overflow });
-  const legal = formats[format].specials === 'finite' ? 'saturate' : overflow;
   return {
     name: `fp8lab-${format}`,
     command: nodeCommand(
@@ -191,7 +192,7 @@ function exportOf(state: State, code: CodeView, rounded: RoundingView, picture: 
       value: plain(code.value),
       kind: code.kind,
       rule: rounded.note,
-      ...(rounding === 'stochastic' && { draws: stochasticCounts(x, format, legal, drawCount) }),
+      ...(rounding === 'stochastic' && { draws: stochasticCounts(x, format, overflow, drawCount) }),
     }),
     csv: () => [
       ['code', 'kind', 'value'],

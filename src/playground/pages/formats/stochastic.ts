@@ -1,8 +1,7 @@
 import type { FormatName, Overflow } from '../../../numerics/formats.ts';
-import { formats } from '../../../numerics/formats.ts';
 import { formatValue } from '../../../parity/lanes.ts';
 import { fill, h } from '../../ui/dom.ts';
-import { stochasticCounts } from './model.ts';
+import { overflowOf, stochasticCounts } from './model.ts';
 
 /** Draws of a full histogram. */
 export const drawCount = 4096;
@@ -20,11 +19,10 @@ export function createHistogram(signal: AbortSignal): {
     element,
     show(x, format, overflow) {
       cancelAnimationFrame(frame);
-      const legal = formats[format].specials === 'finite' ? 'saturate' : overflow;
       const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
       let draws = still ? drawCount : perFrame;
       const grow = () => {
-        draw(element, x, stochasticCounts(x, format, legal, draws), draws);
+        draw(element, x, stochasticCounts(x, format, overflowOf(format, overflow), draws), draws);
         if (draws >= drawCount) return;
         draws = Math.min(draws + perFrame, drawCount);
         frame = requestAnimationFrame(grow);
