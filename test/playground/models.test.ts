@@ -2,7 +2,13 @@ import { parseTree } from 'jsonc-parser';
 import { describe, expect, it } from 'vitest';
 import schema from '../../specs/fp8lab.schema.json' with { type: 'json' };
 import { decode, encode, encodeFormats, type FormatName, formats, schemePresets } from '../../src/index.ts';
-import { describeCode, neighbour, roundingView, stochasticCounts } from '../../src/playground/pages/formats/model.ts';
+import {
+  describeCode,
+  neighbour,
+  overflowOf,
+  roundingView,
+  stochasticCounts,
+} from '../../src/playground/pages/formats/model.ts';
 import { type CardContent, figuresOf, verdictOf } from '../../src/playground/pages/parity/card.ts';
 import { quantizeViews } from '../../src/playground/pages/quantize/model.ts';
 import { surfaceOf } from '../../src/playground/pages/quantize/pictures.ts';
@@ -40,6 +46,7 @@ describe('formats', () => {
       0,
       -0,
       0.3,
+      0.2968,
       1.0625,
       448,
       464,
@@ -50,11 +57,21 @@ describe('formats', () => {
       Number.POSITIVE_INFINITY,
       Number.NaN,
     ]) {
-      for (const rounding of ['nearest-even', 'toward-zero', 'nearest-away', 'to-odd'] as const) {
+      for (const rounding of ['nearest-even', 'toward-zero', 'nearest-away', 'to-odd', 'stochastic'] as const) {
         expect(roundingView(x, 'e4m3', rounding, 'saturate').code).toBe(
           encode(Float32Array.of(x), 'e4m3', { rounding })[0],
         );
       }
+    }
+  });
+
+  it.each(encodeFormats)('%s: the library takes every overflow rule that the page gives it', (format) => {
+    for (const wanted of ['saturate', 'ieee'] as const) {
+      const overflow = overflowOf(format, wanted);
+      const x = formats[format].max * 3;
+      expect(roundingView(x, format, 'nearest-even', overflow).code).toBe(
+        encode(Float32Array.of(x), format, { overflow })[0],
+      );
     }
   });
 
@@ -193,6 +210,19 @@ describe('tensor core', () => {
       expect(worth(row.bits)).toBe(Math.abs(Number(term.a.value) * Number(term.b.value)));
       expect(worth(row.bits.filter(({ cut }) => !cut)) / 2 ** alignment.lastExponent).toBe(Math.abs(term.aligned ?? 0));
     }
+  });
+
+  it('of an exact sum that is zero there is no relative error, unless the sum is zero too', () => {
+    const codes = (values: readonly number[]) =>
+      encode(
+        Float32Array.from({ length: 32 }, (_, i) => values[i] ?? 0),
+        'e4m3',
+      ) as Uint8Array;
+    const sums = sumsOf({ a: codes([448, -448, 12, 12, -24]), b: codes([448, 448, 1, 1, 1]) });
+    const of = (model: string) => sums.find(({ name }) => name === model)!;
+    expect(of('exact')).toMatchObject({ value: 0, relative: 0 });
+    expect(of('hopper-wgmma-fp8').value).not.toBe(0);
+    expect(of('hopper-wgmma-fp8').relative).toBe(Number.POSITIVE_INFINITY);
   });
 
   it('Hopper loses more than Blackwell, and the exact sum nothing', () => {

@@ -63,7 +63,7 @@ export function curvePanel(
     h(
       'p',
       { class: 'quiet' },
-      'Dot products of random operands, against the exact sum. Each time the partial sum is moved to an f32 register and started anew (promotion), the cutting starts from small numbers again.',
+      'Dot products of random operands, against the exact sum. Each time the partial sum is moved to an f32 register and started anew (promotion), the cutting starts from small numbers again. Where a line has no point, no sum errs.',
     ),
     controls(interval.element, operands.element),
     progress.element,

@@ -76,6 +76,7 @@ export interface ModelSum {
   readonly hex: string;
   /** ULP (of f32) from the exact sum; undefined for NaN. */
   readonly ulps: number | undefined;
+  /** Error over the exact sum; infinite where that is zero and this is not, NaN where either is. */
   readonly relative: number;
   /** Terms that lost bits. */
   readonly cut: number;
@@ -95,7 +96,7 @@ function sumBy(name: ComparedModel, { a, b }: Pair, exact: number): ModelSum {
     value,
     hex: formatCode(code, 'F32'),
     ulps: ulpDistance(laneReader('F32'), bitsOf(exact), code),
-    relative: exact === 0 ? Math.abs(value) : Math.abs((value - exact) / exact),
+    relative: value === exact ? 0 : Math.abs((value - exact) / exact),
     cut,
     steps: sums,
   };

@@ -3,7 +3,7 @@ import { operandTable } from '../../../numerics/tensor-core.ts';
 import { formatValue } from '../../../parity/lanes.ts';
 import type { PageContext, PageModule, PageView } from '../../page.ts';
 import { bytes, integer, oneOf } from '../../state.ts';
-import { controls, facts, panel, table } from '../../ui/blocks.ts';
+import { controls, facts, panel, sentence, table } from '../../ui/blocks.ts';
 import { nodeCommand } from '../../ui/command.ts';
 import { choice, numberField, segmented, slider } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
@@ -124,7 +124,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     fill(
       outcome,
       outcomeFacts(shown),
-      h('p', { class: 'small quiet' }, `The aligned sum is ${shown.steps.at(-1)!.note ?? 'exact'}.`),
+      h('p', { class: 'small quiet' }, sentence(`After the alignment: ${shown.steps.at(-1)!.note ?? 'exact'}`)),
     );
     fill(models, modelTable(sums, state.model));
     changed = true;
@@ -163,11 +163,15 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   return { update };
 }
 
+/** A relative error in words: of an exact sum that is zero or no number there is none. */
+const offText = (relative: number, digits: number): string =>
+  relative === 0 ? '0' : Number.isFinite(relative) ? `${(100 * relative).toPrecision(digits)} %` : '–';
+
 function outcomeFacts(sum: ModelSum): HTMLElement {
   return facts([
     ['Sum', h('span', { id: 'model-sum' }, formatValue(sum.value))],
     ['Its bits', h('span', { class: 'mono' }, sum.hex)],
-    ['Off the exact sum', sum.relative === 0 ? 'nothing' : `${(100 * sum.relative).toPrecision(3)} %`],
+    ['Off the exact sum', offText(sum.relative, 3)],
     ['Terms that lost bits', `${sum.cut} of ${terms}`],
   ]);
 }
@@ -187,7 +191,7 @@ function modelTable(sums: readonly ModelSum[], chosen: ComparedModel): HTMLEleme
       name === chosen ? h('strong', {}, text, ' ◂') : text,
       formatValue(value),
       h('span', { class: 'mono' }, hex),
-      relative === 0 ? '0' : `${(100 * relative).toPrecision(2)} %`,
+      offText(relative, 2),
       ulps === undefined ? '–' : Math.abs(ulps).toLocaleString('en'),
       cut,
     ]),
