@@ -114,6 +114,18 @@ describe('quantize', () => {
     writeSafetensors(counts, 'counts', 'I64', [4], new Uint8Array(32));
     await giveFile(page, counts);
     await waitForText(page, '.file [role="alert"]', 'the file has no tensor of');
+    // What was shown stays, and there is a way back from it.
+    expect(await textOf(page, '#source-text')).toContain('<b>weights</b>');
+    const single = join(site.folder, 'single.safetensors');
+    const long = `layers.${'x'.repeat(3000)}`;
+    writeSafetensors(single, long, 'F32', [1], Float32Array.of(3));
+    await giveFile(page, single);
+    await waitForText(page, '#source-text', `${long} [1, 1] F32: rows 0 to 0`);
+    await waitFor(page, '[data-ready="true"]');
+    await waitForText(page, '[data-check="right"]', 'gives the same');
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(1200);
+    await page.$$eval('.file-body button', ([back]) => back!.click());
+    await waitForText(page, '#source-text', 'generated here');
     expect(complaints).toEqual([]);
     expect(requests.every((url) => url.startsWith(site.address))).toBe(true);
     await page.close();

@@ -174,7 +174,8 @@ class GpuRenderer implements SurfaceRenderer {
     pass.setBindGroup(0, this.#group);
     pass.setVertexBuffer(0, corners);
     pass.setIndexBuffer(triangles, 'uint32');
-    pass.drawIndexed(this.#count);
+    // A single row or column has no triangles.
+    if (this.#count > 0) pass.drawIndexed(this.#count);
     pass.end();
   }
 

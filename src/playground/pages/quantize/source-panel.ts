@@ -19,7 +19,10 @@ export function filePicker(
   signal: AbortSignal,
   onPart: (part: FilePart | undefined) => void,
 ): HTMLElement {
+  const message = h('div', {});
   const body = h('div', { class: 'stack file-body' });
+  /** Counts what was asked of files: an answer that is overtaken is dropped. */
+  let newest = 0;
   const input = h('input', {
     type: 'file',
     accept: '.safetensors',
@@ -37,23 +40,25 @@ export function filePicker(
       h('span', { class: 'small quiet' }, 'or drop one here. It is read in slices and stays on this machine.'),
       input,
     ),
+    message,
     body,
   );
   const take = async (file: File | undefined) => {
     if (file === undefined) return;
-    fill(body, h('p', { class: 'quiet' }, 'Reading the header …'));
+    const mine = ++newest;
+    fill(message, h('p', { class: 'quiet' }, 'Reading the header …'));
     try {
-      show(await openFile(file));
+      const opened = await openFile(file);
+      if (mine === newest) show(opened);
     } catch (error) {
-      fill(body, errorNotice(error));
+      // What is shown stays, with its controls.
+      if (mine === newest) fill(message, errorNotice(error));
     }
   };
   const show = (file: SafetensorsFile) => {
     const tensors = usableTensors(file);
     let chosen = tensors[0]!;
     let firstRow = 0;
-    let newest = 0;
-    const message = h('div', {});
     const read = async () => {
       const mine = ++newest;
       try {
@@ -76,7 +81,7 @@ export function filePicker(
           text: `${file.source.name}, ${chosen.name} [${rows}, ${columns}] ${chosen.dtype}: rows ${firstRow} to ${last}, columns 0 to ${tensor.shape[1]! - 1}`,
         });
       } catch (error) {
-        fill(message, errorNotice(error));
+        if (mine === newest) fill(message, errorNotice(error));
       }
     };
     const rowSlider = () => {
@@ -110,16 +115,21 @@ export function filePicker(
     const away = button(
       'Back to generated values',
       () => {
+        newest++;
+        fill(message);
         fill(body);
-        input.value = '';
         onPart(undefined);
       },
       { kind: 'quiet' },
     );
-    fill(body, names.element, rowHolder, away, message);
+    fill(body, names.element, rowHolder, away);
     void read();
   };
-  input.addEventListener('change', () => void take(input.files?.[0]));
+  input.addEventListener('change', () => {
+    void take(input.files?.[0]);
+    // The same file, mended meanwhile, is a change again.
+    input.value = '';
+  });
   const dragging = (on: boolean) => (event: DragEvent) => {
     event.preventDefault();
     dropZone.classList.toggle('dropping', on);
