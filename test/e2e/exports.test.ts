@@ -81,6 +81,10 @@ describe('what is taken away', () => {
     expect(data.draws.reduce((sum: number, { count }: { count: number }) => sum + count, 0)).toBe(4096);
     expect(runCommand(await commandOf(page))).toContain(String(Number(data.code)));
     await expectPictures(page, 'main', ['svg', 'png']);
+    // A page by plain http has no clipboard.
+    await page.evaluate(() => void Object.defineProperty(navigator, 'clipboard', { value: undefined }));
+    await page.$$eval('.export button', (buttons) => (buttons.at(-1) as HTMLElement).click());
+    await waitForText(page, '.export', 'does not let the page copy; the command is below');
     await page.close();
   });
 

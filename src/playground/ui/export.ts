@@ -128,11 +128,15 @@ export function pictureButtons(name: string, picture: () => Picture, missing: ()
 export function exportBar(what: Exportable, link: () => string): HTMLElement {
   const said = h('span', { class: 'small quiet', role: 'status' });
   const wrapped = () => ({ schemaVersion, link: link(), command: what.command, ...what.json() });
-  const copy = (text: string, name: string) =>
-    navigator.clipboard.writeText(text).then(
-      () => fill(said, `${name} copied`),
-      () => fill(said, `the browser does not let the page copy; the ${name.toLowerCase()} is below`),
-    );
+  const copy = async (text: string, name: string, elsewhere: string) => {
+    try {
+      // Pages by http from another machine have no clipboard at all.
+      await navigator.clipboard.writeText(text);
+      fill(said, `${name} copied`);
+    } catch {
+      fill(said, `the browser does not let the page copy; the ${name.toLowerCase()} is ${elsewhere}`);
+    }
+  };
   const json = () =>
     download(`${what.name}.json`, new Blob([`${JSON.stringify(wrapped(), null, 2)}\n`], { type: 'application/json' }));
   const csv = what.csv && (() => download(`${what.name}.csv`, new Blob([csvText(what.csv!())], { type: 'text/csv' })));
@@ -149,8 +153,8 @@ export function exportBar(what: Exportable, link: () => string): HTMLElement {
       what.files?.map(({ name, text }) =>
         button(name, () => download(name, new Blob([text], { type: 'text/plain' })), { 'data-export': 'file' }),
       ),
-      button('Copy link', () => void copy(link(), 'Link')),
-      button('Copy command', () => void copy(what.command, 'Command')),
+      button('Copy link', () => void copy(link(), 'Link', 'the address of the page')),
+      button('Copy command', () => void copy(what.command, 'Command', 'below')),
       said,
     ),
     h('code', { tabindex: '0', 'aria-label': 'Command that gives the same numbers' }, what.command),
