@@ -51,6 +51,14 @@ describe('the workbench', () => {
     await page.close();
   });
 
+  it('opens a shader of the spec where the link names one that there is not', async () => {
+    const { page, complaints } = await site.open('#/workbench?v=1&spec=quantize/mxfp8&file=constructor');
+    await waitFor(page, '.editor[data-ready="true"]');
+    expect(await editorText(page)).toContain('fn quantize_lines');
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
   it('opens a shader that the spec runs, and says when a changed one is not run by it', async () => {
     const { page } = await site.open('#/workbench?v=1&spec=quantize/mxfp8');
     await waitFor(page, '.editor[data-ready="true"]');

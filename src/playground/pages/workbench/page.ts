@@ -124,7 +124,8 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     }
   };
   /** The shader in the editor: the address's, else the one that the spec is best read from. */
-  const file = () => state.file || (mainFileOf(state.spec, ran.dispatched) ?? 'kernels/quantize');
+  const file = () =>
+    Object.hasOwn(shipped, state.file) ? state.file : (mainFileOf(state.spec, ran.dispatched) ?? 'kernels/quantize');
   const names = () =>
     Object.keys(shipped)
       .filter((path) => !path.startsWith('probe/') && !path.startsWith('bench/'))
@@ -141,7 +142,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     files.list(names(), ran);
     showFile();
   };
-  const textOf = (path: string) => edits.get(path) ?? shipped[path] ?? '';
+  const textOf = (path: string) => edits.get(path) ?? (Object.hasOwn(shipped, path) ? shipped[path]! : '');
   const markPlaces = () => {
     const ranges = placeRanges(
       textOf(file()),
