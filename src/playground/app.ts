@@ -29,6 +29,7 @@ const addressPause = 60;
 /** Builds the frame into `root` and follows the address from then on. */
 export function startApp(root: HTMLElement, services: Services): void {
   const notices = h('div', { class: 'notices' });
+  const welcomed = h('div', {});
   const content = h('div', { id: 'content' });
   const live = h('div', { class: 'hidden', role: 'status', 'aria-live': 'polite' });
   const links = pages.map(({ name, title }) => h('a', { href: `#/${name}?v=1` }, title));
@@ -114,6 +115,7 @@ export function startApp(root: HTMLElement, services: Services): void {
       if (loading !== mine) return;
       const { state, problems: wrong } = readState(module.fields, link.parameters);
       fill(notices);
+      fill(welcomed, link.page === '' && welcome(tour.start));
       tellProblems([...problems, ...wrong]);
       if (shown?.entry === wanted) {
         shown.state = state;
@@ -139,13 +141,13 @@ export function startApp(root: HTMLElement, services: Services): void {
       h(
         'div',
         { class: 'bar-inner' },
-        h('a', { class: 'brand', href: '#/formats?v=1', 'aria-label': 'fp8lab, first page' }, 'fp8', h('b', {}, 'lab')),
+        h('a', { class: 'brand', href: '#/', 'aria-label': 'fp8lab, first page' }, 'fp8', h('b', {}, 'lab')),
         h('nav', { class: 'nav', 'aria-label': 'Pages' }, links),
         adapterBadge(services),
         themes,
       ),
     ),
-    h('main', {}, notices, content),
+    h('main', {}, notices, welcomed, content),
     footer(tour.start),
     tour.element,
     live,
@@ -173,6 +175,27 @@ async function loadPage(entry: PageEntry): Promise<PageModule<never>> {
 function skip(event: Event): void {
   event.preventDefault();
   document.querySelector<HTMLElement>('#content h1')?.focus();
+}
+
+/** What a first visitor has to know, and what to do first. */
+function welcome(startTour: () => void): HTMLElement {
+  return h(
+    'aside',
+    { class: 'panel welcome', 'aria-label': 'What fp8lab is' },
+    h(
+      'p',
+      {},
+      h('strong', {}, 'fp8lab computes DeepSeek-V3’s FP8 kernels with the same bits everywhere: '),
+      'in a plain reference, in WGSL on your GPU, and as Hopper’s tensor cores do. Every page takes one step of it apart, live in this browser.',
+    ),
+    h(
+      'div',
+      { class: 'row' },
+      h('a', { class: 'primary', href: '#/parity?v=1' }, 'Check this GPU against an H100'),
+      button('Take the tour: five steps', startTour, { id: 'tour-welcome' }),
+      h('a', { href: '#/workbench?v=1' }, 'Change a kernel and see which bits differ'),
+    ),
+  );
 }
 
 function footer(startTour: () => void): HTMLElement {

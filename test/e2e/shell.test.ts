@@ -67,6 +67,24 @@ describe('with WebGPU', () => {
     await page.close();
   });
 
+  it('says to a first visitor what it is and what to do first, and to nobody else', async () => {
+    const { page } = await site.open('');
+    expect(await textOf(page, '.welcome')).toMatch(/^fp8lab computes DeepSeek-V3’s FP8 kernels with the same bits/);
+    await adapterKnown(page);
+    expect(await accessibilityProblems(page)).toEqual([]);
+    // The names of all pages are in sight beside the adapter's, or under it.
+    for (const width of [1024, 1281]) {
+      await page.setViewport({ width, height: 800 });
+      expect(await page.$eval('.nav', (nav) => nav.scrollWidth - nav.clientWidth)).toBe(0);
+    }
+    await press(page, '.welcome a');
+    await waitForText(page, 'h1', 'Gemm and parity');
+    expect(await page.$('.welcome')).toBeNull();
+    await press(page, '.brand');
+    await waitFor(page, '.welcome #tour-welcome');
+    await page.close();
+  });
+
   it.each(names)(
     '%s: axe finds nothing in light and in dark, nothing is wider than a phone, and nobody complains',
     async (name) => {
