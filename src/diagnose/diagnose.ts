@@ -15,12 +15,22 @@ import { gateProblem } from './gate/problem.ts';
 import { gemmProblem } from './gemm/problem.ts';
 import { Groups } from './grouped-gemm/groups.ts';
 import { groupedGemmProblem } from './grouped-gemm/problem.ts';
+import { originOf } from './quantize/origin.ts';
 import { quantizeProblem } from './quantize/problem.ts';
 import { Search, type SearchOptions } from './search.ts';
+import { swigluProblem } from './swiglu/problem.ts';
 import { AmaxGrids } from './tile-quantizer.ts';
 
 /** Kernels whose results can be diagnosed. */
-export const diagnosedKernels = ['quantize', 'dequantize', 'requantize', 'gemm', 'grouped-gemm', 'gate'] as const;
+export const diagnosedKernels = [
+  'quantize',
+  'dequantize',
+  'requantize',
+  'gemm',
+  'grouped-gemm',
+  'swiglu-quantize',
+  'gate',
+] as const;
 
 /**
  * Finds out what a kernel computed: the convention that reproduces its results from the spec's inputs, the nearest ones where none does, and those
@@ -55,7 +65,11 @@ export function problemOf(spec: ResolvedSpec, inputs: Tensors, actual: Tensors):
         own: new AmaxGrids(bits, rows, columns),
         transposed: new AmaxGrids(turned(bits, rows, columns), rows, columns),
       };
-      return quantizeProblem(spec.scheme, sources, checkQuantized(spec.scheme, rows, columns, actual, isZero(bits)));
+      return quantizeProblem(
+        spec.scheme,
+        originOf(sources),
+        checkQuantized(spec.scheme, rows, columns, actual, isZero(bits)),
+      );
     }
     case 'gate':
       return gateProblem(
@@ -64,6 +78,8 @@ export function problemOf(spec: ResolvedSpec, inputs: Tensors, actual: Tensors):
         checkActual(spec, actual, 'topk_idx'),
         checkActual(spec, actual, 'topk_weights'),
       );
+    case 'swiglu-quantize':
+      return swigluProblem(spec, inputs, actual);
     case 'requantize':
       return requantizeProblem(spec, inputs, actual);
     default:
@@ -90,7 +106,7 @@ function requantizeProblem(spec: RequantizeSpec, inputs: Tensors, actual: Tensor
     bf16: grids(bf16),
     transposed: grids(turned(values, rows, columns)),
   };
-  return quantizeProblem(spec.to, sources, checkQuantized(spec.to, rows, columns, actual));
+  return quantizeProblem(spec.to, originOf(sources), checkQuantized(spec.to, rows, columns, actual));
 }
 
 const isZero = (bits: Uint32Array): boolean => bits.every((word) => (word & 0x7fffffff) === 0);

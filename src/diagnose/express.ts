@@ -1,7 +1,14 @@
 import type { StepOutput, TensorCoreModel } from '../numerics/arithmetic.ts';
 import type { FormatName, Overflow, Rounding } from '../numerics/formats.ts';
 import { type ScaleLayout, type ScaleRecipe, type Scheme, scaleRecipes } from '../numerics/scheme.ts';
-import type { GemmSpec, GroupedGemmSpec, QuantizeSpec, RequantizeSpec, ResolvedSpec } from '../specs/types.ts';
+import type {
+  GemmSpec,
+  GroupedGemmSpec,
+  QuantizeSpec,
+  RequantizeSpec,
+  ResolvedSpec,
+  SwigluQuantizeSpec,
+} from '../specs/types.ts';
 import type { Convention } from './convention.ts';
 import { parseTile } from './tile-quantizer.ts';
 
@@ -18,6 +25,10 @@ export function specOf(spec: ResolvedSpec, convention: Convention): ResolvedSpec
       return withScheme(spec, spec.scheme, convention, (scheme) => ({ ...(spec as QuantizeSpec), scheme }));
     case 'requantize':
       return withScheme(spec, spec.to, convention, (to) => ({ ...(spec as RequantizeSpec), to }));
+    case 'swiglu-quantize':
+      if (spec.scheme !== undefined)
+        return withScheme(spec, spec.scheme, convention, (scheme) => ({ ...(spec as SwigluQuantizeSpec), scheme }));
+      return has(convention, { ...plainActivation, output: 'nearest-even' }) ? spec : undefined;
     case 'gate':
       return undefined;
     default:
@@ -46,6 +57,16 @@ function schemeFrom(scheme: Scheme, prefix: string, convention: Convention): Sch
   };
 }
 
+const plainActivation: Convention = {
+  halves: 'gate-up',
+  function: 'pinned',
+  product: 'silu-first',
+  through: 'f32',
+  clamp: 'as-said',
+  weights: 'applied',
+  slots: 'zero',
+};
+
 function withScheme(
   spec: ResolvedSpec,
   scheme: Scheme,
@@ -53,6 +74,7 @@ function withScheme(
   make: (scheme: Scheme) => ResolvedSpec,
 ): ResolvedSpec | undefined {
   const plain = {
+    ...plainActivation,
     source: 'own',
     amax: 'magnitude',
     specials: 'kept',

@@ -12,7 +12,8 @@ import { quantizerRule, rulesFor } from '../quantizers.ts';
 import { distanceOf, widthOf } from '../score.ts';
 import { amaxRules } from '../tile-quantizer.ts';
 
-const outputs = [
+/** Roundings of an output in high precision. */
+export const outputs = [
   'nearest-even',
   'toward-zero',
   'nearest-away',
@@ -89,7 +90,7 @@ export function dequantizeProblem(spec: DequantizeSpec, inputs: Tensors, x: Tens
 }
 
 /** Whole rows while they number about `wanted` elements; a few columns of each where rows are long. */
-function spread(rows: number, columns: number, wanted: number): Int32Array {
+export function spread(rows: number, columns: number, wanted: number): Int32Array {
   const total = rows * columns;
   if (total <= wanted) return Int32Array.from({ length: total }, (_, i) => i);
   const some = Math.max(Math.min(rows, 16), Math.floor(wanted / columns));
@@ -137,7 +138,8 @@ function isBlank(blank: string, element: number, rows: number, columns: number):
   return blank === 'last-element' && element === rows * columns - 1;
 }
 
-function encoderOf({ output: rule }: Convention, output: DequantizeSpec['output']): (x: number) => number {
+/** Encodes a value as a convention's output does. */
+export function encoderOf({ output: rule }: Convention, output: DequantizeSpec['output']): (x: number) => number {
   const format = formats[output];
   if (rule!.startsWith('via-')) {
     const through = rule!.slice(4) as 'bf16' | 'f16';

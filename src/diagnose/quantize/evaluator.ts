@@ -5,8 +5,9 @@ import { elementCount, type Tensor } from '../../tensors/tensor.ts';
 import type { Convention, ResultPart } from '../convention.ts';
 import type { AnyRounding } from '../encoding.ts';
 import { givenRuleNames } from '../quantizers.ts';
-import { type AmaxGrids, parseTile, TileQuantizer } from '../tile-quantizer.ts';
+import { parseTile, TileQuantizer } from '../tile-quantizer.ts';
 import { type Layout, layoutOf, layouts, type Tiles } from './layouts.ts';
+import type { Origin } from './origin.ts';
 
 /** Somebody's codes and scales, with what their dtypes and shapes leave open. */
 export interface ActualQuantized {
@@ -19,26 +20,38 @@ export interface ActualQuantized {
   readonly packed: boolean;
 }
 
+/** Axes that decide how a tile is quantized. */
+const settingAxes = [
+  'format',
+  'tile',
+  'recipe',
+  'floor',
+  'amax',
+  'rounding',
+  'overflow',
+  'specials',
+  'subnormals',
+  'zeroSign',
+  'factor',
+];
+
 /** Stands for a lane that a convention does not have: no code is so. */
 const absent = 0xdeadbeef;
 
 /** Computes lanes of codes and scales under any convention. */
 export class QuantizeEvaluator {
   private readonly scheme: Scheme;
-  private readonly sources: Readonly<Record<string, AmaxGrids>>;
+  private readonly origin: Origin;
   private readonly actual: ActualQuantized;
   private readonly parts: readonly ResultPart[];
+  private readonly quantizerAxes: readonly string[];
   private readonly quantizers = new Map<string, TileQuantizer>();
   private readonly layoutNames = new Map<string, string>();
 
-  constructor(
-    scheme: Scheme,
-    sources: Readonly<Record<string, AmaxGrids>>,
-    actual: ActualQuantized,
-    parts: readonly ResultPart[],
-  ) {
+  constructor(scheme: Scheme, origin: Origin, actual: ActualQuantized, parts: readonly ResultPart[]) {
     this.scheme = scheme;
-    this.sources = sources;
+    this.origin = origin;
+    this.quantizerAxes = [...Object.keys(origin.own), ...settingAxes];
     this.actual = actual;
     this.parts = parts;
   }
@@ -81,13 +94,13 @@ export class QuantizeEvaluator {
       if (element < codes.actual.length) predicted[i] = this.code(convention, quantizer, element);
       else if (element < scales.start + scales.actual.length)
         predicted[i] = fits ? this.scale(convention, quantizer, element - scales.start) : absent;
-      else predicted[i] = (this.sources[convention.source!] ?? this.sources.own!).tensorScale;
+      else predicted[i] = this.origin.grids(convention).tensorScale;
     }
     return predicted;
   }
 
   private tiles(convention: Convention): Tiles {
-    const { rows, columns } = this.sources.own!;
+    const { rows, columns } = this.origin;
     const [tileRows, tileColumns] = parseTile(convention.tile!);
     return {
       rows,
@@ -98,7 +111,7 @@ export class QuantizeEvaluator {
   }
 
   private code(convention: Convention, quantizer: TileQuantizer, stored: number): number {
-    const { rows, columns } = this.sources.own!;
+    const { rows, columns } = this.origin;
     const { blank } = convention;
     const total = rows * columns;
     if (blank === 'all' || blank === 'codes') return 0;
@@ -148,26 +161,13 @@ export class QuantizeEvaluator {
   }
 
   private quantizer(convention: Convention): TileQuantizer {
-    const key = [
-      'source',
-      'format',
-      'tile',
-      'recipe',
-      'floor',
-      'amax',
-      'rounding',
-      'overflow',
-      'specials',
-      'subnormals',
-      'zeroSign',
-      'factor',
-    ]
+    const key = this.quantizerAxes
       .map((axis) => convention[axis])
       .concat(givenRuleNames.includes(convention.recipe!) ? convention.layout! : '')
       .join(' ');
     let quantizer = this.quantizers.get(key);
     if (quantizer === undefined) {
-      quantizer = new TileQuantizer(this.sources[convention.source!] ?? this.sources.own!, {
+      quantizer = new TileQuantizer(this.origin.grids(convention), {
         format: convention.format as FormatName,
         tile: parseTile(convention.tile!),
         recipe: convention.recipe!,

@@ -4,10 +4,11 @@ import type { Tensor } from '../../tensors/tensor.ts';
 import { along, type Convention, type Deviation, type Move, type Problem, type ResultPart } from '../convention.ts';
 import { givenRuleNames, quantizerRule, rulesFor } from '../quantizers.ts';
 import { distanceOf, widthOf } from '../score.ts';
-import { type AmaxGrids, amaxRules } from '../tile-quantizer.ts';
+import { amaxRules } from '../tile-quantizer.ts';
 import { describeQuantize } from './describe.ts';
 import { type ActualQuantized, QuantizeEvaluator } from './evaluator.ts';
 import { layouts } from './layouts.ts';
+import type { Origin } from './origin.ts';
 
 const tileNames = [
   '1x128',
@@ -50,7 +51,6 @@ const firstElements = 640;
 /** What a quantization says on every axis. */
 export function quantizeConvention(scheme: Scheme): Convention {
   return {
-    source: 'own',
     format: scheme.format,
     tile: scheme.tile.join('x'),
     recipe: scheme.scale.recipe,
@@ -71,16 +71,12 @@ export function quantizeConvention(scheme: Scheme): Convention {
   };
 }
 
-/** A quantization with somebody's codes and scales, ready to be searched. `sources` are the matrices that may have been quantized, `own` first. */
-export function quantizeProblem(
-  scheme: Scheme,
-  sources: Readonly<Record<string, AmaxGrids>>,
-  actual: ActualQuantized,
-): Problem {
-  const base = quantizeConvention(scheme);
+/** A quantization with somebody's codes and scales, ready to be searched. */
+export function quantizeProblem(scheme: Scheme, origin: Origin, actual: ActualQuantized): Problem {
+  const base: Convention = { ...origin.own, ...quantizeConvention(scheme) };
   const parts = partsOf(actual);
   const count = parts.at(-1)!.start + parts.at(-1)!.actual.length;
-  const evaluator = new QuantizeEvaluator(scheme, sources, actual, parts);
+  const evaluator = new QuantizeEvaluator(scheme, origin, actual, parts);
   const fits = (move: Move): boolean => evaluator.fits({ ...base, ...move });
   const forced: Move = { format: actual.format };
   const shapes = tileNames
@@ -91,13 +87,13 @@ export function quantizeProblem(
   return {
     spec: base,
     starts: [...start, ...shapes],
-    tiers: [groupsOf(scheme, sources, actual, shapes)],
+    tiers: [[...groupsOf(scheme, actual, shapes), ...origin.groups]],
     resort: along('recipe', actual.scaleType === 'e4m3' ? [] : givenRuleNames).map((move) => ({ ...move, floor: '0' })),
     parts,
     count,
     sets: [chosen(parts, 24), chosen(parts, 80), chosen(parts, 240), chosen(parts, firstElements)],
     confirmed: chosen(parts, confirmElements),
-    canonical: (convention) => canonical(base, convention, (made) => evaluator.layoutName(made)),
+    canonical: (convention) => canonical(base, origin.canonical(convention), (made) => evaluator.layoutName(made)),
     predict: (convention, elements) => evaluator.predict(convention, elements),
     describe: (convention) => describeQuantize(base, convention),
   };
@@ -130,12 +126,7 @@ function chosen(parts: readonly ResultPart[], wanted: number): Int32Array {
   );
 }
 
-function groupsOf(
-  scheme: Scheme,
-  sources: Readonly<Record<string, AmaxGrids>>,
-  actual: ActualQuantized,
-  shapes: readonly Move[],
-): Move[][] {
+function groupsOf(scheme: Scheme, actual: ActualQuantized, shapes: readonly Move[]): Move[][] {
   const rules = rulesFor(actual.scaleType, actual.format);
   const narrow = formats[actual.format].bits === 4;
   return [
@@ -158,7 +149,6 @@ function groupsOf(
       ...along('amax', Object.keys(amaxRules)),
       ...along('factor', ['own', 'next']),
       ...along('stored', ['own', 'previous', 'next']),
-      ...along('source', Object.keys(sources)),
       ...along('padding', ['zero', 'one', 'edge']),
       ...along('blank', ['nothing', 'codes', 'all', 'last-row', 'last-element', 'last-word']),
     ],
