@@ -91,7 +91,6 @@ describe('diagnose swiglu-quantize', { timeout: 300_000 }, () => {
     );
     expect(answer.verdict).toBe('explained');
     expect(answer.candidates[0]!.convention).toMatchObject({
-      halves: 'interleaved',
       through: 'act-bf16',
       recipe: 'pow2',
       tile: '1x64',
