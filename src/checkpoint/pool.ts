@@ -20,6 +20,9 @@ export function defaultWorkers(): number {
   return Math.min(availableParallelism(), 8);
 }
 
+/** More than any machine has use for, and far fewer than end it. */
+export const mostWorkers = 256;
+
 /** The built worker stands beside the bundle, or one folder up from a chunk of it. From sources there is none. */
 function workerFile(): string | undefined {
   const places = ['./checkpoint-worker.js', '../checkpoint-worker.js'];

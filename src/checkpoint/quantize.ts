@@ -37,7 +37,7 @@ export function planQuantize(
   const unfit = reasons.filter((each): each is { name: string; reason: string } => each.reason !== undefined);
   const left = new Set(unfit.map(({ name }) => name));
   const quantized = new Set(chosen.filter((name) => !left.has(name)));
-  requireSome(quantized, checkpoint, selection);
+  requireSome(quantized, unfit, checkpoint, selection);
   requireFreeNames(quantized, checkpoint, scheme, layout);
   const kept = keptModules(checkpoint, quantized);
   return {
@@ -59,9 +59,23 @@ export function planQuantize(
   };
 }
 
-function requireSome(quantized: ReadonlySet<string>, checkpoint: Checkpoint, { include, exclude }: Selection): void {
+function requireSome(
+  quantized: ReadonlySet<string>,
+  [first]: QuantizePlan['unfit'],
+  checkpoint: Checkpoint,
+  { include, exclude }: Selection,
+): void {
   if (quantized.size > 0) return;
-  const problem = `none of ${checkpoint.tensors.size} tensors is chosen by ${include.join(' ')} without ${exclude.join(' ')}`;
+  if (first !== undefined) {
+    throw inputError(
+      `no chosen tensor can be quantized: ${first.reason}`,
+      'nothing-selected',
+      `${checkpoint.path}: ${first.name}`,
+      'choose others by --include, or another scheme; `fp8lab inspect` lists them',
+    );
+  }
+  const without = exclude.length > 0 ? ` without ${exclude.join(' ')}` : '';
+  const problem = `none of ${checkpoint.tensors.size} tensors is chosen by ${include.join(' ')}${without}`;
   throw inputError(
     problem,
     'nothing-selected',

@@ -1,6 +1,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { type Conversion, type ConvertOptions, type ConvertReport, convertCheckpoint } from '../checkpoint/convert.ts';
+import { mostWorkers } from '../checkpoint/pool.ts';
 import { exitCodes } from '../errors.ts';
 import type { Io } from './io.ts';
 import { parseCount, parsePart } from './part.ts';
@@ -27,7 +28,7 @@ export async function runConversion<P extends Conversion>(
 ): Promise<number> {
   const settings: ConvertOptions = {
     ...(options.part !== undefined && { part: parsePart(options.part) }),
-    ...(options.workers !== undefined && { workers: parseCount(options.workers, '--workers', 0) }),
+    ...(options.workers !== undefined && { workers: parseCount(options.workers, '--workers', 0, mostWorkers) }),
     ...(options.force && { force: true }),
     ...(options.verify && { verify: true }),
     signal: io.signal,

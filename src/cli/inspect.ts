@@ -1,6 +1,6 @@
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { inspectCheckpoint, type SchemeReport, type TensorReport } from '../checkpoint/inspect.ts';
-import { createPool, defaultWorkers } from '../checkpoint/pool.ts';
+import { createPool, defaultWorkers, mostWorkers } from '../checkpoint/pool.ts';
 import { exitCodes } from '../errors.ts';
 import { shortName } from '../tensors/header.ts';
 import type { Io } from './io.ts';
@@ -39,7 +39,8 @@ export async function inspectCommand(options: InspectOptions, io: Io): Promise<n
   const names = options.schemes?.length ? options.schemes : usualSchemes;
   const candidates = await Promise.all(names.map((name) => schemeOf(name, '--schemes')));
   const sample = parseCount(options.sample ?? defaultSample, '--sample', 0);
-  const workers = options.workers === undefined ? defaultWorkers() : parseCount(options.workers, '--workers', 0);
+  const workers =
+    options.workers === undefined ? defaultWorkers() : parseCount(options.workers, '--workers', 0, mostWorkers);
   const checkpoint = await openCheckpoint(options.path);
   const pool = createPool(workers, io.signal);
   const started = performance.now();
@@ -95,7 +96,7 @@ const numbers = ({ sqnr, saturated, underflowed }: SchemeReport): string[] => [
   percent(underflowed),
 ];
 
-const percent = (share: number): string => (share === 0 ? '0' : `${(100 * share).toPrecision(2)} %`);
+const percent = (share: number): string => (share === 0 ? '0' : `${Number((100 * share).toPrecision(2))} %`);
 
 /** Each scheme over all tensors: the least and the median SQNR, the largest shares. */
 function schemeTable(tensors: readonly TensorReport[]): string {

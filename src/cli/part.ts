@@ -19,11 +19,11 @@ export function parsePart(text: string): Part {
   });
 }
 
-/** Reads a whole number of an option, from `least` on. */
-export function parseCount(text: string | number, option: string, least: number): number {
+/** Reads a whole number of an option, from `least` on, and to `most` where there is such. */
+export function parseCount(text: string | number, option: string, least: number, most?: number): number {
   const count = Number(text);
-  if (text !== '' && Number.isSafeInteger(count) && count >= least) return count;
-  throw new Fp8labError(`"${text}" is no whole number from ${least} on`, {
+  if (text !== '' && Number.isSafeInteger(count) && count >= least && count <= (most ?? count)) return count;
+  throw new Fp8labError(`"${text}" is no whole number from ${least} ${most === undefined ? 'on' : `to ${most}`}`, {
     kind: 'usage',
     code: 'bad-number',
     where: option,

@@ -149,13 +149,20 @@ export function compareResults(
 
 /** Throws where a comparison found tensors that cannot be held against each other: missing, unexpected, another dtype or shape. */
 export function requireComparable(comparison: Comparison): void {
+  if (comparison.tensors.length === 0)
+    throw inputError(
+      'there is no tensor in either',
+      'missing-tensor',
+      comparison.spec,
+      'compare files that hold results',
+    );
   const found = comparison.tensors.find(({ status }) => status !== 'equal' && status !== 'differs');
   if (found === undefined) return;
   throw inputError(
     `tensor ${found.name}: ${found.problem}`,
     found.status.startsWith('wrong') ? found.status : `${found.status}-tensor`,
     found.name,
-    'compare files that hold the same tensors, or name the ones to compare',
+    'compare files that hold the same tensors, of one dtype and shape',
   );
 }
 

@@ -6,6 +6,7 @@ import type { Io } from '../../src/cli/io.ts';
 import { wantsColour } from '../../src/cli/io.ts';
 import { runCli } from '../../src/cli/run-cli.ts';
 import { readTensors, writeTensors } from '../../src/tensors/files.ts';
+import type { Tensors } from '../../src/tensors/tensor.ts';
 
 let folder = '';
 beforeAll(async () => {
@@ -238,6 +239,47 @@ describe('run, compare and parity', () => {
     const { code, err } = await cli(`run quantize/mxfp8 --inputs ${inputs}`);
     expect(code).toBe(4);
     expect(err).toContain('no tensor named x');
+  });
+
+  it('codes without their scales are refused, and scales of another shape by their own name', async () => {
+    const spec = join(folder, 'codes.json');
+    const operand = { scheme: 'activation-1x128', input: 'normal' };
+    const shape = { m: 4, n: 8, k: 256 };
+    await writeFile(spec, JSON.stringify({ fp8lab: 1, kernel: 'gemm', name: 'codes', shape, a: operand, b: operand }));
+    const codes = (rows: number) => ({
+      dtype: 'F8_E4M3' as const,
+      shape: [rows, 256],
+      codes: new Uint8Array(rows * 256),
+    });
+    const scales = (rows: number, columns: number) => ({
+      dtype: 'F32' as const,
+      shape: [rows, columns],
+      codes: new Uint32Array(rows * columns),
+    });
+    const file = join(folder, 'codes.safetensors');
+    const tell = async (tensors: Tensors) => {
+      await writeTensors(file, tensors);
+      return cli(`run ${spec} --inputs ${file}`);
+    };
+    const both = { a: codes(4), b: codes(8), b_scales: scales(8, 2) };
+    expect((await tell(both)).err).toMatch(/^error: a holds codes \(F8_E4M3\), and there is no a_scales\n/);
+    const turned = await tell({ ...both, a_scales: scales(2, 4) });
+    expect(turned).toMatchObject({ code: 4, err: expect.stringMatching(/^error: tensor a_scales has shape \[2, 4\]/) });
+    expect((await tell({ ...both, a_scales: scales(4, 2) })).code).toBe(0);
+  });
+
+  it('two files without tensors are no agreement', async () => {
+    const file = join(folder, 'none.safetensors');
+    await writeTensors(file, {});
+    expect(await cli(`compare ${file} ${file}`)).toMatchObject({ code: 4 });
+  });
+
+  it('a number of workers that would end the machine is refused', async () => {
+    for (const command of ['inspect x', 'quantize x y --scheme mxfp8', 'dequantize x y'])
+      expect(await cli(`${command} --workers 1e6`)).toMatchObject({
+        code: 2,
+        err: expect.stringContaining('0 to 256'),
+      });
   });
 
   it('recorded evidence holds for a later run, and a changed digest does not', async () => {
