@@ -11,8 +11,9 @@ const number = (flags: string, description: string, value?: number): Option => {
 const json = (): Option => new Option('--json', 'print one JSON object');
 
 function numberList(text: string): number[] {
-  const values = text.split(',').map(Number);
-  if (text.trim() !== '' && values.every(Number.isFinite)) return values;
+  const parts = text.split(',');
+  const values = parts.map(Number);
+  if (parts.every((part) => part.trim() !== '') && values.every(Number.isFinite)) return values;
   throw new InvalidArgumentError('give numbers with commas between, as in 4,8,12.');
 }
 

@@ -52,6 +52,7 @@ function buildStudies(io: Io, finish: (code: number) => void): Command {
   const program = new Command('fp8lab study')
     .description("the paper's experiments as commands: table, CSV, plots")
     .exitOverride()
+    .showHelpAfterError('fix: run the command with -h for its options')
     .configureOutput({ writeOut: (text) => io.stdout(text), writeErr: (text) => io.stderr(text) })
     .addHelpText(
       'before',

@@ -52,6 +52,7 @@ export interface PolicyResult {
  */
 export function comparePolicies(series: readonly ExpertLoads[], options: PolicyOptions): PolicyResult[] {
   const { cluster, window } = options;
+  requireCount(window, 'window');
   requireCount(options.hosted, 'hosted');
   requireCount(options.active, 'active');
   if (series.length <= window) {

@@ -158,6 +158,13 @@ describe('fp8lab moe', () => {
     expect((await cli('moe', ...args)).code).toBe(code);
   });
 
+  it('refuses a window without steps', async () => {
+    expect(await cli('moe', 'simulate', '--window', '0')).toMatchObject({
+      code: 4,
+      err: expect.stringContaining('window is 0'),
+    });
+  });
+
   it('tells what is wrong with a file, and leaves none of its own behind', async () => {
     await writeFile(at('bad.csv'), '1,2\n3,oops\n');
     await writeFile(at('bad.json'), '{"plan": 1}');

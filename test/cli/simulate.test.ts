@@ -150,6 +150,10 @@ describe('fp8lab simulate', () => {
     expect(JSON.parse(planned.out).imbalance).toBeLessThan(JSON.parse(even.out).imbalance);
   });
 
+  it('takes no gap in a list for a zero', async () => {
+    expect(await cli('sweep', 'redundant', '--values', '32,,64')).toMatchObject({ code: 2 });
+  });
+
   it('compares how often to place experts anew', async () => {
     const { code, out } = await cli(
       'replan',

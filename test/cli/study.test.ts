@@ -35,6 +35,10 @@ async function fileWith(
 }
 
 describe('fp8lab study', () => {
+  it('says how to mend wrong usage', async () => {
+    expect((await cli(['recipes', '--nope'])).err).toMatch(/^error: unknown option '--nope'\nfix: /);
+  });
+
   it('lists the studies in its help', async () => {
     const { code, out } = await cli(['-h']);
     expect(code).toBe(0);
