@@ -158,9 +158,10 @@ if [ "$device" = cuda ] && begin bench; then
   LD_LIBRARY_PATH=${LD_LIBRARY_PATH-}${blas:+${LD_LIBRARY_PATH:+:}$blas} within 1200 "$bench" run $quick >"$out/bench.jsonl" || fail "bench (see bench.jsonl)"
 fi
 
-node=$root/bin/node
-[ -x "$node" ] || node=$(command -v node || true)
-[ -e "$root/dist/cli.js" ] || node=
+node=
+for one in node "$root/bin/node"; do # a bundle's own first, unless it is for another processor
+  [ ! -e "$root/dist/cli.js" ] || ! "$one" --version >/dev/null 2>&1 || node=$one
+done
 fp8lab() { local limit=$1; shift; FP8LAB_NATIVE=$native within "$limit" "$node" "$root/dist/cli.js" "$@" 2>"$work/log"; }
 if [ -z "$node" ]; then
   say "   no Node with a built command line here: digests only, no evidence by parity"
@@ -177,16 +178,16 @@ memcheck() {
   if ! grep -q 'ERROR SUMMARY' "$work/memcheck"; then say "   compute-sanitizer gave no summary of $1 (see sanitizer.txt)"
   elif [ $status != 0 ]; then fail "compute-sanitizer on $1 (see sanitizer.txt)"; fi
 }
+sanitize() {
+  command -v compute-sanitizer >/dev/null || { say "   compute-sanitizer is not installed: left out"; return; }
+  : >"$out/sanitizer.txt"
+  for spec in "$specs"/{*.edge-ragged,grouped-gemm.*edges,dispatch.edge-masked,combine.edge-masked,gate.edge-wide}.json; do
+    [ ! -e "$spec" ] || memcheck "$(basename "$spec" .json)" "$native" run "$spec" --device cuda
+  done
+  memcheck probes "$probes"
+}
 if [ "$device" = cuda ]; then
-  if ! command -v compute-sanitizer >/dev/null; then
-    say "   compute-sanitizer is not installed: left out"
-  elif begin sanitizer; then
-    : >"$out/sanitizer.txt"
-    for spec in "$specs"/{*.edge-ragged,grouped-gemm.*edges,dispatch.edge-masked,combine.edge-masked,gate.edge-wide}.json; do
-      [ -e "$spec" ] && memcheck "$(basename "$spec" .json)" "$native" run "$spec" --device cuda
-    done
-    memcheck probes "$probes"
-  fi
+  if begin sanitizer; then sanitize; fi
   if python3 -c 'import torch' 2>/dev/null && begin peers; then
     within 600 python3 "$root/native-cuda/bench/peers.py" >"$out/peers.jsonl" 2>"$out/peers.log" || fail "peers (see peers.log)"
   fi

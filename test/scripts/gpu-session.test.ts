@@ -60,6 +60,7 @@ describe.skipIf(process.platform !== 'linux')('a session on a GPU', () => {
     expect([read('probes.jsonl'), read('check.jsonl'), read('bench.jsonl')]).toEqual(['probed\n', 'check\n', 'run\n']);
     expect(read('nvidia-smi.txt')).toContain('NVIDIA H200');
     expect(read('nvidia-smi.txt')).not.toMatch(/1234|someone/);
+    expect(existsSync(join(folder, 'whole', 'out', 'sanitizer.txt'))).toBe(false);
     expect(sums).toBe(0);
   });
 
