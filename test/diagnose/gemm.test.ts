@@ -78,6 +78,14 @@ describe('diagnose gemm', { timeout: 300_000 }, () => {
     expect(answer.candidates[0]!.deviations.map(({ title, words }) => [title, words])).toEqual([['C', 'added twice']]);
   });
 
+  it('names a D that is written column by column', () => {
+    const d = gemmReference(specOf(), inputs);
+    const { m, n } = shape;
+    const codes = d.codes.map((_, i) => d.codes[(i % m) * n + Math.floor(i / m)]!);
+    const answer = diagnose(specOf(), inputs, { d: { ...d, codes } as Tensors['d'] & object }, { budget, ties: false });
+    expect(answer.candidates[0]!.deviations.map(({ axis, value }) => [axis, value])).toEqual([['d.transposed', 'yes']]);
+  });
+
   it('works out the first element at which spec and kernel part, block by block', () => {
     const answer = found(specOf(), gemmReference(specOf({ combine: 'a-then-b' }), inputs));
     const [element] = answer.derivations;

@@ -298,7 +298,7 @@ const words: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'last-column': 'last column zero',
     'last-edges': 'last row and last column zero',
   },
-  'd.transposed': { no: 'as it is', yes: 'written transposed' },
+  'd.transposed': { no: 'as it is', yes: 'written transposed (column by column)' },
   c: {
     added: 'added before the rounding',
     'left-out': 'left out',

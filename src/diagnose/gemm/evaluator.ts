@@ -269,9 +269,9 @@ export class GemmEvaluator {
     this.views.set(kind, known);
     let view = known.get(elements);
     if (view === undefined) {
-      const { n } = this.spec.shape;
-      const row = elements.map((i) => (transposed ? i % n : Math.floor(i / n)));
-      const column = elements.map((i) => (transposed ? Math.floor(i / n) : i % n));
+      const { m, n } = this.spec.shape;
+      const row = elements.map((i) => (transposed ? i % m : Math.floor(i / n)));
+      const column = elements.map((i) => (transposed ? Math.floor(i / m) : i % n));
       const rows = Int32Array.from(new Set(row)).sort();
       const columns = Int32Array.from(new Set(column)).sort();
       const place = (list: Int32Array): Map<number, number> => new Map(Array.from(list, (x, i) => [x, i]));

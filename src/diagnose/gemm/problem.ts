@@ -252,7 +252,7 @@ export function tiersOf(spec: GemmSpec, evaluator: GemmEvaluator, base: Conventi
       ...along('blank', ['nothing', 'all', 'last-row', 'last-column', 'last-edges']),
       ...along('clear', ['each', 'never']),
       ...along('walk', ['ascending', 'descending']),
-      ...(spec.shape.m === spec.shape.n ? along('d.transposed', ['no', 'yes']) : []),
+      ...(Math.min(spec.shape.m, spec.shape.n) > 1 ? along('d.transposed', ['no', 'yes']) : []),
       ...(evaluator.hasC ? along('c', ['added', 'left-out', 'after-rounding', 'twice']) : []),
     ],
     jointly ? pairs(each(forms, 'a'), each(forms, 'b')) : pairs(each(given, 'a'), each(given, 'b')),
