@@ -107,8 +107,16 @@ function ranking(answer: Answer, { io }: DiagnosisContext): string {
 
 const indent = (text: string): string => text.replace(/^(?=.)/gm, '  ');
 
-function leftovers({ leftover }: Answer): string {
-  return leftover.map(leftoverText).join('');
+/** What the best rule leaves over; where that is not the spec's own, what the spec's own does, which may be simpler. */
+function leftovers({ leftover, parts, candidates }: Answer): string {
+  const own = leftover.length === 0 || candidates[0]!.deviations.length === 0 ? [] : parts;
+  return [
+    ...leftover.map(leftoverText),
+    ...own.map(
+      ({ tensor, count: over, pattern }) =>
+        `What the spec's own rule leaves over: ${elementsOf(over)} of ${tensor}\n${pattern.map((line) => `  - ${line}\n`).join('')}`,
+    ),
+  ].join('');
 }
 
 function leftoverText({ tensor, count: over, pattern, first }: Leftover): string {

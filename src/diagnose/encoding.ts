@@ -19,14 +19,13 @@ export interface Encoding {
 /** The code of an element under its tile's outcome. */
 export function codeOf(
   bits: number,
-  { factor, throughBf16 }: TileOutcome,
+  { factor, through }: TileOutcome,
   format: Format,
   encoding: Encoding,
   random: number,
 ): number {
-  const value =
-    throughBf16 === true && factor.kind === 'divide' ? roundTo(divBits(bits, factor.bits), formats.bf16) : bits;
-  const applied: Factor = throughBf16 === true && factor.kind === 'divide' ? { kind: 'none' } : factor;
+  const value = through === undefined ? bits : roundTo(scaledBy(bits, factor), formats[through]);
+  const applied = through === undefined ? factor : restOf(factor);
   const rounded = (rounding: Rounding): number =>
     quantizeBits(value, applied, format, rounding, encoding.overflow, random);
   const code =
@@ -47,14 +46,18 @@ export function codeOf(
 
 /** Ties toward zero: ties away of the f32 next below in magnitude, for no code's midpoint lies between two f32. */
 function tiesDown(bits: number, factor: Factor, format: Format, { overflow }: Encoding): number {
-  const scaled =
-    factor.kind === 'divide'
-      ? divBits(bits, factor.bits)
-      : factor.kind === 'multiply'
-        ? mulBits(bits, factor.bits)
-        : bits;
+  const scaled = scaledBy(bits, factor);
   const magnitude = scaled & 0x7fffffff;
   const below = magnitude === 0 || magnitude > INF_BITS ? scaled : scaled - 1;
-  const rest: Factor = factor.kind === 'divide' || factor.kind === 'multiply' ? { kind: 'none' } : factor;
-  return quantizeBits(below, rest, format, 'nearest-away', overflow);
+  return quantizeBits(below, restOf(factor), format, 'nearest-away', overflow);
 }
+
+/** The f32 product or quotient by a factor that is one. */
+function scaledBy(bits: number, factor: Factor): number {
+  if (factor.kind === 'divide') return divBits(bits, factor.bits);
+  return factor.kind === 'multiply' ? mulBits(bits, factor.bits) : bits;
+}
+
+/** What is left of a factor after {@link scaledBy}. */
+const restOf = (factor: Factor): Factor =>
+  factor.kind === 'divide' || factor.kind === 'multiply' ? { kind: 'none' } : factor;

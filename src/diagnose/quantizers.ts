@@ -12,8 +12,8 @@ export interface TileOutcome {
   /** f32 bits. */
   readonly dequant: number;
   readonly factor: Factor;
-  /** Values are rounded to bf16 after the factor and before they are encoded. */
-  readonly throughBf16?: boolean;
+  /** Values are rounded to this format after the factor and before they are encoded. */
+  readonly through?: 'bf16' | 'f16';
 }
 
 /** A rule for scales that somebody uses, or falls into. */
@@ -258,15 +258,23 @@ const extras: readonly Extra[] = [
     2,
     (amax, max) => {
       const scale = roundTo(divBits(amax, max), formats.bf16);
-      return { ...plain(scale, dividing(scale)), throughBf16: true };
+      return { ...plain(scale, dividing(scale)), through: 'bf16' };
     },
   ],
-  [
-    'bf16-quotient',
-    'scale amax/max in f32, x / scale rounded to bf16 before the cast',
-    2,
-    (amax, max) => ({ ...plain(divBits(amax, max), dividing(divBits(amax, max))), throughBf16: true }),
-  ],
+  ...(['bf16', 'f16'] as const).flatMap((through): Extra[] => [
+    [
+      `${through}-quotient`,
+      `scale amax/max in f32, x / scale rounded to ${through} before the cast`,
+      2,
+      (amax, max) => ({ ...plain(divBits(amax, max), dividing(divBits(amax, max))), through }),
+    ],
+    [
+      `${through}-product`,
+      `scale amax/max in f32, x * (1/scale) rounded to ${through} before the cast`,
+      2,
+      (amax, max) => ({ ...plain(divBits(amax, max), multiplying(divBits(one, divBits(amax, max)))), through }),
+    ],
+  ]),
 ];
 
 function extraRule([name, words, cost, outcome]: Extra): QuantizerRule {

@@ -237,8 +237,8 @@ export class TileQuantizer {
   private fillPlainly(codes: Codes, row: number, first: number, last: number): boolean {
     const { rounding, overflow, factor: whose, subnormals, zeroSign } = this.settings;
     if (rounding === 'stochastic' || whose !== 'own' || subnormals !== 'kept' || zeroSign !== 'kept') return false;
-    const { factor, throughBf16 } = this.outcome(this.tileOf(row, first));
-    if (throughBf16 === true || factor.kind === 'nan' || rounding === 'nearest-down') return false;
+    const { factor, through } = this.outcome(this.tileOf(row, first));
+    if (through !== undefined || factor.kind === 'nan' || rounding === 'nearest-down') return false;
     if (formats[this.settings.format].specials === 'fnuz') return false;
     const encode = encoder(formats[this.settings.format], rounding, overflow);
     const at = row * this.grids.columns;

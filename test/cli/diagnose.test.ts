@@ -133,6 +133,19 @@ describe('fp8lab diagnose', () => {
     expect(equal.out).toContain('more rules may do the same');
   });
 
+  it("says what the spec's own rule leaves over where another one comes nearer", async () => {
+    const { spec, result, path } = await given(quantize);
+    const { codes, scales } = await readTensors(result);
+    const last = (columns: number, tile: number) => (code: number, i: number) => (i % columns < tile ? code : 0);
+    const made = { codes: changed(codes!, last(512, 384)), scales: changed(scales!, last(4, 3)) };
+    await writeTensors(path('cut.safetensors'), made, {});
+    const { code, out } = await fp8lab('diagnose', spec, '--actual', path('cut.safetensors'));
+    expect(code).toBe(1);
+    expect(out).toMatch(
+      /What the spec's own rule leaves over: 2,\d+ elements of codes\n {2}- all in columns 384 to 511/,
+    );
+  });
+
   it('says how to part tied rules with the inputs that were given', async () => {
     const { spec, result, path } = await given(quantize);
     const inputs = path('inputs.safetensors');

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { diagnose } from '../../src/diagnose/index.ts';
 import { quantizedTensors, quantizeReference } from '../../src/kernels/quantize/reference.ts';
+import { decodeBits, encodeBits } from '../../src/numerics/codec.ts';
+import { bitsOf, fromBits } from '../../src/numerics/f32.ts';
+import { formats } from '../../src/numerics/formats.ts';
 import type { Tensor, Tensors } from '../../src/tensors/tensor.ts';
 import { matrix, quantizeSpec, type SchemeFields, schemeOf } from '../helpers/specs.ts';
 
@@ -48,6 +51,19 @@ describe('diagnose quantize', { timeout: 300_000 }, () => {
     const small: Tensor = { ...x, codes: x.codes.map((code, i) => (i % columns < 256 ? 0 : code)) as Tensor['codes'] };
     const answer = found(divide, actualOf({ ...divide, amaxFloor: 1e-10 }, small), small);
     expect(answer.candidates[0]!.convention).toMatchObject({ floor: '1e-10', recipe: 'divide' });
+  });
+
+  it('names a rounding to f16 before the cast', () => {
+    const made = actualOf(divide);
+    const scales = made.scales!.codes;
+    const codes = Uint8Array.from(x.codes, (bits, i) => {
+      const scale = fromBits(scales[Math.floor(i / columns) * (columns / 128) + Math.floor((i % columns) / 128)]!);
+      const value = Math.fround(fromBits(decodeBits(bits, formats.bf16)) * Math.fround(1 / scale));
+      const rounded = decodeBits(encodeBits(bitsOf(value), formats.f16, 'nearest-even', 'ieee'), formats.f16);
+      return encodeBits(rounded, formats.e4m3, 'nearest-even', 'saturate');
+    });
+    const answer = found(divide, { codes: { ...made.codes!, codes }, scales: made.scales! });
+    expect(answer.candidates[0]!.convention).toMatchObject({ recipe: 'f16-product' });
   });
 
   it('names a scale that is rounded after its use', () => {
