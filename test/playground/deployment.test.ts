@@ -2,18 +2,22 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { runCli } from '../../src/cli/run-cli.ts';
-import { deploymentView } from '../../src/playground/pages/deployment/model.ts';
+import { deploymentView, scenarioOf } from '../../src/playground/pages/deployment/model.ts';
 import {
   type Block,
   blockText,
   bytesText,
   commandOf,
+  redundantFor,
+  redundantSteps,
   type Settings,
   timeText,
 } from '../../src/playground/pages/deployment/view.ts';
 import { moved, showing, ticksOf, within, zoomed } from '../../src/playground/pages/deployment/window.ts';
+import { deepseekV3 } from '../../src/simulate/model.ts';
 import { pipelineSchedules } from '../../src/simulate/names.ts';
 import { simulatePipeline } from '../../src/simulate/pipeline.ts';
+import { prepare } from '../../src/simulate/scenario.ts';
 
 const sheet = readFileSync('src/playground/pages/deployment/deployment.css', 'utf8');
 
@@ -47,6 +51,20 @@ async function printed(command: string): Promise<Record<string, unknown>> {
   expect((await runCli(words, { ...io, stdout })).code).toBe(0);
   return JSON.parse(out);
 }
+
+it('every number of nodes that can be chosen has redundant experts with which it can be simulated', () => {
+  for (let nodes = 1; nodes <= 40; nodes++) {
+    const { least, step } = redundantSteps(nodes);
+    expect(redundantFor(nodes, least + step)).toBe(least + step);
+    expect(redundantFor(nodes, 1)).toBe(nodes === 1 ? 1 : least);
+    expect(Math.ceil((deepseekV3.experts + least) / (8 * nodes)) * 8 * nodes).toBe(deepseekV3.experts + least);
+  }
+  for (const nodes of [3, 4]) {
+    const { least, step } = redundantSteps(nodes);
+    const redundant = least + step;
+    expect(prepare(scenarioOf({ ...settings, nodes, tokens: 32, redundant })).layers.length).toBeGreaterThan(0);
+  }
+});
 
 describe('a deployment on the page', () => {
   it.each([

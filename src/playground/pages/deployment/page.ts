@@ -10,7 +10,7 @@ import { pageHash } from '../../ui/links.ts';
 import { isInterrupted, task } from '../../ui/task.ts';
 import { busyView, exportsOf, factsOf, legendOf, pathTable, pipelineFacts } from './parts.ts';
 import { timeline } from './timeline.ts';
-import { blockText, type DeploymentView, type Settings, usualTokens } from './view.ts';
+import { blockText, type DeploymentView, redundantFor, redundantSteps, type Settings, usualTokens } from './view.ts';
 import { whyPanel } from './why-panel.ts';
 import type { TimeWindow } from './window.ts';
 import type { DeploymentJobs } from './worker.ts';
@@ -36,6 +36,8 @@ const contextChoices = [512, 1024, 2048, 4096, 8192, 16_384, 32_768];
 const stageChoices = [4, 8, 16];
 const microChoices = [8, 16, 20, 32, 40, 64, 120];
 const whole = 1_000_000;
+/** As many as there are experts: what any number of nodes needs to divide is less. */
+const mostRedundant = 256;
 
 /** What a phase usually runs on. */
 const usual: Readonly<Record<Settings['phase'], Partial<State>>> = {
@@ -87,7 +89,12 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     ] as const,
     onChange: (value) => set({ phase: value, tokens: 0, ...usual[value] }),
   });
-  const nodes = slider({ label: 'Nodes of 8 GPUs', min: 1, max: 40, onChange: (value) => set({ nodes: value }) });
+  const nodes = slider({
+    label: 'Nodes of 8 GPUs',
+    min: 1,
+    max: 40,
+    onChange: (value) => set({ nodes: value, redundant: redundantFor(value, state.redundant) }),
+  });
   const tokens = numbers('Tokens a GPU', 'tokens', tokenChoices, (value) =>
     value === 0 ? `usual: ${usualTokens[state.phase].toLocaleString('en')}` : value.toLocaleString('en'),
   );
@@ -97,10 +104,10 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   const redundant = slider({
     label: 'Redundant experts',
     min: 0,
-    max: 64,
-    step: 4,
+    max: mostRedundant,
     onChange: (value) => set({ redundant: value }),
   });
+  const redundantInput = redundant.element.querySelector('input')!;
   const limit = slider({
     label: 'Nodes a token may go to',
     min: 1,
@@ -254,6 +261,8 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     context_.show(String(state.context));
     sms.show(state.sms);
     overlap.show(state.overlap);
+    const { least, step } = redundantSteps(state.nodes);
+    Object.assign(redundantInput, { min: least, step });
     redundant.show(state.redundant);
     limit.show(state.limit);
     skew.show(state.skew);
@@ -302,7 +311,7 @@ export const page: PageModule<State> = {
     context: among(contextChoices, 4096),
     sms: integer(1, 64, 20),
     overlap: flag(true),
-    redundant: integer(0, 64, 0),
+    redundant: integer(0, mostRedundant, 0),
     limit: integer(1, 8, 4),
     skew: integer(0, 12, 0),
     drift: integer(0, 10, 0),

@@ -33,6 +33,22 @@ export const usualTokens: Readonly<Record<Scenario['phase'], number>> = {
 /** Tokens a GPU of some settings. */
 export const tokensOf = ({ tokens, phase }: Settings): number => (tokens === 0 ? usualTokens[phase] : tokens);
 
+/** Experts of a layer of DeepSeek-V3. */
+const experts = 256;
+
+/** Redundant experts that nodes of 8 GPUs can have: each node as many where the experts themselves divide among the GPUs, else each GPU as many. */
+export function redundantSteps(nodes: number): { readonly least: number; readonly step: number } {
+  const gpus = 8 * nodes;
+  const over = experts % gpus;
+  return over === 0 ? { least: 0, step: nodes } : { least: gpus - over, step: gpus };
+}
+
+/** The redundant experts of a deployment that is changed to so many nodes: as before where they fit, else the least. */
+export function redundantFor(nodes: number, before: number): number {
+  const { least, step } = redundantSteps(nodes);
+  return before >= least && (before - least) % step === 0 ? before : least;
+}
+
 /** The command that prints the same numbers. */
 export function commandOf(settings: Settings): string {
   const { hardware, phase, nodes, context, sms, overlap, redundant, limit, skew, drift, schedule, stages, micros } =
