@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ElementHandle } from 'puppeteer';
 import { describe, expect, it } from 'vitest';
@@ -49,6 +49,11 @@ describe('studies', () => {
     writeFileSync(broken, 'a,b\n1,2\n');
     await give(broken);
     await waitForText(page, 'main [role="alert"]', 'does not name a study');
+    const checkpoint = join(site.folder, 'checkpoint.csv');
+    writeFileSync(checkpoint, '');
+    truncateSync(checkpoint, 5 * 2 ** 30);
+    await give(checkpoint);
+    await waitForText(page, 'main [role="alert"]', 'longer than 16 MiB');
     expect(complaints).toEqual([]);
     await page.close();
   });

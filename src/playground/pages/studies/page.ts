@@ -9,7 +9,7 @@ import { type Child, fill, h } from '../../ui/dom.ts';
 import { exportBar, pictureButtons } from '../../ui/export.ts';
 import { pageHash } from '../../ui/links.ts';
 import { isInterrupted, task } from '../../ui/task.ts';
-import { splitCsv } from './results.ts';
+import { resultLimit, splitCsv } from './results.ts';
 import type { StudyHead, StudyJobs, StudyOutcome } from './worker.ts';
 
 interface State {
@@ -109,8 +109,10 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     );
   const load = async (file: File | undefined) => {
     if (file === undefined) return;
+    // A character takes at most three bytes: what is cut here is refused by its length.
+    const some = file.slice(0, 4 * resultLimit);
     await settle(`Reading ${file.name} …`, async (signal) =>
-      worker.call('read', { text: await file.text(), name: file.name }, { signal }),
+      worker.call('read', { text: await some.text(), name: file.name }, { signal }),
     );
     input.value = '';
   };
