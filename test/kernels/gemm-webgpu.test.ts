@@ -83,6 +83,15 @@ describeGpu('products of random codes equal the reference', () => {
     expect(await products(fields, [a, b], 'bits')).toEqual([]);
   });
 
+  it.each([
+    ['e4m3', 'e2m1', models.hopper],
+    ['e2m3', 'e5m6', models.ada],
+    ['bf16', 'e3m2', models.blackwell],
+  ] as const)('%s by %s by %o', async (a, b, model) => {
+    const fields = { shape: { m: 9, n: 14, k: 150 }, arithmetic: { model }, output: 'f32' as const };
+    expect(await products(fields, [a, b], 'finite')).toEqual([]);
+  });
+
   const custom: readonly Partial<TensorCoreModel>[] = [
     { fractionBits: 12, output: 'f32-rz' },
     { fractionBits: 6, terms: 8 },
