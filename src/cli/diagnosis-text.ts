@@ -54,7 +54,7 @@ const percent = (share: number): string => {
   return `${text === '100.00' ? '99.99' : text} %`;
 };
 
-function headline(answer: Answer, { label, actual, io }: DiagnosisContext): string {
+function headline(answer: Answer, { label, actual, inputs, io }: DiagnosisContext): string {
   const scope =
     answer.compared === answer.elements
       ? `${count(answer.elements)} elements`
@@ -71,7 +71,12 @@ function headline(answer: Answer, { label, actual, io }: DiagnosisContext): stri
     answer.cut && best.differing > 0
       ? 'The search was ended by its budget, with rules left to try: --budget gives it more time.\n'
       : '';
-  return `${paint(io, 'bold', label)} against ${actual}: ${scope}\n${verdicts[answer.verdict]}\n${cut}`;
+  // No rule comes near where the kernel computed from other numbers.
+  const others =
+    inputs === undefined && best.differing > answer.compared / 2
+      ? 'If the kernel had other inputs than those of the spec, give them: --inputs FILE.\n'
+      : '';
+  return `${paint(io, 'bold', label)} against ${actual}: ${scope}\n${verdicts[answer.verdict]}\n${cut}${others}`;
 }
 
 function what({ candidates, verdict }: Answer, { io }: DiagnosisContext): string {

@@ -44,7 +44,10 @@ function addParity(program: Command, io: Io, finish: Finish): void {
   program
     .command('parity')
     .description('run specs on every backend and hold the results against the reference, bit for bit')
-    .argument('[spec...]', 'spec files, folders, or shipped names; default: all shipped specs')
+    .argument(
+      '[spec...]',
+      'spec files, folders, shipped names, or kernels (all their shipped specs); default: all shipped specs',
+    )
     .option('--backends <list>', 'comma-separated; default: all that this machine can run')
     .addOption(adapter())
     .addOption(tier())
@@ -62,6 +65,7 @@ function addParity(program: Command, io: Io, finish: Finish): void {
       examples([
         'parity --report parity.html',
         'parity gemm/dsv3-moe-gate-up --backends webgpu:node,webgpu:deno',
+        'parity gate moe-layer',
         'parity my-kernel.json --tier fast --json',
         'parity quantize/mxfp8 --shader quantize_lines.wgsl --backends webgpu:node',
       ]),
@@ -216,7 +220,10 @@ function addSpec(program: Command, io: Io, finish: Finish): void {
     .command('export')
     .description('write specs resolved, a file each')
     .argument('<folder>', 'where to')
-    .argument('[spec...]', 'spec files, folders, or shipped names; default: all shipped specs')
+    .argument(
+      '[spec...]',
+      'spec files, folders, shipped names, or kernels (all their shipped specs); default: all shipped specs',
+    )
     .option('--large', 'the full-size specs too')
     .addOption(json())
     .addHelpText('before', examples(['spec export resolved', 'spec export resolved gemm/dsv3-q-a --json']))
@@ -268,7 +275,10 @@ function addMachine(program: Command, io: Io, finish: Finish): void {
     .command('bundle')
     .description('one archive with all that a machine without internet needs to build, run and measure the native path')
     .argument('<out>', 'the archive to write, a .tar.gz')
-    .argument('[spec...]', 'spec files, folders, or shipped names; default: all shipped specs')
+    .argument(
+      '[spec...]',
+      'spec files, folders, shipped names, or kernels (all their shipped specs); default: all shipped specs',
+    )
     .option('--large', 'the full-size specs too')
     .option('--no-node', 'leave Node and Dawn out: native path only')
     .option('--no-reference', 'leave out the digests that results are held against there')

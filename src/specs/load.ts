@@ -25,7 +25,7 @@ export async function shippedSpecs(folder: string): Promise<LoadedSpec[]> {
 }
 
 /**
- * Specs by what the user named: a file, a folder of specs, or a shipped spec (`gemm/dsv3-q-a`, or `dsv3-q-a` where only one has the name).
+ * Specs by what the user named: a file, a folder of specs, a kernel (all its shipped specs), or a shipped spec (`gemm/dsv3-q-a`, or `dsv3-q-a` where only one has the name).
  * @param folder where the shipped specs are
  * @param large whether a folder stands for its full-size specs too
  */
@@ -36,22 +36,27 @@ export async function loadSpecs(names: readonly string[], folder: string, large 
 
 async function loadNamed(name: string, folder: string, large: boolean): Promise<LoadedSpec[]> {
   const found = await stat(name).catch(() => undefined);
-  if (found?.isDirectory()) {
-    const all = await specsIn(name);
-    const specs = all.filter(({ spec }) => large || !spec.large);
-    if (specs.length > 0) return specs;
-    if (all.length === 0)
-      throw inputError(`there is no spec in ${name}`, 'no-specs', name, 'name a folder that holds .json specs');
-    throw inputError(`the specs in ${name} are all full-size ones`, 'no-specs', name, 'add --large, or name the files');
-  }
+  if (found?.isDirectory()) return loadFolder(name, name, large);
   if (found !== undefined) return [await loadFile(name)];
+  // `gemm`, and `specs/gemm` where the package is elsewhere: all shipped specs of a kernel.
+  const kernel = name.replace(/^specs\//, '').replace(/\/$/, '');
+  if ((kernelNames as readonly string[]).includes(kernel)) return loadFolder(name, join(folder, kernel), large);
   return [await loadShipped(name, folder)];
+}
+
+async function loadFolder(name: string, path: string, large: boolean): Promise<LoadedSpec[]> {
+  const all = await specsIn(path);
+  const specs = all.filter(({ spec }) => large || !spec.large);
+  if (specs.length > 0) return specs;
+  if (all.length === 0)
+    throw inputError(`there is no spec in ${name}`, 'no-specs', name, 'name a folder that holds .json specs');
+  throw inputError(`the specs in ${name} are all full-size ones`, 'no-specs', name, 'add --large, or name the files');
 }
 
 async function loadShipped(name: string, folder: string): Promise<LoadedSpec> {
   const paths = await shippedPaths(folder);
   const labels = paths.map((path) => labelOf(path));
-  const wanted = name.replace(/\.json$/, '');
+  const wanted = name.replace(/^specs\//, '').replace(/\.json$/, '');
   const matches = paths.filter((_, i) => labels[i] === wanted || labels[i]!.endsWith(`/${wanted}`));
   if (matches.length === 1) return loadFile(matches[0]!);
   if (matches.length > 1) {
@@ -133,7 +138,8 @@ async function readText(path: string): Promise<string> {
 /** JSON.parse with the line and column of what is wrong. */
 export function parseJson(text: string, where: string): unknown {
   try {
-    return JSON.parse(text);
+    // Some editors begin a file with a byte order mark.
+    return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (cause) {
     // V8's message does not always say where; a parser that goes on after errors does.
     const errors: ParseError[] = [];

@@ -112,6 +112,7 @@ describe('fp8lab diagnose', () => {
     expect(text.code).toBe(1);
     expect(text.out).toMatch(/Nothing (I know|tried so far) explains/);
     expect(text.out).toContain('What it leaves over');
+    expect(text.out).toContain('give them: --inputs FILE');
     const json = await fp8lab('diagnose', spec, '--actual', path('odd.safetensors'), '--budget', '4', '--json');
     expect(JSON.parse(json.out)).toMatchObject({ schemaVersion: 1, kernel: 'quantize' });
     expect(['unexplained', 'partly']).toContain(JSON.parse(json.out).verdict);

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { roundings } from '../../src/numerics/formats.ts';
 import { scaleRecipes } from '../../src/numerics/scheme.ts';
 import { canonicalJson, identityText } from '../../src/specs/canonical.ts';
-import { loadSpecs, shippedSpecs } from '../../src/specs/load.ts';
+import { loadSpecs, parseJson, shippedSpecs } from '../../src/specs/load.ts';
 import { arithmeticPresets, modelPresets, schemePresets } from '../../src/specs/presets.ts';
 import { jsonSchema } from '../../src/specs/schema.ts';
 import { workOf } from '../helpers/specs.ts';
@@ -114,6 +114,17 @@ describe('naming a spec', () => {
     const all = await of(true);
     expect(all.filter(({ large }) => !large)).toEqual(ordinary);
     expect(all.length).toBeGreaterThan(ordinary.length);
+  });
+
+  it('a kernel stands for its shipped specs, wherever the command runs', async () => {
+    const inFolder = await loadSpecs([join(folder, 'gate')], folder);
+    expect(inFolder.length).toBeGreaterThan(5);
+    expect(await loadSpecs(['gate'], folder)).toEqual(inFolder);
+    expect((await loadSpecs(['specs/dsv3-q-a'], folder))[0]!.label).toBe('gemm/dsv3-q-a');
+  });
+
+  it('a file may begin with a byte order mark', () => {
+    expect(parseJson('\uFEFF{"fp8lab": 1}', 'x.json')).toEqual({ fp8lab: 1 });
   });
 
   it('a name that several have is refused with all of them', async () => {
