@@ -84,14 +84,16 @@ if [ -z "$native" ]; then
   if [ "$device" = cuda ]; then
     cuda=ON targets="fp8lab-native fp8lab-bench fp8lab-probes"
     CUDACXX=${CUDACXX:-$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)}
-    [ -x "$CUDACXX" ] || stop "no nvcc on PATH, nor at $CUDACXX: the CUDA path cannot be built"
+    command -v "$CUDACXX" >/dev/null || stop "no nvcc on PATH, nor as $CUDACXX: the CUDA path cannot be built"
     export CUDACXX
   fi
   mkdir -p "$build"
+  [ -n "${CMAKE_GENERATOR:-}" ] || ! command -v ninja >/dev/null || export CMAKE_GENERATOR=Ninja
   # MPI is for `moe` alone, which is not run here.
   options="-DFP8LAB_CUDA=$cuda -DFP8LAB_EMULATOR=OFF -DFP8LAB_MPI=OFF -DCMAKE_UNITY_BUILD=ON"
-  # shellcheck disable=SC2086
-  within 1200 cmake -S "$root/native-cuda" -B "$build" $options -DFP8LAB_JSON_INCLUDE="${FP8LAB_JSON_INCLUDE:-}" >"$build/build.log" 2>&1 &&
+  configure() { within 600 cmake -S "$root/native-cuda" -B "$build" $options -DFP8LAB_JSON_INCLUDE="${FP8LAB_JSON_INCLUDE:-}"; }
+  # What another generator or compiler left there stands in the way.
+  { configure || { rm -rf "$build/CMakeCache.txt" "$build/CMakeFiles"; configure; }; } >"$build/build.log" 2>&1 &&
     within 1200 cmake --build "$build" -j "$(nproc)" --target $targets >>"$build/build.log" 2>&1 ||
     { cp "$build/build.log" "$out/build.log"; tail -20 "$build/build.log" >&2; stop "the build failed or did not end (see build.log)"; }
 else

@@ -100,6 +100,24 @@ describe.skipIf(process.platform !== 'linux')('a session on a GPU', () => {
     expect(stderr).not.toContain('probes');
   });
 
+  it.each([
+    ['no compiler', { CUDACXX: '/no/such/nvcc' }, 'no nvcc', undefined],
+    ['a build that fails', { CUDACXX: 'true' }, 'see build.log', 'configured anew'],
+  ])('brings home why there is %s', (name, variables, message, log) => {
+    const bin = machine(name, answers);
+    const once = join(bin, 'once');
+    script(join(bin, 'cmake'), `[ -e '${once}' ] && echo configured anew; touch '${once}'; exit 1`);
+    const out = join(bin, 'out');
+    const { status, stderr } = spawnSync('bash', ['scripts/gpu-session.sh', '--specs', specs, '--out', out], {
+      encoding: 'utf8',
+      env: { ...env(bin), FP8LAB_BUILD: join(bin, 'build'), ...variables },
+    });
+    expect(status).toBe(3);
+    expect(stderr).toContain(message);
+    if (log !== undefined) expect(readFileSync(join(out, 'build.log'), 'utf8')).toContain(log);
+    expect(spawnSync('sha256sum', ['--quiet', '-c', 'SHA256SUMS'], { cwd: out }).status).toBe(0);
+  });
+
   it('sums what it has where it is interrupted, without waiting for the run that is on', async () => {
     const bin = machine('interrupted', 'exec sleep 50');
     const child = spawn('bash', args(bin, ['--steps', 'probes,specs']), { env: env(bin), stdio: 'ignore' });
