@@ -7,6 +7,7 @@
 
 #include <climits>
 #include <cstring>
+#include <exception>
 
 #include "../errors.h"
 #include "../kernels/cuda/check.h"
@@ -100,7 +101,8 @@ class NcclTransport : public Transport {
   NcclTransport& operator=(const NcclTransport&) = delete;
 
   ~NcclTransport() override {
-    nccl_.destroy(communicator_);
+    // Where an error ends this rank the others may never answer, and `destroy` would wait for them.
+    (std::uncaught_exceptions() > 0 ? nccl_.abort : nccl_.destroy)(communicator_);
     cudaStreamDestroy(stream_);
   }
 
