@@ -39,7 +39,7 @@ export function alignmentPicture(
     ),
     cellPaths(rows, place),
     rows.map((row, i) => drawRow(row, rowAt(i), place, width, row.k === chosen, onRow)),
-    s('line', { x1: cutAt, x2: cutAt, y1: head - 30, y2: height - 4, stroke: 'var(--sign)', 'stroke-width': 2 }),
+    s('line', { x1: cutAt, x2: cutAt, y1: head - 12, y2: height - 4, stroke: 'var(--sign)', 'stroke-width': 2 }),
     marks.map((exponent) =>
       s(
         'text',
