@@ -60,6 +60,7 @@ describe('parity', () => {
     await waitForText(page, '#spec-verdict', 'a quantize spec');
     await press(page, '#spec-run:not([disabled])');
     await waitForText(page, '#spec-outcome', 'agree to the bit');
+    expect(await textOf(page, '#spec-outcome')).toMatch(/\d ms, [\d.]+ of them compiling/);
     await press(page, '#spec-outcome .heat canvas');
     await waitForText(page, '#spec-outcome', 'worked out');
     expect(complaints).toEqual([]);

@@ -18,6 +18,8 @@ export interface SpecOutcome extends Checked {
   readonly actual?: Tensors;
   /** Milliseconds on the adapter, inputs not counted. */
   readonly webgpu?: number;
+  /** Of these, in which shaders were compiled and nothing else happened. */
+  readonly compile?: number;
 }
 
 /** Workers and what the page knows of its adapter. */
@@ -104,7 +106,7 @@ export function createServices(): Services {
       if (kind === 'none') return compute.call('check', { spec, given }, { signal });
       const { tensors, times } = await gpu.call('run', { spec, given }, { signal, timeout: runLimit });
       const checked = await compute.call('check', { spec, given, actual: tensors }, { signal });
-      return { ...checked, actual: tensors, webgpu: times.kernel };
+      return { ...checked, actual: tensors, webgpu: times.kernel, compile: times.compile };
     },
   };
 }

@@ -212,7 +212,7 @@ function lineTable(lines: readonly Line[]): HTMLElement {
       { head: 'spec', text: true },
       { head: 'elements' },
       { head: 'bits that differ' },
-      { head: 'WebGPU, ms' },
+      { head: 'WebGPU with compiling, ms' },
       { head: 'reference, ms' },
     ],
     lines.map(({ label, elements, differing, webgpu, reference, problem }) =>

@@ -150,7 +150,7 @@ export function specPanel({ services, signal, link, set, say }: Context): {
             .toLocaleString('en'),
         ],
         ['Bits that differ', comparison === undefined ? 'not compared' : comparison.mismatches.toLocaleString('en')],
-        ['On the adapter', result.webgpu === undefined ? 'not run' : `${result.webgpu.toFixed(1)} ms`],
+        ['On the adapter', adapterTime(result)],
         ['Reference', `${result.reference.toFixed(1)} ms`],
       ]),
       h(
@@ -188,6 +188,10 @@ export function specPanel({ services, signal, link, set, say }: Context): {
   };
 }
 
+/** A first run compiles its shaders: without that word its time would be taken for the kernel's. */
+const adapterTime = ({ webgpu, compile = 0 }: SpecOutcome): string =>
+  webgpu === undefined ? 'not run' : `${webgpu.toFixed(1)} ms, ${compile.toFixed(1)} of them compiling`;
+
 function verdictNotice({ comparison }: SpecOutcome): Child {
   if (comparison === undefined)
     return notice('info', h('p', {}, 'There is no WebGPU here: the reference alone has computed it.'));
@@ -198,7 +202,7 @@ function verdictNotice({ comparison }: SpecOutcome): Child {
 
 function exportOf(
   spec: ResolvedSpec,
-  { comparison, webgpu, reference }: SpecOutcome,
+  { comparison, webgpu, compile, reference }: SpecOutcome,
   text: string,
   edited: boolean,
   picture: () => HTMLCanvasElement | null,
@@ -214,7 +218,7 @@ function exportOf(
       edited,
       spec: JSON.parse(text) as unknown,
       comparison: comparison ?? null,
-      times: { webgpu: webgpu ?? null, reference },
+      times: { webgpu: webgpu ?? null, compile: compile ?? null, reference },
     }),
     csv: () => [
       ['tensor', 'status', 'elements', 'mismatches'],
