@@ -16,6 +16,15 @@ export function positiveNumber(option: string): (text: string) => number {
   };
 }
 
+/** A parser of option values that must be whole numbers from 1 to `most`. */
+export function wholeNumber(option: string, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isInteger(value) && value >= 1 && value <= most) return value;
+    throw new InvalidArgumentError(`${option} needs a whole number from 1 to ${most}.`);
+  };
+}
+
 /** A parser of time limits in seconds. A timer of Node waits 2^31 - 1 ms at most, and ends at once where it is asked for more. */
 export function timeLimit(option: string): (text: string) => number {
   const positive = positiveNumber(option);

@@ -3,7 +3,7 @@ import { exitCodes, Fp8labError } from '../errors.ts';
 import { addFileCommands } from './file-commands.ts';
 import type { Io } from './io.ts';
 import { addMoeCommands } from './moe-commands.ts';
-import { portNumber, positiveNumber, timeLimit } from './options.ts';
+import { portNumber, positiveNumber, timeLimit, wholeNumber } from './options.ts';
 import { parsePart } from './part.ts';
 import { collectShader } from './shaders.ts';
 import { addSimulateCommands } from './simulate-commands.ts';
@@ -112,7 +112,9 @@ function addBench(program: Command, io: Io, finish: Finish): void {
     .addOption(adapter())
     .addOption(tier())
     .addOption(
-      new Option('--samples <n>', 'batches timed of each dispatch').argParser(positiveNumber('--samples')).default(5),
+      new Option('--samples <n>', 'batches timed of each dispatch')
+        .argParser(wholeNumber('--samples', 10000))
+        .default(5),
     )
     .addOption(
       new Option('--batch <ms>', 'a batch lasts at least this long').argParser(positiveNumber('--batch')).default(50),
@@ -266,7 +268,7 @@ function addMachine(program: Command, io: Io, finish: Finish): void {
         .default('webgpu:node'),
     )
     .addOption(adapter())
-    .addOption(new Option('--samples <n>', 'samples of each function').argParser(positiveNumber('--samples')))
+    .addOption(new Option('--samples <n>', 'samples of each function').argParser(wholeNumber('--samples', 2 ** 24)))
     .option('--only-deviations', 'only what differs from IEEE 754')
     .addOption(json())
     .addHelpText('before', examples(['probe', 'probe --backend webgpu:deno --only-deviations']))

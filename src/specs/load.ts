@@ -26,12 +26,31 @@ export async function shippedSpecs(folder: string): Promise<LoadedSpec[]> {
 
 /**
  * Specs by what the user named: a file, a folder of specs, a kernel (all its shipped specs), or a shipped spec (`gemm/dsv3-q-a`, or `dsv3-q-a` where only one has the name).
+ * Each comes once; two files whose specs have one kernel and name are refused.
  * @param folder where the shipped specs are
  * @param large whether a folder stands for its full-size specs too
  */
 export async function loadSpecs(names: readonly string[], folder: string, large = true): Promise<LoadedSpec[]> {
   const lists = await Promise.all(names.map((name) => loadNamed(name, folder, large)));
-  return lists.flat();
+  return distinct(lists.flat());
+}
+
+/** Each spec once. Two files under one label are refused: tables, evidence and exported files go by it, and one would stand for both. */
+function distinct(specs: readonly LoadedSpec[]): LoadedSpec[] {
+  const known = new Map<string, LoadedSpec>();
+  for (const spec of specs) {
+    const other = known.get(spec.label);
+    if (other !== undefined && resolve(other.path) !== resolve(spec.path)) {
+      throw inputError(
+        `two specs are named ${spec.label}: ${other.path} and ${spec.path}`,
+        'same-name',
+        spec.path,
+        'give one of them another name',
+      );
+    }
+    known.set(spec.label, spec);
+  }
+  return [...known.values()];
 }
 
 async function loadNamed(name: string, folder: string, large: boolean): Promise<LoadedSpec[]> {

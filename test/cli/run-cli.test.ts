@@ -274,6 +274,11 @@ describe('run, compare and parity', () => {
     expect(await cli(`compare ${file} ${file}`)).toMatchObject({ code: 4 });
   });
 
+  it('samples are counted in whole numbers', async () => {
+    for (const args of ['probe --samples 1.5', 'probe --samples 1e12', 'bench --samples 2.5'])
+      expect(await cli(args)).toMatchObject({ code: 2, err: expect.stringContaining('whole number') });
+  });
+
   it('a number of workers that would end the machine is refused', async () => {
     for (const command of ['inspect x', 'quantize x y --scheme mxfp8', 'dequantize x y'])
       expect(await cli(`${command} --workers 1e6`)).toMatchObject({

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { roundings } from '../../src/numerics/formats.ts';
 import { scaleRecipes } from '../../src/numerics/scheme.ts';
 import { canonicalJson, identityText } from '../../src/specs/canonical.ts';
@@ -121,6 +123,20 @@ describe('naming a spec', () => {
     expect(inFolder.length).toBeGreaterThan(5);
     expect(await loadSpecs(['gate'], folder)).toEqual(inFolder);
     expect((await loadSpecs(['specs/dsv3-q-a'], folder))[0]!.label).toBe('gemm/dsv3-q-a');
+  });
+
+  it('a spec named twice comes once, and two of one name are refused', async () => {
+    const [one, other] = await Promise.all([
+      mkdtemp(join(tmpdir(), 'fp8lab-a-')),
+      mkdtemp(join(tmpdir(), 'fp8lab-b-')),
+    ]);
+    onTestFinished(() => Promise.all([one, other].map((path) => rm(path, { recursive: true }))).then(() => {}));
+    for (const path of [one, other]) await copyFile(join(folder, 'gate/dsv3.json'), join(path, 'x.json'));
+    expect(await loadSpecs([one, join(one, 'x.json')], folder)).toHaveLength(1);
+    await expect(loadSpecs([one, other], folder)).rejects.toMatchObject({
+      code: 'same-name',
+      message: expect.stringMatching(/gate\/dsv3: .*x\.json and .*x\.json$/),
+    });
   });
 
   it('a file may begin with a byte order mark', () => {
