@@ -1,6 +1,6 @@
 import { exitCodes, inputError } from '../errors.ts';
 import { assignTokens } from '../moe/assign.ts';
-import { type Balance, balanceOf, type ExpertLoads } from '../moe/loads.ts';
+import { type Balance, balanceOf, type ExpertLoads, requireRedundant } from '../moe/loads.ts';
 import { type Moves, movesBetween } from '../moe/moves.ts';
 import { planPicture } from '../moe/picture/plan.ts';
 import { balanceOfPlacement, type Placement, placementOf, replicasOf, uniformPlacement } from '../moe/placement.ts';
@@ -95,6 +95,7 @@ function plan(loads: ExpertLoads, before: Placement, options: MoePlanOptions): P
     const problem = `${groups} groups do not divide by ${nodes} nodes`;
     throw inputError(problem, 'not-divisible', '--groups', 'choose groups that do, or --policy global');
   }
+  requireRedundant(redundant, before.experts, gpus);
   const cluster = { nodes, gpus };
   const replicas = before.experts + redundant;
   const place = policy === 'global' ? { groups: 1, nodes: 1, gpus } : { groups, nodes, gpus };

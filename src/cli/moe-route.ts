@@ -5,6 +5,7 @@ import { routePicture } from '../moe/picture/route.ts';
 import { type Placement, uniformPlacement } from '../moe/placement.ts';
 import { followTokens, type Route } from '../moe/route.ts';
 import { type Routing, routingOf } from '../moe/routing.ts';
+import { deepseekV3TokenBytes } from '../moe/traffic.ts';
 import { fromBits } from '../numerics/f32.ts';
 import type { GateSpec, ResolvedSpec } from '../specs/types.ts';
 import type { Tensors } from '../tensors/tensor.ts';
@@ -77,6 +78,11 @@ function chosenExperts({ gate, shape }: GateSpec, { topk_idx }: Tensors): Routin
   return routingOf(chosen, gate.topk, shape.experts);
 }
 
+/** Channels of a token on the wire, whatever the gate: a gate's spec does not say. */
+const hidden = deepseekV3TokenBytes.combine / 2;
+
+const countRefused = (gaps: Float32Array): number => gaps.filter(Number.isNaN).length;
+
 const countNear = (gaps: Float32Array): number => gaps.filter((gap) => gap < nearTie).length;
 
 function routeJson(spec: string, routing: Routing, placement: Placement, route: Route, gaps: Float32Array): unknown {
@@ -92,6 +98,7 @@ function routeJson(spec: string, routing: Routing, placement: Placement, route: 
     gpuLoads: Array.from(route.gpuLoads),
     tokensByNodes: route.tokensByNodes,
     nearTies: { below: nearTie, tokens: countNear(gaps) },
+    refused: countRefused(gaps),
     crossings: route.crossings,
     traffic: trafficJson(route.traffic),
   };
@@ -108,6 +115,7 @@ function routeText(
   const least = route.load.reduce((low, count) => Math.min(low, count), Number.POSITIVE_INFINITY);
   const byNodes = route.tokensByNodes.map((count, nodes) => `${nodes}: ${count}`).join(', ');
   const messages = traffic.nodeTokens.flat().reduce((sum, count) => sum + count, 0);
+  const refused = countRefused(gaps);
   const times = messages === 0 ? '' : `, ${(route.crossings / messages).toFixed(2)} times as many`;
   return `${spec}: ${routing.tokens} tokens choose ${routing.topK} of ${experts} experts on ${cluster.gpus} GPUs in ${cluster.nodes} nodes
 
@@ -118,12 +126,16 @@ ${table([
   ],
   ['GPUs', `busiest ${route.gpus.most} choices, ${route.gpus.ratio.toFixed(3)} times the mean`],
   ['near ties', `${countNear(gaps)} tokens whose choice hangs on less than ${nearTie.toExponential()}`],
+  ...(refused > 0 ? [['refused', `${refused} tokens, for a logit or bias that is no number`]] : []),
   ['nodes a token', `${traffic.nodesPerToken.toFixed(2)} (${byNodes})`],
   ['over IB', `${messages} messages, a token once a node; ${route.crossings} if each choice went by itself${times}`],
   [
     'dispatch',
-    `${bytesText(traffic.dispatch.ib)} over IB, ${bytesText(traffic.dispatch.nvlink)} over NVLink, FP8 with scales`,
+    `${bytesText(traffic.dispatch.ib)} over IB, ${bytesText(traffic.dispatch.nvlink)} over NVLink, ${hidden} channels in FP8 with scales`,
   ],
-  ['combine', `${bytesText(traffic.combine.ib)} over IB, ${bytesText(traffic.combine.nvlink)} over NVLink, BF16`],
+  [
+    'combine',
+    `${bytesText(traffic.combine.ib)} over IB, ${bytesText(traffic.combine.nvlink)} over NVLink, ${hidden} in BF16`,
+  ],
 ])}${linkTable(traffic)}`;
 }

@@ -114,9 +114,18 @@ export function drawRouting(loads: ArrayLike<number>, recipe: RoutingRecipe): Ro
   requireCount(groupLimit, 'groupLimit');
   const chosen = Math.min(groups, groupLimit) * (experts / groups);
   const placed = Array.from(loads).filter((load) => load > 0).length;
-  if (topK > chosen || topK > placed) {
-    const problem = `top-${topK} of ${Math.min(chosen, placed)} experts that can be chosen`;
+  if (topK > chosen) {
+    const problem = `top-${topK} of ${chosen} experts that can be chosen`;
     throw inputError(problem, 'topk-over-experts', 'topK', 'choose fewer experts a token, or allow more groups');
+  }
+  if (topK > placed) {
+    const problem = `only ${placed} of ${experts} experts have a load, and a token chooses ${topK}`;
+    throw inputError(
+      problem,
+      'topk-over-experts',
+      'topK',
+      'choose fewer experts a token, or give loads of more tokens',
+    );
   }
   const random = createRandom(recipe.seed);
   const logLoad = Float64Array.from(loads, (load) => Math.log(load));

@@ -15,6 +15,14 @@ export function requireCount(value: number, name: string, least = 1): void {
   throw inputError(`${name} is ${value}`, 'bad-count', name, fix);
 }
 
+/** Checks a number of duplicates: whole, and no more than an expert for every GPU. */
+export function requireRedundant(redundant: number, experts: number, gpus: number): void {
+  requireCount(redundant, 'redundant experts', 0);
+  if (redundant <= experts * gpus) return;
+  const problem = `${redundant} duplicates of ${experts} experts are more than one of each on each of ${gpus} GPUs`;
+  throw inputError(problem, 'too-many-replicas', 'redundant experts', `give at most ${experts * gpus}`);
+}
+
 /** Refuses a division with a rest: `256 experts do not divide by 7 groups`. */
 export function requireDivisible(value: number, name: string, divisor: number, by: string): void {
   if (value % divisor === 0) return;

@@ -1,5 +1,5 @@
 import { inputError } from '../errors.ts';
-import { checkLoads, type ExpertLoads, requireCount, requireDivisible } from './loads.ts';
+import { checkLoads, type ExpertLoads, requireCount, requireDivisible, requireRedundant } from './loads.ts';
 import { planNode } from './node-plan.ts';
 import { checkPlacement, homeNodes, type Placement } from './placement.ts';
 import { settle } from './settle.ts';
@@ -55,7 +55,7 @@ function checkLayers(loads: ExpertLoads, { physicalToLogical }: Placement): void
 }
 
 function slotsOf(experts: number, gpus: number, { redundant, slotsPerGpu }: RedundancyOptions): number {
-  requireCount(redundant, 'redundant experts', 0);
+  requireRedundant(redundant, experts, gpus);
   const needed = Math.ceil((experts + redundant) / gpus);
   if (slotsPerGpu === undefined) return needed;
   requireCount(slotsPerGpu, 'slotsPerGpu');

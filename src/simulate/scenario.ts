@@ -1,7 +1,7 @@
 import { inputError } from '../errors.ts';
 import type { Cluster } from '../moe/cluster.ts';
 import { drawRouting, generateLoads } from '../moe/generate.ts';
-import { type ExpertLoads, requireCount, requireDivisible } from '../moe/loads.ts';
+import { type ExpertLoads, requireCount, requireDivisible, requireRedundant } from '../moe/loads.ts';
 import { checkPlacement, type Placement, placementOf, uniformPlacement } from '../moe/placement.ts';
 import { rebalanceExperts } from '../moe/rebalance.ts';
 import { planRedundancy } from '../moe/redundancy.ts';
@@ -58,7 +58,7 @@ export function checkScenario(scenario: Scenario): void {
   requireCount(nodes, 'nodes');
   requireCount(tokensPerGpu, 'tokensPerGpu');
   requireCount(context, 'context');
-  requireCount(redundant, 'redundant experts', 0);
+  requireRedundant(redundant, scenario.model.experts, nodes * hardware.gpusPerNode);
   if (scenario.active !== undefined) requireCount(scenario.active, 'active');
   if (scenario.cached !== undefined) requireCount(scenario.cached, 'cached', 0);
   if (!(planSeconds >= 0)) {

@@ -105,6 +105,24 @@ describe('fp8lab moe', () => {
     expect(document.querySelectorAll('path[fill-opacity]').length).toBe(32 + 2 * busy);
   });
 
+  it('route counts the tokens that a gate refuses, and says what a token weighs', async () => {
+    const args = ['route', 'gate/edge-bits', '--gpus', '8'];
+    const refused = JSON.parse((await cli('moe', ...args, '--json')).out).refused;
+    expect(refused).toBeGreaterThan(0);
+    const { out } = await cli('moe', ...args);
+    expect(out).toContain(`${refused} tokens, for a logit or bias that is no number`);
+    expect(out).toContain('7168 channels in FP8 with scales');
+    expect((await cli('moe', 'route', 'gate/dsv3')).out).not.toContain('refused');
+  });
+
+  it('plan says that loads are of fewer experts than a token chooses', async () => {
+    await writeFile(at('one.csv'), '0,0,0,9\n');
+    const shape = ['--nodes', '1', '--gpus', '2', '--redundant', '2', '--groups', '1', '--top-k', '2'];
+    const { code, err } = await cli('moe', 'plan', at('one.csv'), ...shape);
+    expect(code).toBe(4);
+    expect(err).toContain('only 1 of 4 experts have a load, and a token chooses 2');
+  });
+
   it('route takes the placement of a plan, whose replicas share an expert', async () => {
     await cli('moe', 'plan', '--layers', '1', '--redundant', '32', '--policy', 'global', '--out', at('spread.json'));
     const { code, out } = await cli('moe', 'route', 'gate/dsv3', '--json', '--from', at('spread.json'));
@@ -133,6 +151,12 @@ describe('fp8lab moe', () => {
   it.each([
     [['plan', '--gpus', '30'], /30 gpus do not divide by 4 nodes|256 experts do not divide by 30/],
     [['plan', '--redundant', '30'], /30 redundant experts do not divide by 4 nodes/],
+    [
+      ['plan', '--redundant', '1e9'],
+      /1000000000 duplicates of 256 experts are more than one of each on each of 32 GPUs/,
+    ],
+    [['plan', '--policy', 'global', '--redundant', '1e9'], /more than one of each on each of 32 GPUs/],
+    [['simulate', '--hosted', '1e9'], /more than one of each on each of 32 GPUs/],
     [['plan', '--slots', '8'], /288 replicas, more than the 256 slots of 32 GPUs of 8/],
     [['plan', '--policy', 'hierarchical', '--groups', '6'], /6 groups do not divide by 4 nodes/],
     [['plan', '--policy', 'hierarchical', '--redundant', '4'], /260 replicas do not divide by 32 gpus/],

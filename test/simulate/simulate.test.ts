@@ -255,6 +255,7 @@ describe('simulating a step', () => {
     [{ nodes: 0 }, /nodes is 0/],
     [{ tokensPerGpu: 127 }, /127 tokens a GPU do not divide by 2 micro-batches/],
     [{ redundant: -1 }, /redundant experts is -1/],
+    [{ redundant: 1e9 }, /more than one of each on each of 16 GPUs/],
     [{ redundant: 5 }, /32 experts and 5 duplicates do not divide by 16 GPUs/],
     [{ context: 0.5 }, /context is 0.5/],
     [{ planSeconds: Number.NaN }, /planSeconds is NaN/],
