@@ -26,22 +26,33 @@ export function swigluBackwardOperands(spec: SwigluBackwardSpec, inputs: Tensors
 export function swigluBackwardReference(spec: SwigluBackwardSpec, inputs: Tensors): Tensors {
   const operands = swigluBackwardOperands(spec, inputs);
   const { rows, inter, weights } = operands;
+  const tensors = swigluTensors(gradientWords(operands), spec, 'dx', 2 * inter);
+  if (weights === undefined) return tensors;
+  const dweights = new Uint32Array(rows);
+  const x = widen(operands.x);
+  const grad = widen(operands.grad);
+  for (let row = 0; row < rows; row++)
+    if (!isPadding(operands, row))
+      dweights[row] = weightGradient(rowOf(x, row, 2 * inter), rowOf(grad, row, inter), operands);
+  return { ...tensors, dweights: { dtype: 'F32', shape: [rows], codes: dweights } };
+}
+
+/** f32 bits of dx [rows, 2 * inter]. */
+export function gradientWords(operands: SwigluBackwardOperands): Uint32Array {
+  const { rows, inter, weights } = operands;
   const x = widen(operands.x);
   const grad = widen(operands.grad);
   const dx = new Uint32Array(2 * rows * inter);
-  const dweights = new Uint32Array(rows);
   for (let row = 0; row < rows; row++) {
     if (isPadding(operands, row)) continue;
-    const line = {
-      x: x.subarray(2 * row * inter, 2 * (row + 1) * inter),
-      grad: grad.subarray(row * inter, (row + 1) * inter),
-    };
-    gradients(line.x, line.grad, operands, weights?.[row], dx.subarray(2 * row * inter, 2 * (row + 1) * inter));
-    dweights[row] = weightGradient(line.x, line.grad, operands);
+    const [gateUp, incoming] = [rowOf(x, row, 2 * inter), rowOf(grad, row, inter)];
+    gradients(gateUp, incoming, operands, weights?.[row], rowOf(dx, row, 2 * inter));
   }
-  const tensors = swigluTensors(dx, spec, 'dx', 2 * inter);
-  return weights === undefined ? tensors : { ...tensors, dweights: { dtype: 'F32', shape: [rows], codes: dweights } };
+  return dx;
 }
+
+const rowOf = (words: Uint32Array, row: number, columns: number): Uint32Array =>
+  words.subarray(row * columns, (row + 1) * columns);
 
 function gradients(
   x: Uint32Array,

@@ -1,10 +1,16 @@
 import { widen } from '../../kernels/quantize/reference.ts';
 import {
+  gradientWords,
   type SwigluBackwardOperands,
   sumColumns,
   swigluBackwardOperands,
 } from '../../kernels/swiglu-backward/reference.ts';
-import { isPadding, type SwigluOperands, swigluOperands } from '../../kernels/swiglu-quantize/reference.ts';
+import {
+  isPadding,
+  type SwigluOperands,
+  swigluOperands,
+  swigluWords,
+} from '../../kernels/swiglu-quantize/reference.ts';
 import { sigmoidBits } from '../../numerics/exp.ts';
 import { fmaBits } from '../../numerics/f32.ts';
 import { clampGate, clampUp, gateIsClamped, upIsClamped } from '../../numerics/swiglu.ts';
@@ -18,10 +24,12 @@ import { codeOf, f32, f32Value, type Quantity, Recorder } from './steps.ts';
 
 /** Derives elements of act = silu(gate) * up. */
 export function swigluQuantizeTracer(spec: SwigluQuantizeSpec, inputs: Tensors): Tracer {
-  const pass = swigluPass(swigluOperands(spec, inputs));
+  const operands = swigluOperands(spec, inputs);
+  const pass = swigluPass(operands);
   return resultTracer(
     spec,
     spec.shape.inter,
+    () => swigluWords(operands),
     (recorder, row, column) => {
       const act = pass.act(recorder, row, column);
       return pass.weight(row) === undefined ? act : recorder.multiply('act', act, pass.weight(row)!);
@@ -43,7 +51,7 @@ export function swigluBackwardTracer(spec: SwigluBackwardSpec, inputs: Tensors):
     const weighted = weight === undefined ? incoming : recorder.multiply('g', incoming, weight);
     return pass.gradient(recorder, row, at, weighted, column < inter ? 'gate' : 'up');
   };
-  const dx = resultTracer(spec, 2 * inter, element, pass.padding);
+  const dx = resultTracer(spec, 2 * inter, () => gradientWords(operands), element, pass.padding);
   return (tensor, coordinates) =>
     tensor === 'dweights' ? traceWeight(operands, pass, grad, coordinates[0]!) : dx(tensor, coordinates);
 }
@@ -98,10 +106,11 @@ function swigluPass(operands: SwigluOperands) {
   };
 }
 
-/** Elements that are f32 values before the spec's scheme or output rounds them. */
+/** Elements that are f32 values before the spec's scheme or output rounds them; `words` gives those of all. */
 function resultTracer(
   spec: SwigluFields,
   columns: number,
+  words: () => Uint32Array,
   element: Element,
   padding: (row: number) => boolean,
 ): Tracer {
@@ -120,10 +129,7 @@ function resultTracer(
     };
   }
   const { scheme } = spec;
-  const bits = new Uint32Array(rows * columns);
-  for (let i = 0; i < bits.length; i++) {
-    bits[i] = codeOf(value(Math.floor(i / columns), i % columns).result);
-  }
+  const bits = words();
   const describe: Source['describe'] = (row, column) => value(row, column).sections[0]!;
   return (tensor, coordinates) => traceQuantized({ rows, columns, bits, describe }, scheme, tensor, coordinates);
 }
