@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { type ParseError, parse as parseWithErrors, printParseErrorCode } from 'jsonc-parser';
+import { type ParseError, parse as parseWithErrors, printParseErrorCode, visit } from 'jsonc-parser';
 import { Fp8labError, inputError } from '../errors.ts';
 import { didYouMean } from './nearest.ts';
 import { resolveSpec } from './resolve.ts';
@@ -154,12 +154,16 @@ async function readText(path: string): Promise<string> {
   });
 }
 
-/** JSON.parse with the line and column of what is wrong. */
-export function parseJson(text: string, where: string): unknown {
+/** JSON.parse with the line and column of what is wrong; a key that stands twice in an object is, for JSON.parse would take the last and say nothing. */
+export function parseJson(given: string, where: string): unknown {
+  // Some editors begin a file with a byte order mark.
+  const text = given.replace(/^\uFEFF/, '');
   try {
-    // Some editors begin a file with a byte order mark.
-    return JSON.parse(text.replace(/^\uFEFF/, ''));
+    const value: unknown = JSON.parse(text);
+    requireKeysOnce(text, where);
+    return value;
   } catch (cause) {
+    if (cause instanceof Fp8labError) throw cause;
     // V8's message does not always say where; a parser that goes on after errors does.
     const errors: ParseError[] = [];
     parseWithErrors(text, errors, { disallowComments: true });
@@ -171,6 +175,21 @@ export function parseJson(text: string, where: string): unknown {
     const at = `${where}:${before.length}:${before.at(-1)!.length + 1}`;
     throw inputError(`not valid JSON: ${what}`, 'invalid-json', at, 'mend the JSON there', cause);
   }
+}
+
+function requireKeysOnce(text: string, where: string): void {
+  const open: Set<string>[] = [];
+  visit(text, {
+    onObjectBegin: () => void open.push(new Set()),
+    onObjectEnd: () => void open.pop(),
+    onObjectProperty: (name, _offset, _length, line, column) => {
+      if (open.at(-1)?.has(name)) {
+        const at = `${where}:${line + 1}:${column + 1}`;
+        throw inputError(`the field "${name}" stands twice`, 'duplicate-field', at, 'remove one of them');
+      }
+      open.at(-1)?.add(name);
+    },
+  });
 }
 
 function absoluteInputs(spec: ResolvedSpec, folder: string): ResolvedSpec {

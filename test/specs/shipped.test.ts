@@ -139,6 +139,14 @@ describe('naming a spec', () => {
     });
   });
 
+  it('a field that stands twice is refused with its place', () => {
+    const once = '{"a": {"seed": 1}, "b": [{"seed": 1}, {"seed": 2}]}';
+    expect(parseJson(once, 'x.json')).toEqual(JSON.parse(once));
+    expect(() => parseJson('{"a": {\n  "seed": 1,\n  "seed": 2}}', 'x.json')).toThrow(
+      expect.objectContaining({ code: 'duplicate-field', where: 'x.json:3:3' }),
+    );
+  });
+
   it('a file may begin with a byte order mark', () => {
     expect(parseJson('\uFEFF{"fp8lab": 1}', 'x.json')).toEqual({ fp8lab: 1 });
   });
