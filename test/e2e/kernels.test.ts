@@ -63,6 +63,10 @@ describe('parity', () => {
     expect(await textOf(page, '#spec-outcome')).toMatch(/\d ms, [\d.]+ of them compiling/);
     await press(page, '#spec-outcome .heat canvas');
     await waitForText(page, '#spec-outcome', 'worked out');
+    expect(await textOf(page, '#spec-outcome')).toContain('mine: the adapter');
+    expect(await page.$('.outdated:not([hidden])')).toBeNull();
+    await page.evaluate((next) => location.assign(next), link(spec({ rows: 9, columns: 64 })));
+    await waitFor(page, '.outdated:not([hidden])');
     expect(complaints).toEqual([]);
     await page.close();
   });

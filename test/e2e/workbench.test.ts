@@ -32,6 +32,11 @@ describe('the workbench', () => {
     await waitForText(page, '#bench-outcome', 'have the reference’s bits');
     expect(await textOf(page, '#bench-median')).toMatch(/^[\d.]+ ms$/);
     expect(await textOf(page, '#bench-outcome')).toContain('kernels/quantize.wgsl: quantize_codes');
+    // A result is of what was run, which its words say once something else stands above it.
+    expect(await textOf(page, '#bench-outcome')).toContain('quantize/edge-ragged: all');
+    expect(await page.$('.outdated:not([hidden])')).toBeNull();
+    await page.select('main select', 'quantize/mxfp8');
+    await waitFor(page, '.outdated:not([hidden])');
     expect(complaints).toEqual([]);
     await page.close();
   });

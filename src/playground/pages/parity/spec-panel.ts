@@ -1,3 +1,4 @@
+import { describeError } from '../../../backends/sent-error.ts';
 import type { ResolvedSpec } from '../../../specs/types.ts';
 import type { PageContext } from '../../page.ts';
 import type { SpecOutcome } from '../../services/services.ts';
@@ -10,6 +11,7 @@ import { type Child, fill, h } from '../../ui/dom.ts';
 import { exportBar } from '../../ui/export.ts';
 import type { JsonEditor } from '../../ui/json-editor.ts';
 import { pageHash } from '../../ui/links.ts';
+import { outdated } from '../../ui/outdated.ts';
 import { isInterrupted, task } from '../../ui/task.ts';
 
 /** State of the panel: a shipped spec, and the text where the author has changed it. */
@@ -30,6 +32,8 @@ export function specPanel({ services, signal, link, set, say }: Context): {
   let editor: JsonEditor | undefined;
   let parsed: ParsedSpec | undefined;
   let newest = 0;
+  let running = false;
+  const old = outdated();
   const picker = choice({
     label: 'Shipped spec',
     choices: [] as string[],
@@ -54,15 +58,24 @@ export function specPanel({ services, signal, link, set, say }: Context): {
     verdict,
     h('div', { class: 'row' }, run, reset, bench),
     progress.element,
+    old.element,
     outcome,
   );
+  /** What is run is what was read: while a text is being read, nothing can be. */
+  const ready = () => {
+    run.disabled = running || parsed?.ok !== true;
+  };
 
   const check = async (text: string) => {
     const mine = ++newest;
-    const found = await services.compute.call('parse', text).catch(() => undefined);
-    if (mine !== newest || found === undefined) return;
+    parsed = undefined;
+    ready();
+    const found = await services.compute
+      .call('parse', text)
+      .catch((error): ParsedSpec => ({ ok: false, error: describeError(error) }));
+    if (mine !== newest) return;
     parsed = found;
-    run.disabled = !found.ok;
+    ready();
     editor?.blame(found.ok ? undefined : found.error);
     if (found.ok)
       fill(
@@ -103,28 +116,34 @@ export function specPanel({ services, signal, link, set, say }: Context): {
   };
 
   const runSpec = async () => {
-    if (parsed?.ok !== true || run.disabled) return;
+    if (parsed?.ok !== true || running) return;
     const { spec } = parsed;
-    run.disabled = true;
+    const of = JSON.stringify([state.spec, state.text]);
+    const text = editor?.text() ?? shipped;
+    const edited = text !== shipped;
+    running = true;
+    ready();
     fill(outcome);
+    old.shown(undefined);
     delete element.dataset.ready;
     const stop = progress.begin(`Running ${spec.name} …`);
     try {
       const result = await services.run(spec, { signal: stop });
-      show(spec, result);
+      show(spec, result, text, edited);
+      old.shown(of);
       element.dataset.ready = 'true';
     } catch (error) {
       if (!isInterrupted(error)) fill(outcome, errorNotice(error));
     } finally {
       progress.end();
-      run.disabled = false;
+      running = false;
+      ready();
     }
   };
 
-  const show = (spec: ResolvedSpec, result: SpecOutcome) => {
+  const show = (spec: ResolvedSpec, result: SpecOutcome, text: string, edited: boolean) => {
     const there = link();
     const { comparison, maps } = result;
-    const text = editor?.text() ?? shipped;
     const map = () => outcome.querySelector<HTMLCanvasElement>('.heat canvas');
     const trace = h('div', {});
     const explain = async (tensor: string, coordinates: readonly number[]) => {
@@ -141,7 +160,7 @@ export function specPanel({ services, signal, link, set, say }: Context): {
     };
     fill(
       outcome,
-      verdictNotice(result),
+      verdictNotice(spec, result),
       facts([
         [
           'Elements',
@@ -161,7 +180,7 @@ export function specPanel({ services, signal, link, set, say }: Context): {
           .map((map) => differenceFigure(map, (cell) => void explain(map.name, cell))),
       ),
       trace,
-      exportBar(exportOf(spec, result, text, text !== shipped, map), () => there),
+      exportBar(exportOf(spec, result, text, edited, map), () => there),
     );
     say(comparison?.equal === false ? 'Bits differ' : 'No bit differs');
   };
@@ -180,6 +199,7 @@ export function specPanel({ services, signal, link, set, say }: Context): {
     update(next) {
       const changed = next.spec !== state.spec;
       state = next;
+      old.now(JSON.stringify([state.spec, state.text]));
       picker.show(state.spec);
       bench.href = pageHash('workbench', { spec: state.spec });
       if (changed) void loadShipped(state.spec);
@@ -192,12 +212,15 @@ export function specPanel({ services, signal, link, set, say }: Context): {
 const adapterTime = ({ webgpu, compile = 0 }: SpecOutcome): string =>
   webgpu === undefined ? 'not run' : `${webgpu.toFixed(1)} ms, ${compile.toFixed(1)} of them compiling`;
 
-function verdictNotice({ comparison }: SpecOutcome): Child {
+function verdictNotice({ name }: ResolvedSpec, { comparison }: SpecOutcome): Child {
   if (comparison === undefined)
     return notice('info', h('p', {}, 'There is no WebGPU here: the reference alone has computed it.'));
   if (comparison.equal)
-    return notice('good', h('p', {}, h('strong', {}, 'The adapter and the reference agree to the bit.')));
-  return notice('bad', h('p', {}, h('strong', {}, `${comparison.mismatches.toLocaleString('en')} elements differ.`)));
+    return notice('good', h('p', {}, h('strong', {}, `${name}: the adapter and the reference agree to the bit.`)));
+  return notice(
+    'bad',
+    h('p', {}, h('strong', {}, `${name}: ${comparison.mismatches.toLocaleString('en')} elements differ.`)),
+  );
 }
 
 function exportOf(

@@ -11,6 +11,7 @@ import { button, choice, slider, toggle } from '../../ui/controls.ts';
 import { fill, h } from '../../ui/dom.ts';
 import type { Editor } from '../../ui/editor.ts';
 import { pageHash } from '../../ui/links.ts';
+import { outdated } from '../../ui/outdated.ts';
 import { isInterrupted, task } from '../../ui/task.ts';
 import { applyPatch, editsField, editsOf, type ShaderEdits } from './edits.ts';
 import { guardedTurns } from './loop-guard.ts';
@@ -74,6 +75,8 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
   const edited = h('p', { class: 'small quiet', role: 'status' });
   const complaints = h('div', { class: 'stack', id: 'complaints' });
   const outcome = h('div', { class: 'stack', id: 'bench-outcome' });
+  const old = outdated();
+  const ranOf = () => JSON.stringify([state.spec, state.edits]);
   const progress = task(signal);
   const run = button('Run and check', () => void start(), { kind: 'primary', id: 'bench-run', disabled: true });
   const reset = button(
@@ -102,6 +105,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
         { class: 'small quiet' },
         `The shader runs on a device of its own; past the time limit it is ended. The loop guard ends loops of changed shaders after ${guardedTurns.toLocaleString('en')} turns.`,
       ),
+      old.element,
       outcome,
     ),
   );
@@ -185,6 +189,8 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     if (run.disabled) return;
     run.disabled = true;
     places = [];
+    const of = ranOf();
+    old.shown(undefined);
     fill(outcome);
     fill(complaints);
     editor?.mark([]);
@@ -212,6 +218,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
     } catch (error) {
       await fail(error);
     } finally {
+      old.shown(of);
       progress.end();
       run.disabled = false;
     }
@@ -284,6 +291,7 @@ function mount(root: HTMLElement, context: PageContext<State>): PageView<State> 
 
   function update(next: State): void {
     state = next;
+    old.now(ranOf());
     specs.show(state.spec);
     if (ranBy !== state.spec && list.length > 0) void lookUp();
     limit.show(state.limit);

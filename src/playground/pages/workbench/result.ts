@@ -36,7 +36,11 @@ export function resultView(outcome: BenchOutcome, link: string): Child[] {
           h(
             'p',
             {},
-            h('strong', {}, `All ${comparison.elements.toLocaleString('en')} elements have the reference’s bits.`),
+            h(
+              'strong',
+              {},
+              `${outcome.label}: all ${comparison.elements.toLocaleString('en')} elements have the reference’s bits.`,
+            ),
           ),
         )
       : notice(
@@ -47,7 +51,7 @@ export function resultView(outcome: BenchOutcome, link: string): Child[] {
             h(
               'strong',
               {},
-              `${comparison?.mismatches.toLocaleString('en')} of ${comparison?.elements.toLocaleString('en')} elements differ from the reference.`,
+              `${outcome.label}: ${comparison?.mismatches.toLocaleString('en')} of ${comparison?.elements.toLocaleString('en')} elements differ from the reference.`,
             ),
           ),
         ),
