@@ -54,16 +54,20 @@ const percent = (share: number): string => {
   return `${text === '100.00' ? '99.99' : text} %`;
 };
 
-function headline(answer: Answer, { label, actual, inputs, io }: DiagnosisContext): string {
-  const scope =
-    answer.compared === answer.elements
-      ? `${count(answer.elements)} elements`
-      : `${count(answer.compared)} of ${count(answer.elements)} elements, a sample`;
+function headline(answer: Answer, { label, name, actual, inputs, io }: DiagnosisContext): string {
+  const whole = answer.compared === answer.elements;
+  const scope = whole
+    ? `${count(answer.elements)} elements`
+    : `${count(answer.compared)} of ${count(answer.elements)} elements, a sample`;
   const best = answer.candidates[0]!;
   const nothing = answer.cut ? 'Nothing tried so far' : 'Nothing I know';
   const verdicts = {
-    'as-specified': paint(io, 'green', 'The kernel did what the spec says: every bit is equal.'),
-    explained: `${paint(io, 'yellow', 'The kernel did something else than the spec says')}, and every bit of it is explained.`,
+    'as-specified': paint(
+      io,
+      'green',
+      `The kernel did what the spec says: every bit ${whole ? 'is' : 'that was looked at is'} equal.`,
+    ),
+    explained: `${paint(io, 'yellow', 'The kernel did something else than the spec says')}, and every bit ${whole ? 'of it' : 'that was looked at'} is explained.`,
     partly: `${paint(io, 'red', `${nothing} explains all of this.`)} The nearest leaves ${elementsOf(best.differing)} over.`,
     unexplained: `${paint(io, 'red', `${nothing} explains this.`)} The nearest leaves ${elementsOf(best.differing)} over.`,
   };
@@ -76,7 +80,12 @@ function headline(answer: Answer, { label, actual, inputs, io }: DiagnosisContex
     inputs === undefined && best.differing > answer.compared / 2
       ? 'If the kernel had other inputs than those of the spec, give them: --inputs FILE.\n'
       : '';
-  return `${paint(io, 'bold', label)} against ${actual}: ${scope}\n${verdicts[answer.verdict]}\n${cut}${others}`;
+  // A fault of one row, or of a few elements, may lie beside a sample.
+  const rest =
+    whole || answer.verdict !== 'as-specified'
+      ? ''
+      : `The other ${count(answer.elements - answer.compared)}: fp8lab run ${name}${inputsOption(inputs)} --out expected.safetensors, then fp8lab compare expected.safetensors ${actual}\n`;
+  return `${paint(io, 'bold', label)} against ${actual}: ${scope}\n${verdicts[answer.verdict]}\n${rest}${cut}${others}`;
 }
 
 function what({ candidates, verdict }: Answer, { io }: DiagnosisContext): string {

@@ -64,7 +64,7 @@ export async function readElements(
 ): Promise<Codes> {
   const { dtype, name } = entry;
   if (dtypeBits[dtype] > 32) {
-    const fix = 'convert it to F32 or BF16 first';
+    const fix = `convert it to ${dtype === 'F64' ? 'F32 or BF16' : 'I32'} first`;
     throw inputError(
       `${dtype} is not read`,
       'unsupported-dtype',

@@ -1,7 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { diagnosisText } from '../../src/cli/diagnosis-text.ts';
 import { runCli } from '../../src/cli/run-cli.ts';
+import { diagnose } from '../../src/diagnose/index.ts';
 import { kernelOf } from '../../src/kernels/index.ts';
 import { materializeInputs } from '../../src/kernels/inputs.ts';
 import { resolveSpec } from '../../src/specs/resolve.ts';
@@ -145,6 +147,19 @@ describe('fp8lab diagnose', () => {
     expect(out).toMatch(
       /What the spec's own rule leaves over: 2,\d+ elements of codes\n {2}- all in columns 384 to 511/,
     );
+  });
+
+  it('claims no more of a sample than what was looked at', async () => {
+    const own = resolveSpec({ ...quantize, shape: { rows: 2, columns: 128 } });
+    const inputs = materializeInputs(kernelOf(own).inputs(own as never));
+    const answer = diagnose(own, inputs, kernelOf(own).reference(own as never, inputs));
+    const context = { label: 'q', name: 'q.json', actual: 'a.safetensors', inputs: 'i.safetensors', io: recordedIo() };
+    expect(diagnosisText(answer, context)).toMatch(/every bit is equal\.\n(?!The other)/);
+    const sampled = diagnosisText({ ...answer, elements: answer.compared + 1000 }, context);
+    expect(sampled).toContain('every bit that was looked at is equal');
+    expect(sampled).toContain('The other 1,000: fp8lab run q.json --inputs i.safetensors --out expected.safetensors');
+    const explained = diagnosisText({ ...answer, elements: answer.compared + 1, verdict: 'explained' }, context);
+    expect(explained).toContain('every bit that was looked at is explained');
   });
 
   it('says how to part tied rules with the inputs that were given', async () => {

@@ -29,6 +29,12 @@ const shapes = fc.oneof(
   fc.tuple(fc.nat(2), fc.nat(3), fc.constant(8)),
 );
 
+function lengthOf(head: string): Buffer {
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(head.length));
+  return length;
+}
+
 describe('safetensors', () => {
   it('what is written is read back: names, dtypes, shapes, codes, metadata', async () => {
     const folder = temporaryFolder();
@@ -131,6 +137,17 @@ describe('safetensors', () => {
     await file.source.close();
     await expect(openSafetensorsFile(join(folder, 'y'))).rejects.toMatchObject({ code: 'missing-file', exitCode: 4 });
     await expect(openSafetensorsFile(folder)).rejects.toMatchObject({ code: 'not-a-file' });
+  });
+
+  it.each([
+    ['I64', 'convert it to I32 first'],
+    ['F64', 'convert it to F32 or BF16 first'],
+  ] as const)('%s is refused with what to convert it to', async (dtype, fix) => {
+    const head = JSON.stringify({ x: { dtype, shape: [1], data_offsets: [0, 8] } });
+    const file = await openSafetensors(
+      bufferSource(Buffer.concat([lengthOf(head), Buffer.from(head), Buffer.alloc(8)])),
+    );
+    await expect(readTensor(file, 'x')).rejects.toMatchObject({ code: 'unsupported-dtype', fix });
   });
 
   it('a write that is given up leaves nothing, neither the name nor a part', async () => {
