@@ -1,6 +1,7 @@
 import type { Answer, DerivedElement, Leftover, RankedCandidate } from '../diagnose/index.ts';
 import { renderTrace } from '../parity/explain.ts';
 import { type Io, paint } from './io.ts';
+import { shellWord } from './shell.ts';
 import { table } from './table.ts';
 
 /** What came of `--separate`. */
@@ -163,12 +164,13 @@ function untold(answer: Answer, { name, actual, inputs, separation, separateFile
   const more = rest > 0 ? `  and ${rest} more: --json\n` : '';
   const offer =
     separation === undefined
-      ? `To part them: fp8lab diagnose ${name}${inputsOption(inputs)} --actual ${actual} --separate probe.safetensors\n`
+      ? `To part them: fp8lab diagnose ${shellWord(name)}${inputsOption(inputs)} --actual ${shellWord(actual)} --separate probe.safetensors\n`
       : separationText(separation, name, separateFile);
   return `${paint(io, 'bold', 'Cannot be told apart on these inputs')}\n${lines.join('')}${more}${cut}${offer}`;
 }
 
-const inputsOption = (inputs: string | undefined): string => (inputs === undefined ? '' : ` --inputs ${inputs}`);
+const inputsOption = (inputs: string | undefined): string =>
+  inputs === undefined ? '' : ` --inputs ${shellWord(inputs)}`;
 
 function separationText(
   { file, words, conventions, outcomes }: WrittenSeparation,
@@ -176,7 +178,7 @@ function separationText(
   asked: string | undefined,
 ): string {
   if (file === undefined) return `No inputs tried part them: nothing was written to ${asked}.\n`;
-  return `${file} has inputs on which the ${conventions} rules give ${outcomes} different results (${words}).\nRun the kernel on them, then: fp8lab diagnose ${name} --inputs ${file} --actual RESULT.safetensors\n`;
+  return `${file} has inputs on which the ${conventions} rules give ${outcomes} different results (${words}).\nRun the kernel on them, then: fp8lab diagnose ${shellWord(name)} --inputs ${shellWord(file)} --actual RESULT.safetensors\n`;
 }
 
 function derivation(answer: Answer, element: DerivedElement, context: DiagnosisContext): string {
@@ -189,7 +191,7 @@ function derivation(answer: Answer, element: DerivedElement, context: DiagnosisC
     ['kernel', element.actual.code, element.actual.value],
   ];
   const title = over ? `Left over, worked out: ${at}` : `Where spec and kernel part: ${at}`;
-  const hint = `The spec's rule in full: fp8lab trace ${name}${inputsOption(inputs)} --element ${element.coordinates.join(',')}${element.tensor === 'd' ? '' : ` --tensor ${element.tensor}`} --terms\n`;
+  const hint = `The spec's rule in full: fp8lab trace ${shellWord(name)}${inputsOption(inputs)} --element ${element.coordinates.join(',')}${element.tensor === 'd' ? '' : ` --tensor ${element.tensor}`} --terms\n`;
   return `${paint(io, 'bold', title)}\n${indent(table(values))}${blocksText(element)}${over || element.blocks === undefined ? traceText(element) : ''}${paint(io, 'dim', hint)}`;
 }
 

@@ -5,6 +5,7 @@ import { digestTensors, type TensorDigest } from '../parity/evidence.ts';
 import { type ReportInput, renderReport } from '../parity/report.ts';
 import type { LoadedSpec } from '../specs/load.ts';
 import { makeFolder, requireWritable, writeFileAtomically } from '../tensors/files.ts';
+import { thisCommand } from './shell.ts';
 import { packageVersion } from './version.ts';
 
 /** Digests of the reference's results, gathered as they come. */
@@ -40,7 +41,12 @@ export async function writeReport(
   path: string,
   input: Omit<ReportInput, 'date' | 'version' | 'machine' | 'command'>,
 ): Promise<void> {
-  const command = ['fp8lab', ...process.argv.slice(2)].join(' ');
-  const page = renderReport({ ...input, date: new Date(), version: packageVersion(), machine: machineText(), command });
+  const page = renderReport({
+    ...input,
+    date: new Date(),
+    version: packageVersion(),
+    machine: machineText(),
+    command: thisCommand(),
+  });
   await writeFileAtomically(path, page);
 }

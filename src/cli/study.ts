@@ -15,6 +15,7 @@ import { inputsOf } from '../studies/run.ts';
 import type { Finding, Row, Study, StudyTable } from '../studies/study.ts';
 import type { Io } from './io.ts';
 import { type Part, parsePart } from './part.ts';
+import { shellWord } from './shell.ts';
 import { type Computed, computeStudy } from './study/compute.ts';
 import { createInputLoader } from './study/inputs.ts';
 import { checkFolder, writeStudy } from './study/output.ts';
@@ -130,11 +131,6 @@ export function commandOf(study: Study, options: AnyOptionValues, inputs: readon
   });
   const own = study.inputs !== undefined && inputs.join('\n') !== study.inputs.join('\n');
   return ['fp8lab', 'study', study.name, ...words, ...(own ? ['--input', ...inputs] : [])].map(shellWord).join(' ');
-}
-
-/** A word as a shell takes it. */
-function shellWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 async function runOne(study: Study, given: Readonly<Record<string, unknown>> & CommonOptions, io: Io): Promise<number> {

@@ -8,6 +8,7 @@ import { checkInputs, gatherInputs } from './inputs.ts';
 import type { Io } from './io.ts';
 import { prepareReport } from './report.ts';
 import { loadOne } from './run.ts';
+import { thisCommand } from './shell.ts';
 import { packageVersion } from './version.ts';
 
 /** Options of `fp8lab trace`. */
@@ -57,7 +58,6 @@ export async function traceCommand(name: string, options: TraceCommandOptions, i
 
 /** Writes the page, whole or not at all. */
 async function writeTracePage(path: string, trace: Trace): Promise<void> {
-  const command = ['fp8lab', ...process.argv.slice(2)].join(' ');
-  const page = renderTracePage({ trace, date: new Date(), version: packageVersion(), command });
+  const page = renderTracePage({ trace, date: new Date(), version: packageVersion(), command: thisCommand() });
   await writeFileAtomically(path, page);
 }

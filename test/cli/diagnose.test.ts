@@ -164,11 +164,11 @@ describe('fp8lab diagnose', () => {
 
   it('says how to part tied rules with the inputs that were given', async () => {
     const { spec, result, path } = await given(quantize);
-    const inputs = path('inputs.safetensors');
+    const inputs = path('the inputs.safetensors');
     const own = resolveSpec(quantize);
     await writeTensors(inputs, materializeInputs(kernelOf(own).inputs(own as never)), {});
     const { out } = await fp8lab('diagnose', spec, '--actual', result, '--inputs', inputs);
-    expect(out).toContain(`diagnose ${spec} --inputs ${inputs} --actual ${result} --separate`);
+    expect(out).toContain(`diagnose ${spec} --inputs '${inputs}' --actual ${result} --separate`);
   });
 
   it('offers inputs on which rules part that the given ones cannot tell apart', async () => {
