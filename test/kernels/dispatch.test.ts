@@ -134,6 +134,15 @@ describe('dispatch', () => {
     expect(() => dispatchReference(spec, inputsOf({ shape, ranks: 4, topk_idx }))).toThrow('token 1 goes to 2 nodes');
   });
 
+  test('an expert that is named more often than its block has rows is refused', () => {
+    const shape = { tokens: 1, hidden: 3, experts: 4, topk: 2 };
+    const topk_idx = { dtype: 'I32' as const, shape: [4, 2], codes: Uint32Array.of(0, 0, 0, 0, 1, 1, 0, 2) };
+    const inputs = inputsOf({ shape, ranks: 4, topk_idx });
+    const refused = 'expert 0 has 5 slots, and its block has 4 rows';
+    expect(() => dispatchReference(dispatchSpec(shape, 4, 2, 'low-latency'), inputs)).toThrow(refused);
+    expect(signed(dispatchReference(dispatchSpec(shape, 4, 2, 'normal'), inputs).counts)).toEqual([3, 1, 1, 0]);
+  });
+
   test.each([
     [{ ranks: 3 }, 'ranks: is 3, and does not divide the 8 experts'],
     [{ gpusPerNode: 3 }, 'gpusPerNode: is 3, and does not divide the 4 ranks'],

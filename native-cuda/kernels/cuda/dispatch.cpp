@@ -73,7 +73,7 @@ Tensors compute(const DispatchSpec& spec, const Tensors& inputs, const std::stri
   const std::vector<i64> shape{spec.all_tokens(), spec.topk};
   const u32* chosen = require_indices("topk_idx", inputs, shape, spec.experts);
   const u32* weights = require_f32("topk_weights", inputs, shape);
-  host::require_node_limit(spec, chosen);
+  host::require_routing(spec, chosen);
   const i64 slots = spec.all_tokens() * spec.topk, rows = spec.rows(), places = spec.low_latency ? spec.experts : spec.ranks;
   const Buffer topk_idx = upload_words(chosen, slots, where), targets(4 * slots, where);
   const Buffer bases(4 * slot_blocks(slots) * places, where), order(4 * slots, where), counts(4 * places, where), offsets(4 * (places + 1), where);

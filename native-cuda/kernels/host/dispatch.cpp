@@ -153,9 +153,24 @@ u32 sum_levels(const CombineSpec& spec, const std::vector<RankedSlot>& slots, co
   return canonical_bits(total);
 }
 
+/** Tokens that name an expert twice could fill its block past its end. */
+void require_room(const DispatchSpec& spec, const u32* topk_idx) {
+  std::vector<i64> counts(static_cast<std::size_t>(spec.experts));
+  for (i64 slot = 0; slot < spec.all_tokens() * spec.topk; slot++) {
+    if (is_expert(spec, topk_idx[slot])) counts[topk_idx[slot]]++;
+  }
+  for (std::size_t expert = 0; expert < counts.size(); expert++) {
+    if (counts[expert] <= spec.all_tokens()) continue;
+    throw input_error("too-many-slots",
+                      "expert " + std::to_string(expert) + " has " + std::to_string(counts[expert]) + " slots, and its block has " +
+                          std::to_string(spec.all_tokens()) + " rows",
+                      "topk_idx", "name an expert once a token");
+  }
+}
+
 }  // namespace
 
-void require_node_limit(const DispatchSpec& spec, const u32* topk_idx) {
+void require_routing(const DispatchSpec& spec, const u32* topk_idx) {
   for (i64 token = 0; token < spec.all_tokens(); token++) {
     std::set<i64> nodes;
     for (i64 slot = token * spec.topk; slot < (token + 1) * spec.topk; slot++) {
@@ -167,6 +182,7 @@ void require_node_limit(const DispatchSpec& spec, const u32* topk_idx) {
                           std::to_string(spec.node_limit) + " are allowed",
                       "topk_idx, token " + std::to_string(token), "choose experts of fewer nodes, or raise nodeLimit");
   }
+  if (spec.low_latency) require_room(spec, topk_idx);
 }
 
 i64 message_bytes(const DispatchSpec& spec, const Tensors& inputs) {
@@ -181,7 +197,7 @@ Tensors compute(const DispatchSpec& spec, const Tensors& inputs, int threads) {
   const std::vector<i64> slots{spec.all_tokens(), spec.topk};
   const u32* topk_idx = require_indices("topk_idx", inputs, slots, spec.experts);
   const u32* weights = require_f32("topk_weights", inputs, slots);
-  require_node_limit(spec, topk_idx);
+  require_routing(spec, topk_idx);
   const Placement placement = spec.low_latency ? place_slots(topk_idx, spec.all_tokens(), spec.experts, spec.topk, 1, spec.all_tokens())
                                                : place_ranks(spec, topk_idx);
   Tensors tensors;

@@ -6,8 +6,8 @@
 
 namespace fp8lab::host {
 
-/** Refuses a token that goes to more nodes than the spec allows. */
-void require_node_limit(const DispatchSpec& spec, const u32* topk_idx);
+/** Refuses a token that goes to more nodes than the spec allows, and an expert that has more slots than its block has rows. */
+void require_routing(const DispatchSpec& spec, const u32* topk_idx);
 /** Bytes of a token on the wire. */
 i64 message_bytes(const DispatchSpec& spec, const Tensors& inputs);
 

@@ -17,7 +17,7 @@ export interface Routed {
   readonly weights: Uint32Array;
 }
 
-/** The routing of a spec; refuses a token that goes to more nodes than allowed. */
+/** The routing of a spec; refuses a token that goes to more nodes than allowed, and an expert that has more slots than its block has rows. */
 export function routedTokens(spec: DispatchSpec, inputs: Tensors): Routed {
   const { tokens, experts, topk } = spec.shape;
   const extents = [spec.ranks * tokens, topk];
@@ -37,7 +37,22 @@ export function routedTokens(spec: DispatchSpec, inputs: Tensors): Routed {
       );
     }
   }
+  if (spec.layout === 'low-latency') requireRoom(topkIdx, experts, extents[0]!);
   return { topkIdx, weights };
+}
+
+/** Tokens that name an expert twice could fill its block of `rows` rows past its end. */
+function requireRoom(topkIdx: Uint32Array, experts: number, rows: number): void {
+  const counts = new Uint32Array(experts);
+  for (const expert of topkIdx) if (expert < experts) counts[expert]!++;
+  const full = counts.findIndex((count) => count > rows);
+  if (full < 0) return;
+  throw inputError(
+    `expert ${full} has ${counts[full]} slots, and its block has ${rows} rows`,
+    'too-many-slots',
+    'topk_idx',
+    'name an expert once a token',
+  );
 }
 
 /** The rank that has an expert. */
