@@ -166,6 +166,14 @@ class NcclTransport : public Transport {
   cudaStream_t stream_ = nullptr;
 };
 
+/** A rank's place on its node, by the launcher's word (Open MPI, MPICH and Intel MPI, Slurm); the rank itself where there is none. */
+int local_rank(int rank) {
+  for (const char* name : {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"}) {
+    if (const char* value = std::getenv(name)) return std::atoi(value);
+  }
+  return rank;
+}
+
 }  // namespace
 
 std::unique_ptr<Transport> wire_of(Transport& control, const std::string& name, int ctas) {
@@ -176,7 +184,7 @@ std::unique_ptr<Transport> wire_of(Transport& control, const std::string& name, 
     throw Error(ErrorKind::environment, "no-cuda-device", "NCCL moves rows between GPUs, and there is none", "--transport", "use --transport host");
   }
   // Ranks of a node take its GPUs in turn; a launcher that shows each rank its own leaves one.
-  check(cudaSetDevice(control.rank() % devices), "cudaSetDevice", "NCCL");
+  check(cudaSetDevice(local_rank(control.rank()) % devices), "cudaSetDevice", "NCCL");
   return std::make_unique<NcclTransport>(control, ctas);
 }
 

@@ -149,19 +149,23 @@ Outcome run(Device& device, const Message& request) {
   return outcome;
 }
 
-/** Runs the request's spec and writes its answer; what goes wrong with the spec is an answer too. */
-void answer(Device& device, const Message& request) {
+/** Runs the request's spec and writes its answer; what goes wrong with the spec is an answer too. False where the device may be lost. */
+bool answer(Device& device, const Message& request) {
   Json header = {{"id", request.header.value("id", Json())}};
   Outcome outcome;
+  bool usable = true;
   try {
     outcome = run(device, request);
     header["value"] = {{"inputs", outcome.inputs_ms}, {"kernel", outcome.kernel_ms}};
   } catch (const Error& error) {
     header["error"] = describe(error);
+    // Every call fails after an illegal address, until the process ends.
+    usable = error.code != "cuda-call-failed";
   } catch (const std::bad_alloc&) {
     header["error"] = describe(Error(ErrorKind::environment, "out-of-memory", "no memory left", "memory", "use a smaller shape"));
   }
   write_message(std::move(header), outcome.tensors);
+  return usable;
 }
 
 }  // namespace
@@ -171,7 +175,8 @@ int serve_command(int count, char** words) {
   const auto device = make_device(arguments.get("device", "host"), integer_option(arguments, "threads", 0));
   std::ios::sync_with_stdio(false);
   while (const std::optional<Message> request = read_message()) {
-    answer(*device, *request);
+    const bool usable = answer(*device, *request);
+    if (!usable) return static_cast<int>(ErrorKind::device);
     if (!std::cout) throw Error(ErrorKind::environment, "write-failed", "the reader went away", "stdout", "start the command again");
   }
   return 0;
