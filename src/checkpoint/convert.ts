@@ -12,15 +12,15 @@ import { packedBytes } from '../tensors/packing.ts';
 import { elementCount, type TensorDeclaration } from '../tensors/tensor.ts';
 import { type Checkpoint, indexName, type Located, type Shard } from './checkpoint.ts';
 import type { Place } from './disk.ts';
-import { fileDigest, manifestFolder, manifestState, writeManifest } from './manifest.ts';
+import { fileDigest, type Lost, lostOf, manifestFolder, manifestState, writeManifest } from './manifest.ts';
 import { createPool, defaultWorkers, forEachConcurrent, interrupted, type Pool } from './pool.ts';
 
 /** What becomes of one tensor: the tensors that replace it, and the work that fills them. */
 export interface Transform {
   readonly source: Located;
   readonly outputs: readonly TensorDeclaration[];
-  /** Fills the outputs; `place` gives where each lies. */
-  run(pool: Pool, place: (name: string) => Place): Promise<void>;
+  /** Fills the outputs; `place` gives where each lies. Gives the elements that came out as NaN with others of their tile, where that can be. */
+  run(pool: Pool, place: (name: string) => Place): Promise<number | undefined>;
   /** Reads the outputs back and counts the bytes that differ from the reference; absent for copies. */
   verify?(pool: Pool, place: (name: string) => Place): Promise<number>;
 }
@@ -59,6 +59,8 @@ export interface ConvertReport {
   readonly bytes: number;
   readonly seconds: number;
   readonly workers: number;
+  /** Tensors of this part of which elements came out as NaN: a NaN or Inf takes its whole tile along. */
+  readonly lost: readonly Lost[];
   /** With `verify`: tensors read back and bytes that differ from the reference. */
   readonly verified?: { readonly tensors: number; readonly mismatches: number };
 }
@@ -84,6 +86,7 @@ export async function convertCheckpoint(
     for (const shard of remaining) await convertShard(shard, target, conversion, pool, progress, options);
     const verified = options.verify ? await verifyShards(mine, target, conversion, pool) : undefined;
     const complete = await finish(checkpoint, target, conversion);
+    const lost = await Promise.all(mine.map((shard) => lostOf(target.folder, target.nameOf(shard))));
     return {
       shards: checkpoint.shards.map(({ name }) => ({
         name,
@@ -93,6 +96,7 @@ export async function convertCheckpoint(
       bytes: progress.total,
       seconds: (performance.now() - started) / 1000,
       workers: pool.workers,
+      lost: lost.flat(),
       ...(verified && { verified }),
     };
   } finally {
@@ -232,13 +236,16 @@ async function convertShard(
   });
   try {
     const place = (name: string): Place => ({ file: writer.temporary, offset: writer.entries.get(name)!.begin });
+    const lost: Lost[] = [];
     await forEachConcurrent(transforms, tensorsAtOnce, async (transform) => {
-      await transform.run(pool, place);
+      const elements = await transform.run(pool, place);
+      if (elements !== undefined && elements > 0) lost.push({ tensor: transform.source.entry.name, elements });
       progress.add(sizeOf(transform.source), shard.name);
     });
     const sha256 = await digest;
     if (options.signal?.aborted) throw interrupted();
-    await writeManifest(target.folder, target.nameOf(shard), conversion.identity, shard, sha256, writer.fileSize);
+    const proof = { job: conversion.identity, sha256, size: writer.fileSize, lost };
+    await writeManifest(target.folder, target.nameOf(shard), shard, proof);
     await writer.commit();
   } catch (error) {
     stop.abort();
@@ -358,6 +365,7 @@ export function copyTransform(source: Located): Transform {
           to: { file: to.file, offset: to.offset + at },
         }),
       );
+      return undefined;
     },
   };
 }

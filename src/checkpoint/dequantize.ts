@@ -54,6 +54,7 @@ function dequantizeTransform(weight: QuantizedWeight): Transform {
     outputs: [{ name, dtype: 'BF16', shape }],
     async run(pool, place) {
       await dequantizeWeight(pool, weight, region, { ...place(name), dtype: 'BF16', rows, columns });
+      return undefined;
     },
   };
 }

@@ -15,6 +15,8 @@ export type WideDType = 'F32' | 'F16' | 'BF16';
 export interface QuantizedSlice {
   readonly codes: Uint8Array;
   readonly scales: Codes;
+  /** Elements of tiles that hold NaN or Inf, or whose tensor does: their codes and scales are NaN. */
+  readonly lost: number;
 }
 
 /**
@@ -66,15 +68,19 @@ export function quantizeSlice(
   const values = new Float32Array(words.buffer, words.byteOffset, words.length);
   const codes = new Uint8Array(words.length);
   const scales: number[] = [];
+  let lost = 0;
   const scaleOf = cachedScales(scheme, tensorScale);
   forEachTile(slice, tiling, (part) => {
     const { stored, factor } = scaleOf(amax?.[scales.length] ?? partAmax(words, part, width));
     scales.push(stored);
-    if (factor.kind === 'nan') return fillPart(codes, part, width, encodeNan(scheme));
+    if (factor.kind === 'nan') {
+      lost += (part.bottom - part.top) * (part.right - part.left);
+      return fillPart(codes, part, width, encodeNan(scheme));
+    }
     applyFactor(values, part, width, factor);
     encodePart(words, codes, part, width, table);
   });
-  return { codes, scales: scheme.scale.type === 'f32' ? Uint32Array.from(scales) : Uint8Array.from(scales) };
+  return { codes, scales: scheme.scale.type === 'f32' ? Uint32Array.from(scales) : Uint8Array.from(scales), lost };
 }
 
 /** A whole matrix in memory, as the reference quantizer takes and gives it (row-major scales). */

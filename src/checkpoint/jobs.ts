@@ -72,7 +72,8 @@ export interface VerifyResult {
 
 /** What each kind of job gives back. */
 export interface JobResults {
-  readonly quantize: undefined;
+  /** Elements that came out as NaN, with the tile that holds a NaN or Inf. */
+  readonly quantize: number;
   readonly verify: VerifyResult;
   readonly amax: Uint32Array;
   readonly dequantize: undefined;
@@ -108,11 +109,11 @@ function readWords(source: Region, slice: Bounds): Uint32Array {
   return words;
 }
 
-function quantize({ source, slice, tiling, scheme, codes, scales, amax, tensorScale }: QuantizeJob): undefined {
+function quantize({ source, slice, tiling, scheme, codes, scales, amax, tensorScale }: QuantizeJob): number {
   const quantized = quantizeSlice(readWords(source, slice), slice, tiling, scheme, amax, tensorScale);
   writeSlice(codes, slice, packCodes(quantized.codes, codes.dtype));
   writeSlice(scales, tilesOf(slice, tiling), packCodes(quantized.scales, scales.dtype));
-  return undefined;
+  return quantized.lost;
 }
 
 /** Recomputes a slice with the reference quantizer and counts what differs from the file. */

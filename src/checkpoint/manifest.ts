@@ -15,6 +15,23 @@ interface Manifest {
   readonly job: string;
   readonly source: { readonly size: number; readonly mtimeMs: number; readonly sha256: string };
   readonly output: { readonly size: number };
+  readonly lost?: readonly Lost[];
+}
+
+/** Elements of a tensor that came out as NaN. */
+export interface Lost {
+  readonly tensor: string;
+  readonly elements: number;
+}
+
+/** What is told of an output file. */
+interface Proof {
+  readonly job: string;
+  /** SHA-256 of the source. */
+  readonly sha256: string;
+  /** Bytes of the output. */
+  readonly size: number;
+  readonly lost: readonly Lost[];
 }
 
 const manifestPath = (folder: string, name: string): string => join(folder, manifestFolder, `${name}.json`);
@@ -32,16 +49,14 @@ export async function fileDigest(path: string, signal?: AbortSignal): Promise<st
 }
 
 /**
- * Records that `folder/name`, of `size` bytes, will be complete once it is there. Written just before the file gets its name, and after whatever had that name
+ * Records that `folder/name` will be complete once it is there. Written just before the file gets its name, and after whatever had that name
  * was removed: so a file beside its manifest is whole, and a process killed between the two leaves neither a lie nor a file nobody answers for.
  */
 export async function writeManifest(
   folder: string,
   name: string,
-  job: string,
   { size, mtimeMs }: Shard,
-  sha256: string,
-  outputSize: number,
+  proof: Proof,
 ): Promise<void> {
   const path = manifestPath(folder, name);
   try {
@@ -53,9 +68,10 @@ export async function writeManifest(
   }
   const manifest: Manifest = {
     schemaVersion: 1,
-    job,
-    source: { size, mtimeMs, sha256 },
-    output: { size: outputSize },
+    job: proof.job,
+    source: { size, mtimeMs, sha256: proof.sha256 },
+    output: { size: proof.size },
+    ...(proof.lost.length > 0 && { lost: proof.lost }),
   };
   await writeFileAtomically(path, `${JSON.stringify(manifest, null, 2)}\n`);
 }
@@ -75,6 +91,11 @@ export async function manifestState(folder: string, name: string, job: string, s
   if (stats?.size !== manifest.output.size) return 'unfinished';
   if (manifest.source.mtimeMs === shard.mtimeMs) return 'complete';
   return (await fileDigest(shard.path)) === manifest.source.sha256 ? 'complete' : 'other';
+}
+
+/** Tensors of `folder/name` of which elements came out as NaN when it was made. */
+export async function lostOf(folder: string, name: string): Promise<readonly Lost[]> {
+  return (await readManifest(manifestPath(folder, name)))?.lost ?? [];
 }
 
 async function readManifest(path: string): Promise<Manifest | undefined> {

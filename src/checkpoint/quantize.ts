@@ -134,7 +134,7 @@ function quantizeTransform(located: Located, scheme: Scheme, layout: LayoutName)
     source: located,
     outputs: tensorScale === undefined ? [codes, scales] : [codes, scales, tensorScale],
     async run(pool, place) {
-      await quantizeWeight(pool, weightAt(place));
+      return quantizeWeight(pool, weightAt(place));
     },
     async verify(pool, place) {
       return verifyWeight(pool, weightAt(place));
@@ -192,7 +192,12 @@ function tileIndices(slice: Bounds, tiling: Tiling): number[] {
   return indices;
 }
 
-function jobOf(kind: QuantizeJob['kind'], weight: Weight, slice: Bounds, { amax, tensorScale }: Prepared): QuantizeJob {
+function jobOf<K extends QuantizeJob['kind']>(
+  kind: K,
+  weight: Weight,
+  slice: Bounds,
+  { amax, tensorScale }: Prepared,
+): QuantizeJob & { readonly kind: K } {
   const { source, scheme, tiling, codes, scales } = weight;
   return {
     kind,
@@ -207,14 +212,17 @@ function jobOf(kind: QuantizeJob['kind'], weight: Weight, slice: Bounds, { amax,
   };
 }
 
-async function quantizeWeight(pool: Pool, weight: Weight): Promise<void> {
+/** Gives the elements that came out as NaN. */
+async function quantizeWeight(pool: Pool, weight: Weight): Promise<number> {
   const prepared = await prepare(pool, weight);
   if (weight.tensorScale !== undefined) {
     writeBytes(weight.tensorScale, new Uint8Array(Uint32Array.of(prepared.tensorScale!).buffer));
   }
+  let lost = 0;
   await forEachConcurrent(weight.plan.slices(), Math.max(1, pool.workers), async (slice) => {
-    await pool.run(jobOf('quantize', weight, slice, prepared));
+    lost += await pool.run(jobOf('quantize', weight, slice, prepared));
   });
+  return lost;
 }
 
 async function verifyWeight(pool: Pool, weight: Weight): Promise<number> {

@@ -3,6 +3,7 @@ import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { type Conversion, type ConvertOptions, type ConvertReport, convertCheckpoint } from '../checkpoint/convert.ts';
 import { mostWorkers } from '../checkpoint/pool.ts';
 import { exitCodes } from '../errors.ts';
+import { shortName } from '../tensors/header.ts';
 import type { Io } from './io.ts';
 import { parseCount, parsePart } from './part.ts';
 import { startProgress } from './progress.ts';
@@ -72,6 +73,13 @@ function reportLines(report: ConvertReport, { output }: ConversionOptions): read
     `shards: ${count('written')} written, ${count('kept')} complete already, ${count('other-part')} of other parts`,
     `input: ${Math.round(report.bytes / 1e6)} MB in ${report.seconds.toFixed(1)} s, ${rate} MB/s, ${report.workers} workers`,
   ];
+  if (report.lost.length > 0) {
+    const [first] = report.lost;
+    const more = report.lost.length > 1 ? ` and ${report.lost.length - 1} more tensors` : '';
+    lines.push(
+      `NaN or Inf: ${first!.elements} elements of ${shortName(first!.tensor)}${more} came out as NaN, each with its whole tile; fp8lab inspect has the input's`,
+    );
+  }
   if (report.verified !== undefined) {
     lines.push(
       `verified: ${report.verified.tensors} weights read back, ${report.verified.mismatches} bytes differ from the reference`,

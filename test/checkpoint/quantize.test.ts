@@ -137,6 +137,24 @@ describe('quantizing a checkpoint', () => {
     ).toEqual(times);
   });
 
+  it('tells the elements that a NaN or Inf took along, and again where nothing is left to do', async () => {
+    const folder = temporaryFolder();
+    const [first, second] = smallModel();
+    // [0, 0] of a tile 128x128, and [199, 255] of one that has 72 rows.
+    first[q]!.codes[0] = 0x7fc0;
+    first[q]!.codes[first[q]!.codes.length - 1] = 0x7f80;
+    await writeCheckpoint(join(folder, 'in'), [first, second]);
+    const lost = [{ tensor: q, elements: 128 * 128 + 72 * 128 }];
+    const [input, output] = [join(folder, 'in'), join(folder, 'out')];
+    expect(await quantize(input, output)).toMatchObject({ exit: 0, lost });
+    expect(await quantize(input, output)).toMatchObject({ exit: 0, lost, shards: [{ state: 'kept' }, {}] });
+    const io = recordedIo();
+    await quantizeCommand({ input, output, scheme: 'weight-128x128', workers: 0 }, io);
+    expect(io.out()).toContain(`NaN or Inf: 25600 elements of "${q}" came out as NaN`);
+    const whole = await quantize(input, join(folder, 'clean'), { include: [up], exclude: [] });
+    expect(whole.lost).toEqual([]);
+  });
+
   it('a shard without its proof is made again, whatever stands in its place', async () => {
     const { input, output } = await small();
     await quantize(input, output);
