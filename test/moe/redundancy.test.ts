@@ -35,7 +35,8 @@ const situation = fc
   })
   .map(([shape, loads]) => {
     const cluster = { nodes: shape.nodes, gpus: shape.nodes * shape.gpusPerNode };
-    const redundant = shape.nodes * shape.perNode;
+    // No more than an expert for every GPU.
+    const redundant = shape.nodes * Math.min(shape.perNode, (loads.length * cluster.gpus) / shape.nodes);
     const slotsPerGpu = Math.ceil((loads.length + redundant) / cluster.gpus) + shape.spare;
     return { cluster, loads: [loads], redundant, slotsPerGpu, seed: shape.seed };
   });
@@ -139,6 +140,7 @@ describe('planRedundancy', () => {
       /loads of 2 layers and a placement of 1/,
     ],
     [[[1, 1, 1, 1]], { redundant: -2 }, /redundant experts is -2/],
+    [[[1, 1, 1, 1]], { redundant: 18 }, /18 duplicates of 4 experts are more than one of each on each of 4 GPUs/],
   ] as [ExpertLoads, { redundant: number; slotsPerGpu?: number }, RegExp][])(
     'refuses %j %j with the numbers',
     (loads, options, message) => {

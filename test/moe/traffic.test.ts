@@ -128,7 +128,7 @@ describe('generated loads', () => {
 
   it.each([
     [[1, 2, 3], { tokens: 1, topK: 1, seed: 1, groups: 2 }, /3 experts do not divide by 2 groups/],
-    [[1, 0, 0], { tokens: 1, topK: 2, seed: 1 }, /top-2 of 1 experts/],
+    [[1, 0, 0], { tokens: 1, topK: 2, seed: 1 }, /only 1 of 3 experts have a load, and a token chooses 2/],
     [[1, 1, 1, 1], { tokens: 1, topK: 3, seed: 1, groups: 2, groupLimit: 1 }, /top-3 of 2 experts/],
   ])('refuse to draw from %j %j', (loads, options, message) => {
     expect(() => drawRouting(loads, options)).toThrow(message);

@@ -128,7 +128,7 @@ export class Activation implements Origin {
     const said = fromBits(this.operands.clamp);
     const limit = clamp === 'none' || clamp === 'after' ? Number.POSITIVE_INFINITY : said;
     const below = Number.NEGATIVE_INFINITY;
-    const weighs = this.operands.weights !== undefined && ['to-silu', 'to-gate', 'to-up'].indexOf(rule!) < 0;
+    const weighs = this.operands.weights !== undefined && !['to-silu', 'to-gate', 'to-up'].includes(rule!);
     const round = roundings(through!, name === 'double', weighs);
     const sigmoid = sigmoids[name!];
     const silu = functions[name!];
