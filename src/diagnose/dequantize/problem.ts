@@ -76,21 +76,21 @@ export function dequantizeProblem(spec: DequantizeSpec, inputs: Tensors, x: Tens
       { name: 'x', start: 0, shape: x.shape, actual: x.codes, distance: distanceOf(x.dtype), bits: widthOf(x.dtype) },
     ],
     count: rows * columns,
-    sets: [
-      spread(rows, columns, 16),
-      spread(rows, columns, 48),
-      spread(rows, columns, 160),
-      spread(rows, columns, 512),
-    ],
-    confirmed: spread(rows, columns, confirmElements),
+    ...samplesOf(rows, columns),
     canonical: (convention) => convention,
     predict: (convention, elements) => predict(spec, reader, convention, elements),
     describe: (convention) => describe(base, convention),
   };
 }
 
+/** Elements of a matrix that is rounded element by element. */
+export function samplesOf(rows: number, columns: number): Pick<Problem, 'sets' | 'confirmed'> {
+  const of = (wanted: number): Int32Array => spread(rows, columns, wanted);
+  return { sets: [of(16), of(48), of(160), of(512)], confirmed: of(confirmElements) };
+}
+
 /** Whole rows while they number about `wanted` elements; a few columns of each where rows are long. */
-export function spread(rows: number, columns: number, wanted: number): Int32Array {
+function spread(rows: number, columns: number, wanted: number): Int32Array {
   const total = rows * columns;
   if (total <= wanted) return Int32Array.from({ length: total }, (_, i) => i);
   const some = Math.max(Math.min(rows, 16), Math.floor(wanted / columns));

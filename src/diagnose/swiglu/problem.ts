@@ -3,13 +3,11 @@ import type { SwigluQuantizeSpec } from '../../specs/types.ts';
 import type { Tensor, Tensors } from '../../tensors/tensor.ts';
 import { checkActual, checkQuantized } from '../check.ts';
 import { along, type Convention, type Problem } from '../convention.ts';
-import { encoderOf, outputs, spread } from '../dequantize/problem.ts';
+import { encoderOf, outputs, samplesOf } from '../dequantize/problem.ts';
 import { describeQuantize } from '../quantize/describe.ts';
 import { quantizeProblem } from '../quantize/problem.ts';
 import { distanceOf, widthOf } from '../score.ts';
 import { Activation } from './activation.ts';
-
-const confirmElements = 2 ** 20;
 
 /** A SwiGLU pass with somebody's codes and scales, or act, ready to be searched. */
 export function swigluProblem(spec: SwigluQuantizeSpec, inputs: Tensors, actual: Tensors): Problem {
@@ -43,13 +41,7 @@ function actProblem(spec: SwigluQuantizeSpec, activation: Activation, act: Tenso
       },
     ],
     count: rows * columns,
-    sets: [
-      spread(rows, columns, 16),
-      spread(rows, columns, 48),
-      spread(rows, columns, 160),
-      spread(rows, columns, 512),
-    ],
-    confirmed: spread(rows, columns, confirmElements),
+    ...samplesOf(rows, columns),
     canonical: (convention) => activation.canonical(convention),
     predict,
     describe: (convention) => describeQuantize(base, convention),
