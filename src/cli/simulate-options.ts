@@ -50,6 +50,10 @@ export async function scenarioOf(options: DeploymentOptions): Promise<Scenario> 
   const nodes = options.nodes ?? (training ? 8 : 4);
   const gpus = nodes * hardware.gpusPerNode;
   const redundant = hosted === undefined ? options.redundant : hosted * gpus - model.experts;
+  if (hosted !== undefined && redundant < 0) {
+    const problem = `${gpus} GPUs that host ${hosted} hold ${hosted * gpus} of ${model.experts} experts`;
+    throw inputError(problem, 'too-few-slots', '--hosted', `give at least ${Math.ceil(model.experts / gpus)}`);
+  }
   return {
     hardware,
     model,

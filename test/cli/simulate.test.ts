@@ -233,7 +233,7 @@ describe('fp8lab simulate', () => {
     [['--tokens', '511'], /511 tokens a GPU do not divide by 2/],
     [['--layers', '1'], /layers is 1/],
     [['--redundant', '3'], /3 duplicates do not divide by 32 GPUs/],
-    [['--hosted', '4'], /redundant experts is -128/],
+    [['--hosted', '4'], /32 GPUs that host 4 hold 128 of 256 experts/],
     [['pipeline', '--stages', '7'], /7 stages/],
     [['sweep', 'nodes', '--values', '0'], /nodes is 0/],
   ])('%j ends with 4 and the numbers', async (args, message) => {
