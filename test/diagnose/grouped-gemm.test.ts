@@ -142,6 +142,19 @@ describe('diagnose grouped-gemm', { timeout: 300_000 }, () => {
     expect(answer.candidates[0]!.deviations).toHaveLength(1);
   });
 
+  it('names a C that is added twice, in a group without k too', () => {
+    const shape = { groups: 3, m: 8, n, k: 384 };
+    const layout = { layout: 'k-grouped', alignment: 128, sizes: [128, 0, 70], c: true } as const;
+    const spec = groupedGemmSpec({ ...layout, shape, ...operands, b: operands.a });
+    const given = { ...inputsOf(spec), c: stack(matrix(24, n, 'f32', 'normal', 5), 3) };
+    const once = groupedGemmReference(spec, given);
+    const [d, c] = [once, given.c].map(({ codes }) => new Float32Array((codes as Uint32Array).slice().buffer));
+    const codes = new Uint32Array(d!.map((sum, i) => Math.fround(c![i]! + sum)).buffer);
+    const answer = diagnose(spec, given, { d: { ...once, codes } }, { budget, ties: false });
+    expect(answer.verdict).toBe('explained');
+    expect(answer.candidates[0]!.convention).toMatchObject({ c: 'twice', padding: 'zero' });
+  });
+
   it('names rows of A that are read right behind the former group', () => {
     const sizes = [30, 5, 40];
     const spec = groupedGemmSpec({

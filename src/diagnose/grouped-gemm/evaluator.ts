@@ -98,7 +98,9 @@ export class GroupedEvaluator {
     return at.map((i) => {
       const element = elements[i]!;
       if (padding === 'unwritten') return this.actual[element]!;
-      return withC === undefined ? 0 : addBits(withC[element]!, 0);
+      if (withC === undefined) return 0;
+      const once = addBits(withC[element]!, 0);
+      return convention.c === 'twice' ? addBits(withC[element]!, once) : once;
     });
   }
 
